@@ -1,0 +1,99 @@
+"""What every test shares."""
+
+import math
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from soltrace import config, host
+from soltrace.host import Signal, SolveInfo
+from soltrace.host.process import PROCESS
+
+# Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+
+
+@pytest.fixture(autouse=True)
+def _compiled_programs_are_forgotten():
+    """Without this, jaxlib 0.10.2 crashes while it compiles, after some hundred large programs in one process."""
+    yield
+    if (jax := sys.modules.get("jax")) is not None:
+        jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_configured(monkeypatch):
+    """Each test begins in a process that has recorded nothing, and leaves none of its threads behind."""
+    for name in ("SOLTRACE_DISABLED", "SOLTRACE_DIR", "SOLTRACE_ATTRIBUTES"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    config.shutdown()
+    config._CONFIGURED.__init__()
+    PROCESS.enabled, PROCESS.experiments, PROCESS.failures = None, [], 0
+
+
+class Program:
+    """Tells the host what a compiled program would, without jax."""
+
+    def __init__(self, dtype=np.float32, **info):
+        self.dtype = dtype
+        self.info = SolveInfo(
+            **{
+                "solver": "Tsit5",
+                "adjoint": "RecursiveCheckpointAdjoint",
+                "controller": "PIDController",
+                "max_steps": 4096,
+                "results": ("successful", "max_steps_reached", "event_occurred"),
+                "recomputed": lambda steps: 2 * steps,
+            }
+            | info
+        )
+
+    def tell(self, signal, ints, floats=(), extras=()):
+        """One signal; lists of lists are lanes. Returns the answer as plain numbers."""
+        ints = np.array(ints, np.int32)
+        floats = np.array(floats, self.dtype)
+        if not floats.size:
+            floats = np.zeros((*ints.shape[:-1], 0), self.dtype)
+        return host.receive(signal, self.info, ints, floats, [np.asarray(extra) for extra in extras]).tolist()
+
+    def start(self, t0=0.0, t1=1.0, direction=1, rtol=1e-5, atol=math.nan, token=0):
+        """Start one solve; returns the handle."""
+        return self.tell(Signal.FORWARD_START, [0, 1, token], [t0, t1, direction, rtol, atol])[0]
+
+    def step(self, handle, step, accepted, t, result=0):
+        return self.tell(Signal.FORWARD_STEP, [handle, step, accepted, result], [t])
+
+    def end(self, handle, step=3, accepted=2, t=1.0, result=0):
+        return self.tell(Signal.FORWARD_END, [handle, step, accepted, result], [t])
+
+    def solve(self, **start):
+        """A whole forward pass of three steps, one of them rejected; returns the handle."""
+        handle = self.start(**start)
+        self.step(handle, 1, 1, 0.5)
+        self.end(handle)
+        return handle
+
+    def backward_start(self, forward):
+        """Start a backward pass; returns the pair that answers."""
+        return self.tell(Signal.BACKWARD_START, [forward], [0.0, 0.0])
+
+    def backward_step(self, index, elapsed, wanted, handle):
+        return self.tell(Signal.BACKWARD_STEP, [index], [elapsed, wanted, handle])
+
+    def backward_end(self, forward, handle):
+        return self.tell(Signal.BACKWARD_END, [forward], [handle])
+
+
+@pytest.fixture
+def program():
+    """A program without jax; call it for one that differs."""
+    return Program()
+
+
+@pytest.fixture
+def make_program():
+    """To make programs that differ."""
+    return Program

@@ -1,0 +1,69 @@
+"""soltrace: the progress of differentiable solvers as telemetry.
+
+Names are imported when they are asked for: `import soltrace` alone imports neither jax nor a telemetry library.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from soltrace.config import configure, flush, shutdown
+    from soltrace.errors import (
+        AttributeValueError,
+        ConfigurationError,
+        ExperimentError,
+        SoltraceError,
+        SoltraceWarning,
+    )
+    from soltrace.experiments import add_context, experiment
+    from soltrace.traced import ProgressMeter, TracedAdjoint
+    from soltrace.traced import diffeqsolve as diffeqsolve  # pyright: ignore[reportUnknownVariableType] - diffrax's
+
+__version__ = "0.1.0"
+
+_HOMES = {  # not `soltrace/experiment.py`: a module that is imported would take the function's place
+    "AttributeValueError": "errors",
+    "ConfigurationError": "errors",
+    "ExperimentError": "errors",
+    "ProgressMeter": "traced",
+    "SoltraceError": "errors",
+    "SoltraceWarning": "errors",
+    "TracedAdjoint": "traced",
+    "add_context": "experiments",
+    "configure": "config",
+    "diffeqsolve": "traced",
+    "experiment": "experiments",
+    "flush": "config",
+    "shutdown": "config",
+}
+
+__all__ = [
+    "AttributeValueError",
+    "ConfigurationError",
+    "ExperimentError",
+    "ProgressMeter",
+    "SoltraceError",
+    "SoltraceWarning",
+    "TracedAdjoint",
+    "__version__",
+    "add_context",
+    "configure",
+    "diffeqsolve",
+    "experiment",
+    "flush",
+    "shutdown",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -1,0 +1,99 @@
+"""Attributes as users give them, checked and made plain at the door.
+
+Host side, on the caller's thread.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from soltrace.errors import AttributeValueError
+from soltrace.host.signals import Array
+from soltrace.host.values import attribute
+from soltrace.records import Attribute, Scalar, number
+
+
+def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Attributes as a log line can carry them: numpy made plain, non-finite floats as strings.
+
+    Raises:
+        AttributeValueError: a name is no string, or a value is of another type.
+    """
+    return {_name(name): _value(name, value) for name, value in attributes.items()}
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise AttributeValueError(f"An attribute's name must be a non-empty string, got {name!r}.")
+    return name
+
+
+def _value(name: str, value: Any) -> Attribute:
+    if isinstance(value, bool | int | float | str) and not isinstance(value, np.generic):
+        return _scalar(value)
+    array = _array(value)
+    if array is not None:
+        return attribute(array)
+    if isinstance(value, list | tuple):
+        return [_item(name, item) for item in cast("Iterable[Any]", value)]
+    raise _unfit(name, value)
+
+
+def _item(name: str, value: Any) -> Scalar:
+    plain = _value(name, value)
+    if isinstance(plain, list):
+        raise _unfit(name, value)
+    return plain
+
+
+def _array(value: Any) -> Array | None:
+    """A value as an array with at most one axis, if it is an array: numpy's, or anything that turns into one."""
+    if not hasattr(value, "__array__"):
+        return None
+    array: Array = np.asarray(value)
+    return array if array.ndim <= 1 and array.dtype.kind in "biufU" else None
+
+
+def _scalar(value: Scalar) -> Scalar:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, str):
+        return str(value)
+    return value
+
+
+def _unfit(name: str, value: Any) -> AttributeValueError:
+    return AttributeValueError(
+        f"Attribute {name!r} must be a bool, int, float or str, a list of them, or an array of them with at most one "
+        f"axis; got {value!r} of type {type(value).__name__}."
+    )
+
+
+def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
+    """Read `seed=3,lr=1e-3`, as `SOLTRACE_ATTRIBUTES` has it.
+
+    Returns:
+        The attributes: a value is an int, a float, a bool (`true`, `false`) or else a string. And the parts that are
+        no `key=value`.
+    """
+    attributes: dict[str, Attribute] = {}
+    malformed: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if equals and name.strip():
+            attributes[name.strip()] = _parsed(value.strip())
+        else:
+            malformed.append(part)
+    return attributes, malformed
+
+
+def _parsed(text: str) -> Scalar:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for read in (int, float):
+        try:
+            return number(read(text)) if read is float else read(text)
+        except ValueError:
+            continue
+    return text

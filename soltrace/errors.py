@@ -1,0 +1,29 @@
+"""The errors that soltrace raises: all when something is given, none while a solve runs.
+
+SoltraceError
+├── ConfigurationError    an argument of configure(), or a variable of the environment
+├── ExperimentError       an experiment used as it can't be
+└── AttributeValueError   an attribute of a type that a log line can't carry
+
+SoltraceWarning           telemetry does less than was asked for, and the solve goes on
+"""
+
+
+class SoltraceError(Exception):
+    """Something given to soltrace can't be used."""
+
+
+class ConfigurationError(SoltraceError, ValueError):
+    """A setting is wrong."""
+
+
+class ExperimentError(SoltraceError, RuntimeError):
+    """An experiment is entered, left or named in a way that has no meaning."""
+
+
+class AttributeValueError(SoltraceError, TypeError):
+    """An attribute is neither a bool, int, float or str, nor a list of them."""
+
+
+class SoltraceWarning(UserWarning):
+    """Telemetry does less than was asked for; the solve goes on."""

@@ -1,0 +1,42 @@
+"""The JSON schema of a line of the log, generated from the record types: `python -m soltrace.schema` writes it anew.
+
+Shipped as `soltrace/schema.json`, for those who check or read logs without Python.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from soltrace.records import SCHEMA, AnyRecord
+
+FILE: Final = Path(__file__).with_name("schema.json")
+TIMESTAMP: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
+"""Stricter than the type: always UTC, always six digits, so that lines sort as text."""
+
+
+def schema() -> dict[str, Any]:
+    """Make the schema: one object per event, told apart by `event`."""
+    (line,), definitions = msgspec.json.schema_components([AnyRecord], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        properties = definition["properties"]
+        if "timestamp" in properties:
+            properties["timestamp"] |= {"pattern": TIMESTAMP}
+            properties["schema"] = {"const": SCHEMA, "description": "Version of the format."}
+            definition["required"] = sorted({*definition["required"], "event", "level", "schema"})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "soltrace log line",
+        **line,
+        "$defs": definitions,
+    }
+
+
+def text() -> str:
+    """The schema as it stands in the file."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

@@ -1,0 +1,92 @@
+import json
+from datetime import UTC, datetime
+
+import jsonschema
+import msgspec
+import pytest
+
+from soltrace.records import (
+    AnyRecord,
+    ExperimentEnded,
+    ExperimentStarted,
+    LaneEnded,
+    Lanes,
+    LogOpened,
+    PassEnded,
+    PassProgress,
+    PassStarted,
+    Steps,
+    TelemetryDropped,
+)
+from soltrace.schema import FILE, schema, text
+from soltrace.sinks.json_log import line_of, render
+
+COMMON = {
+    "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
+    "run_id": "run",
+    "experiment": None,
+    "attributes": {"a": [1, "b"]},
+}
+PASS = COMMON | {"solve_id": "run.1", "pass_id": "run.1.forward", "phase": "forward"}
+STEPS = Steps(accepted=1, rejected=0, recomputed=2)
+ENDED = {"status": "ok", "result": "successful", "progress": 1.0, "t": 1.0, "step": 1, "steps": STEPS}
+LANES = Lanes(total=2, finished=1, failed=0, progress_min=0.0, progress_median=0.5, progress_max=1.0)
+RECORDS = [
+    LogOpened(**COMMON, resource={"pid": 1}),
+    ExperimentStarted(**COMMON, trace_id="0" * 32, span_id="0" * 16),
+    ExperimentEnded(**COMMON, status="error", duration_s=1.0, error="ValueError: no"),
+    PassStarted(
+        **PASS, solver="a", adjoint="b", controller="c", rtol="NaN", t0=0, t1=1.0, max_steps=None, batch_shape=[2]
+    ),
+    PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
+    LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
+    PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),
+    TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
+]
+
+
+def written(record):
+    """A record as the log has it."""
+    return json.loads(render(None, "", line_of(record)))
+
+
+def test_the_shipped_schema_is_the_generated_one():
+    """`python -m soltrace.schema` writes it anew."""
+    assert FILE.read_text(encoding="utf-8") == text()
+
+
+def test_the_schema_is_one():
+    """By its own rules."""
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_every_record_is_written_as_the_schema_says_and_read_as_it_was(record):
+    """All kinds, with what they carry only sometimes."""
+    line = written(record)
+    jsonschema.Draft202012Validator(schema()).validate(line)
+    assert msgspec.convert(line, AnyRecord) == record
+
+
+def test_all_kinds_are_tested():
+    """A new kind of record is written and read here too."""
+    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {"Steps", "Lanes"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": "2026-01-01T00:00:00Z"},
+        {"timestamp": "2026-01-01T00:00:00.000000+00:00"},
+        {"schema": 2},
+        {"event": "pass.paused"},
+        {"steps": None},
+        {"attributes": {"a": {"b": 1}}},
+        {"progress": "NaN"},
+    ],
+    ids=lambda change: "-".join(f"{key}={value}" for key, value in change.items()),
+)
+def test_other_lines_are_not_valid(change):
+    """The schema is as strict as the writer."""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema()).validate(written(RECORDS[4]) | change)

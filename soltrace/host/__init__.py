@@ -1,0 +1,20 @@
+"""The host room: raw signals of compiled programs become records, and records go to sinks.
+
+It imports numpy, and neither jax nor a logging or tracing library. These are its doors for the traced room.
+"""
+
+from soltrace.host.process import current_context, enabled, receive, register_barrier, register_context
+from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
+
+__all__ = [
+    "NEVER",
+    "NEVER_ELAPSED",
+    "Signal",
+    "SolveInfo",
+    "current_context",
+    "default_answer",
+    "enabled",
+    "receive",
+    "register_barrier",
+    "register_context",
+]

@@ -1,0 +1,128 @@
+"""Which experiment does a pass belong to? The one that is current when its program runs.
+
+Host side, any thread. A jitted function is traced once and runs under many experiments, on threads that do not inherit
+the caller's context variables: so the current experiment is a matter of the process, and the innermost one wins. Who
+runs several at once registers a context and names it in the start of the solve.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from soltrace.records import Attribute
+from soltrace.sinks import Ids
+
+REGISTERED_AT_MOST: Final = 4096
+"""Contexts are registered per call of a solver, and a program may keep its number for long; the oldest go."""
+LARGEST_TOKEN: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Where passes belong. Immutable: a backward pass takes its forward pass's, whatever is current by then."""
+
+    experiment: str | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    parent: object = None
+    """What the tracing library calls the place under which spans are opened; opaque here."""
+    ids: Ids | None = None
+    """Of the experiment's span."""
+    outer: "Context | None" = None
+    """The enclosing experiment's."""
+    scope: object = None
+    """The same object for every context that belongs to one experiment."""
+    on_main_thread: bool = False
+    """Where it was entered."""
+
+    def within(self, scope: object) -> bool:
+        """Say whether this belongs to that experiment or to one inside it."""
+        here: Context | None = self
+        while here is not None:
+            if here.scope is scope:
+                return True
+            here = here.outer
+        return False
+
+
+CALLERS: Final[ContextVar[Context | None]] = ContextVar("soltrace_experiment", default=None)
+"""The experiment that the calling thread or task is in. Callbacks don't see it, and callers do."""
+
+
+class HasContext(Protocol):
+    """An experiment, as far as this room knows it."""
+
+    @property
+    def context(self) -> Context:
+        """Where its passes belong."""
+        ...
+
+
+class Contexts:
+    """The open experiments of this process, and the registered contexts. Its user locks."""
+
+    def __init__(self, base: Context, opened: list[Context] | None = None) -> None:
+        """Begin with `base`, which carries the attributes of the whole process, and the experiments that are open."""
+        self.base = base
+        self._open: list[Context] = [] if opened is None else opened
+        self._registered: OrderedDict[int, Context] = OrderedDict()
+        self._pinned: dict[int, Context] = {}
+        self._last_token = 0
+
+    @property
+    def current(self) -> Context:
+        """The innermost open experiment's."""
+        return self._open[-1] if self._open else self.base
+
+    @property
+    def callers(self) -> Context:
+        """The one that the calling thread is in; the current one where it is in none."""
+        own = CALLERS.get()
+        return own if own is not None and own in self._open else self.current
+
+    @property
+    def enclosing(self) -> Context:
+        """The one that an experiment entered on the calling thread is inside.
+
+        Where the thread is in none, the innermost of the main thread's: that of another worker is no more around this
+        one than the other way round.
+        """
+        own = CALLERS.get()
+        if own is not None and own in self._open:
+            return own
+        return next((context for context in reversed(self._open) if context.on_main_thread), self.base)
+
+    def push(self, context: Context) -> None:
+        """Enter an experiment."""
+        self._open.append(context)
+
+    def remove(self, context: Context) -> None:
+        """Leave it. Not a pop: experiments on several threads end in any order."""
+        if context in self._open:
+            self._open.remove(context)
+        self._pinned = {token: pinned for token, pinned in self._pinned.items() if pinned is not context}
+
+    def register(self, context: Context) -> int:
+        """Remember a context, for a while, under a number from 1."""
+        self._last_token = self._last_token % LARGEST_TOKEN + 1
+        self._registered[self._last_token] = context
+        if len(self._registered) > REGISTERED_AT_MOST:
+            self._registered.popitem(last=False)
+        return self._last_token
+
+    def pin(self, context: Context) -> int:
+        """Remember a context under a number until it is removed: an experiment that is open is not forgotten."""
+        token = self._last_token = self._last_token % LARGEST_TOKEN + 1
+        self._pinned[token] = context
+        return token
+
+    def named(self, token: int) -> Context:
+        """The context of that number; the current one for 0, and for one that has been forgotten."""
+        if token in self._pinned:
+            return self._pinned[token]
+        context = self._registered.get(token)
+        if context is None:
+            return self.current
+        self._registered.move_to_end(token)
+        return context

@@ -1,0 +1,81 @@
+"""What is queued for the worker: a signal with its pass and its moment, or a record that is ready.
+
+Made on any thread, read on the worker's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from soltrace.host.signals import Array, Signal, SolveInfo
+from soltrace.host.table import Entry
+from soltrace.records import AnyRecord
+
+PROGRESS: Final = frozenset({Signal.FORWARD_STEP, Signal.BACKWARD_STEP, Signal.STRETCH_STEP, Signal.METER_STEP})
+"""What may be dropped. A stretch's end is none of it: its steps count."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Emission:
+    """One signal. Not frozen: a frozen one takes five times as long to make, and this is made inside the program."""
+
+    signal: Signal
+    info: SolveInfo
+    ints: Array
+    floats: Array
+    extras: Sequence[Array]
+    time_ns: int
+    monotonic: float
+    entry: Entry = field(init=False)
+    """The pass that it is about, once that is known."""
+    closing: bool = False
+    """Of a stretch's end: it failed, and its backward pass with it."""
+    report: bool = False
+    """Of a stretch's end: a report is due."""
+
+    @property
+    def progress(self) -> bool:
+        """May be dropped."""
+        return self.signal in PROGRESS
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the arrays."""
+        return self.ints.nbytes + self.floats.nbytes + sum(extra.nbytes for extra in self.extras)
+
+    def ints_of_a_lane(self) -> list[int]:
+        """The ints of the first lane: those that all lanes share are read here."""
+        ints = self.ints if self.ints.ndim == 1 else self.ints.reshape(-1, self.ints.shape[-1])[0]
+        return ints.tolist()
+
+    def step(self) -> int:
+        """The largest step of the lanes: finished lanes stand still, the others go on together."""
+        return int(self.ints[1] if self.ints.ndim == 1 else self.ints[..., 1].max())
+
+
+@dataclass(slots=True, frozen=True)
+class Abandonment:
+    """A pass is given up: its end did not come."""
+
+    entry: Entry
+    time_ns: int
+    monotonic: float
+    progress: bool = False
+    nbytes: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Announcement:
+    """A record that is no pass's."""
+
+    record: AnyRecord
+    parent: object = None
+    progress: bool = False
+    nbytes: int = 0
+
+
+def moment(time_ns: int) -> datetime:
+    """Nanoseconds since 1970 as a UTC time, to the microsecond. Not `fromtimestamp`: a float rounds."""
+    return _EPOCH + timedelta(microseconds=time_ns // 1000)

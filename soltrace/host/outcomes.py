@@ -1,0 +1,57 @@
+"""How a lane ended: diffrax's names of result codes, and those that this room gives itself.
+
+Host side, on the worker thread.
+"""
+
+import functools
+from typing import Final
+
+import numpy as np
+
+from soltrace.host.signals import Array
+from soltrace.records import Status
+
+SUCCESSFUL: Final = "successful"
+EVENT: Final = "event_occurred"
+ABANDONED: Final = "abandoned"
+"""The end of a pass never came."""
+UNKNOWN: Final = "unknown"
+"""A progress meter is not told how a solve ended."""
+UNRECOGNISED: Final = "unrecognised"
+"""A code without a name: the program and this table disagree."""
+GOOD: Final = (SUCCESSFUL, EVENT, UNKNOWN)
+OWN: Final = (SUCCESSFUL, EVENT, ABANDONED, UNKNOWN, UNRECOGNISED)
+
+
+class Outcomes:
+    """Names by code. The program's codes come first, so that they stay what they are."""
+
+    def __init__(self, results: tuple[str, ...]) -> None:
+        """Number the names."""
+        self.names = results + tuple(name for name in OWN if name not in results)
+        self.good: Array = np.isin(self.names, GOOD)
+        self._from_program = len(results)
+
+    def code(self, name: str) -> int:
+        """The code of a name."""
+        return self.names.index(name)
+
+    def clean(self, codes: Array) -> Array:
+        """Codes from a program; those that it cannot mean become `unrecognised`."""
+        valid = (codes >= 0) & (codes < self._from_program)
+        return np.where(valid, codes, self.code(UNRECOGNISED))
+
+    def translated(self, other: "Outcomes", codes: Array) -> Array:
+        """Codes of another program's as codes here."""
+        table = [self.code(name if name in self.names else UNRECOGNISED) for name in other.names]
+        return np.array(table)[other.clean(codes)]
+
+    def status(self, code: int) -> Status:
+        """Say whether it is a good end."""
+        return "ok" if self.good[code] else "error"
+
+
+@functools.lru_cache(maxsize=64)
+def outcomes(results: tuple[str, ...]) -> Outcomes:
+    """The outcomes of a program whose results have these names."""
+    return Outcomes(results)

@@ -1,0 +1,201 @@
+"""A pass as the worker sees it: raw arrays go in, records come out. What forward and backward passes share.
+
+Host side, on the worker thread alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from soltrace.host.emission import Abandonment, Emission, moment
+from soltrace.host.index import BatchIndex
+from soltrace.host.lanes import LaneTable, Shape
+from soltrace.host.outcomes import ABANDONED
+from soltrace.host.selection import Selection
+from soltrace.host.signals import Array
+from soltrace.host.table import Entry
+from soltrace.host.values import attribute, static_attributes, written
+from soltrace.records import (
+    AnyRecord,
+    Attribute,
+    LaneEnded,
+    Number,
+    PassEnded,
+    PassProgress,
+    PassStarted,
+    Phase,
+    Steps,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all passes of a recorder share."""
+
+    run_id: str
+    selection: Selection
+    process_index: int | UnsetType = UNSET
+
+
+class PassView:
+    """What is known of a pass, and the lines that say it."""
+
+    phase: ClassVar[Phase] = "forward"
+
+    def __init__(self, entry: Entry, run: Run, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
+        """Begin with the lanes that the start told."""
+        self.entry, self.run, self.lanes, self.single, self.index = entry, run, lanes, single, index
+        self.attributes: dict[str, Attribute] = {**entry.context.attributes, **static_attributes(entry.info.attributes)}
+        self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
+        """Traced attributes that differ between lanes: on the lines of a lane."""
+        self.over = False
+
+    def started(self, event: Emission, **known: Any) -> list[AnyRecord]:
+        """The first line."""
+        info = self.entry.info
+        return [
+            PassStarted(
+                **self._every_line(event),
+                solver=info.solver,
+                adjoint=info.adjoint,
+                controller=info.controller,
+                max_steps=info.max_steps,
+                batch_shape=self.index.shape(self.lanes.shape),
+                **known,
+            )
+        ]
+
+    def progressed(self, event: Emission) -> list[AnyRecord]:
+        """The lines of a report: lanes that have ended, lanes that run, the whole."""
+        lines = self._ended_lanes(event, last=False)
+        common_part = self._every_line(event)
+        if self.is_batch:
+            index = self.index.rows(self.lanes.shape)
+            for lane in self.run.selection.running(self.lanes, index).tolist():
+                lines.append(
+                    PassProgress(
+                        **(common_part | self._of_lane(lane)),
+                        **self._place(lane),
+                        steps=self.steps_so_far(lane),
+                        batch_index=index[lane].tolist(),
+                    )
+                )
+        lines.append(
+            PassProgress(
+                **common_part,
+                **self._place(self.lanes.slowest()),
+                steps=self.steps_so_far(None),
+                lanes=self.lanes.summary() if self.is_batch else UNSET,
+            )
+        )
+        return lines
+
+    def finished(self, event: Emission | Abandonment) -> list[AnyRecord]:
+        """The last lines. All lanes have ended by now."""
+        self.over = True
+        lines = self._ended_lanes(event, last=True)
+        lanes = self.lanes
+        failing = np.flatnonzero(lanes.failed)
+        result = int(lanes.result[failing[0] if len(failing) else lanes.slowest()])
+        status = "error" if len(failing) else "ok"
+        lines.append(
+            PassEnded(
+                **self._every_line(event, status),
+                status=status,
+                result=lanes.outcomes.names[result],
+                duration_s=event.monotonic - self.entry.began,
+                **self._place(lanes.slowest()),
+                steps=self.steps(None),
+                lanes=lanes.summary() if self.is_batch else UNSET,
+            )
+        )
+        return lines
+
+    def abandoned(self, event: Emission | Abandonment) -> list[AnyRecord]:
+        """Give up: whatever still ran is said to have been abandoned."""
+        self.end_lanes(self.lanes.running, self.lanes.outcomes.code(ABANDONED))
+        return self.finished(event)
+
+    def end_lanes(self, which: Array, result: Array | int) -> None:
+        """These lanes have ended so."""
+        self.lanes.set("result", which, np.broadcast_to(result, self.lanes.count))
+        self.lanes.ended = self.lanes.ended | which
+
+    @property
+    def is_batch(self) -> bool:
+        """Say whether there are lanes to tell apart."""
+        return bool(self.index.shape(self.lanes.shape))
+
+    def steps(self, lane: int | None) -> Steps | UnsetType:
+        """Steps of a lane, or of all (None), if they are known."""
+        return self.counted(lane)
+
+    def counted(self, lane: int | None) -> Steps:
+        """Count the steps of a lane, or of all (None)."""
+        step, accepted = self.lanes.step, self.lanes.accepted
+        done, good = (step.sum(), accepted.sum()) if lane is None else (step[lane], accepted[lane])
+        return Steps(accepted=int(good), rejected=int(done - good))
+
+    def steps_so_far(self, lane: int | None) -> Steps | UnsetType:
+        """The same while the pass is under way, if it is known."""
+        return self.steps(lane)
+
+    def time(self, lane: int) -> Number | UnsetType:
+        """Where a lane is, in the user's time."""
+        return self.user_time(lane, self.lanes.t)
+
+    def user_time(self, lane: int, times: Array) -> Number | UnsetType:
+        """A solver's time as the user's, if times are known at all. Plus 0.0: there is no -0.0 then."""
+        direction = self.lanes.direction[lane]
+        return UNSET if np.isnan(direction) else written(direction * times[lane] + 0.0, single=self.single)
+
+    def _place(self, lane: int) -> dict[str, Any]:
+        lanes = self.lanes
+        return {"step": int(lanes.step[lane]), "progress": float(lanes.progress[lane]), "t": self.time(lane)}
+
+    def _ended_lanes(self, event: Emission | Abandonment, *, last: bool) -> list[AnyRecord]:
+        if not self.is_batch:
+            return []
+        lanes, index = self.lanes, self.index.rows(self.lanes.shape)
+        told = self.run.selection.ended(lanes, index, last=last)
+        lanes.said[told] = True
+        return [self._lane_ended(event, lane, index[lane].tolist()) for lane in told.tolist()]
+
+    def _lane_ended(self, event: Emission | Abandonment, lane: int, index: list[int]) -> AnyRecord:
+        result = int(self.lanes.result[lane])
+        status = self.lanes.outcomes.status(result)
+        return LaneEnded(
+            **(self._every_line(event, status) | self._of_lane(lane)),
+            batch_index=index,
+            status=status,
+            result=self.lanes.outcomes.names[result],
+            **self._place(lane),
+            t0=self.user_time(lane, self.lanes.t0),
+            t1=self.user_time(lane, self.lanes.t1),
+            steps=self.steps(lane),
+        )
+
+    def _of_lane(self, lane: int) -> dict[str, Any]:
+        if not self.lane_attributes:
+            return {}
+        own = {name: attribute(self.fitted(*known)[lane]) for name, known in self.lane_attributes.items()}
+        return {"attributes": {**self.attributes, **own}}
+
+    def fitted(self, shape: Shape, values: Array) -> Array:
+        """Values of a smaller batch, as large as the lanes are now."""
+        return self.lanes.fit(shape, values)[0]
+
+    def _every_line(self, event: Emission | Abandonment, status: str = "ok") -> dict[str, Any]:
+        return {
+            "timestamp": moment(event.time_ns),
+            "level": "info" if status == "ok" else "error",
+            "run_id": self.run.run_id,
+            "experiment": self.entry.context.experiment,
+            "attributes": self.attributes,
+            "process_index": self.run.process_index,
+            "solve_id": self.entry.solve_id,
+            "pass_id": self.entry.pass_id,
+            "phase": self.phase,
+        }

@@ -1,0 +1,128 @@
+"""The table of passes: handles, and what `receive` must know of a pass to answer for it.
+
+Host side. Its user locks. Memory: open passes, and a bounded number of forward passes that have ended, because backward
+passes may come for them later, any number of them, or none ever.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from soltrace.host.context import Context
+from soltrace.host.pacing import Pace
+from soltrace.host.signals import SolveInfo
+
+LARGEST_HANDLE: Final = 2**23
+"""Handles pass through float32, whose whole numbers are exact up to 2**24."""
+ENDED_AT_MOST: Final = 4096
+LANES_AT_MOST: Final = 2**18
+"""Of all ended passes together: what is kept of a lane is some 50 bytes."""
+OPEN_AT_MOST: Final = 4096
+"""More open passes than this have lost their ends: a program that died never tells."""
+
+
+class Kind(Enum):
+    """What an entry stands for. A stretch is a solve inside a backward pass, and not a pass."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    STRETCH = "stretch"
+    METER = "meter"
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One pass (or stretch), from its start on."""
+
+    handle: int
+    kind: Kind
+    info: SolveInfo
+    context: Context
+    solve_id: str
+    pass_id: str
+    pace: Pace
+    began: float
+    last_seen: float
+    parent: "Entry | None" = None
+    """Of a backward pass its forward one, unless that is forgotten; of a stretch its backward pass."""
+    span: float = float("nan")
+    """The largest `t1 - t0` of its lanes."""
+    usual_gap: float = 0.0
+    """The longest time between two signals so far."""
+    cost_s: float = 0.0
+    """What the last report took inside `receive`."""
+    ended: bool = False
+    lanes: int = 1
+    forward_handle: int = 0
+    """Of a backward pass; known even where the forward pass is forgotten."""
+    backward_passes: int = 0
+    stretch_pace: Pace | None = None
+    """Of a backward pass made of stretches; it counts the steps of all of them."""
+    wanted: float = 0.0
+    """The step at which its next report is due."""
+    steps_before: int = 0
+    """Steps of the stretches that are over."""
+    view: object = None
+    """What the worker knows of the pass: see `soltrace.host.passes`. Only the worker touches it."""
+
+    def seen(self, now: float) -> None:
+        """Note a sign of life."""
+        self.usual_gap = max(self.usual_gap, now - self.last_seen)
+        self.last_seen = now
+
+
+class Table:
+    """Entries by handle."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.open: dict[int, Entry] = {}
+        self._ended: OrderedDict[int, Entry] = OrderedDict()
+        self._ended_lanes = 0
+        self._last_handle = 0
+
+    def new_handle(self) -> int:
+        """The next number that is not in use."""
+        while True:
+            self._last_handle = self._last_handle % LARGEST_HANDLE + 1
+            if self._last_handle not in self.open and self._last_handle not in self._ended:
+                return self._last_handle
+
+    def add(self, entry: Entry) -> None:
+        """Open it."""
+        self.open[entry.handle] = entry
+
+    def find(self, handle: int, kind: Kind) -> Entry | None:
+        """The entry of that handle, open or remembered, if it is of that kind."""
+        entry = self.open.get(handle)
+        if entry is None and (entry := self._ended.get(handle)) is not None:
+            self._ended.move_to_end(handle)
+        return entry if entry is not None and entry.kind is kind else None
+
+    def newest_backward(self, forward_handle: int) -> Entry | None:
+        """The backward pass of that forward pass that was opened last and is still open."""
+        for entry in reversed(self.open.values()):
+            if entry.kind is Kind.BACKWARD and entry.forward_handle == forward_handle:
+                return entry
+        return None
+
+    def end(self, entry: Entry) -> None:
+        """Close it; of a forward pass, keep a memory."""
+        entry.ended = True
+        self.open.pop(entry.handle, None)
+        if entry.kind is Kind.FORWARD:
+            self._ended[entry.handle] = entry
+            self._ended_lanes += entry.lanes
+            self._forget()
+
+    def _forget(self) -> None:
+        while len(self._ended) > 1 and (len(self._ended) > ENDED_AT_MOST or self._ended_lanes > LANES_AT_MOST):
+            _, entry = self._ended.popitem(last=False)
+            self._ended_lanes -= entry.lanes
+
+    def longest_silent(self) -> Entry | None:
+        """The open pass to give up when there are too many."""
+        if len(self.open) <= OPEN_AT_MOST:
+            return None
+        return min(self.open.values(), key=lambda entry: entry.last_seen)

@@ -1,0 +1,113 @@
+"""The worker: one daemon thread that turns what was queued into records and hands them to the sinks.
+
+Host side. No failure of a sink, or of this room's own, ends it or reaches another sink: each is counted.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import structs
+
+from soltrace.host.emission import Abandonment, Announcement, Emission
+from soltrace.host.losses import Loss, Losses, described
+from soltrace.host.queue import Queue
+from soltrace.records import AnyRecord, TelemetryDropped
+from soltrace.sinks import Sink, Tracing
+
+Item = Emission | Abandonment | Announcement
+Told = tuple[AnyRecord, object]
+"""A record, and the place under which the span of its pass is opened."""
+
+WINDOW_S: Final = 10.0
+"""What was lost is said this often."""
+_LOG: Final = logging.getLogger("soltrace")
+
+
+class Worker:
+    """Runs from the first item until it is closed."""
+
+    def __init__(
+        self,
+        queue: Queue[Item],
+        translate: Callable[[Item], Sequence[Told]],
+        sinks: Sequence[Sink],
+        tracing: Tracing | None,
+        losses: Losses,
+        loss_record: Callable[[Loss], TelemetryDropped],
+    ) -> None:
+        """Make it; the thread starts with the first item."""
+        self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
+        self._sinks, self._tracing = list(sinks), tracing
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._said_at = -WINDOW_S
+        self.handled = 0
+        """Items dealt with."""
+
+    def ensure_started(self) -> None:
+        """Start the thread, once."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
+                    self._thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end after the queue was closed; say whether it came."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (batch := self._queue.take(WINDOW_S if self._losses.waiting() else None)) is not None:
+            for item in batch:
+                self._deal_with(item)
+            self._say_losses(last=False)
+        self._say_losses(last=True)
+
+    def _deal_with(self, item: Item) -> None:
+        self.handled += 1
+        try:
+            told = self._translate(item)
+        except Exception as error:  # noqa: BLE001 - one signal is lost, and said to be
+            self._losses.add("signal", described(error))
+            return
+        for record, parent in told:
+            self._deliver(record, parent)
+
+    def _deliver(self, record: AnyRecord, parent: object) -> None:
+        record = self._identified(record, parent)
+        for sink in self._sinks:
+            try:
+                sink.handle(record)
+            except Exception as error:  # noqa: BLE001 - the other sinks go on
+                self._failed(sink, error, record)
+
+    def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:
+        if self._tracing is None:
+            return record
+        try:
+            ids = self._tracing.identify(record, parent)
+        except Exception as error:  # noqa: BLE001 - the record goes on without ids
+            self._failed(self._tracing, error, record)
+            return record
+        return record if ids is None else structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
+
+    def _failed(self, sink: object, error: Exception, record: AnyRecord) -> None:
+        reason = f"{type(sink).__name__}: {described(error)}"
+        self._losses.add("record", reason, say=not isinstance(record, TelemetryDropped))
+
+    def _say_losses(self, *, last: bool) -> None:
+        self._losses.add("progress", "queue full", self._queue.take_dropped())
+        now = time.monotonic()
+        if not self._losses.waiting() or not (last or now - self._said_at >= WINDOW_S):
+            return
+        self._said_at = now
+        for loss in self._losses.take():
+            if loss.reason != "queue full":  # then the log may be what failed: say it elsewhere too
+                _LOG.warning("lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
+            self._deliver(self._loss_record(loss), None)

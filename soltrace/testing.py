@@ -1,0 +1,167 @@
+"""Capture what solves tell, in tests: a memory sink, a clock and ids that are the same each time.
+
+Host side. Shipped for the tests of those who use soltrace, and used by soltrace's own.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from soltrace.host.context import Context, Contexts
+from soltrace.host.pacing import Every, Pacing
+from soltrace.host.passes import Run
+from soltrace.host.process import PROCESS
+from soltrace.host.recorder import Recorder
+from soltrace.host.selection import LaneChoice, selection
+from soltrace.records import AnyRecord, Attribute
+from soltrace.sinks import Sink, Tracing
+
+UNSTEADY: Final = ("timestamp", "schema", "run_id", "duration_s")
+"""Fields that `Capture.events` leaves out: they differ from run to run, or never."""
+START_NS: Final = 1_767_225_600_000_000_000
+"""Where a `TickingClock` begins: 2026-01-01T00:00:00Z."""
+
+
+class TickingClock:
+    """A clock that goes on by one millisecond each time it is read, and by what is really spent waiting."""
+
+    def __init__(self, tick_s: float = 1e-3) -> None:
+        """Begin at `START_NS`."""
+        self._tick_ns = round(tick_s * 1e9)
+        self._now_ns = 0
+        self._lock = threading.Lock()
+
+    def time_ns(self) -> int:
+        """Nanoseconds since 1970."""
+        return START_NS + self._tick()
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._tick() / 1e9
+
+    def wait(self, condition: threading.Condition, timeout_s: float) -> None:
+        """Wait in truth."""
+        began = time.perf_counter_ns()
+        condition.wait(timeout_s)
+        with self._lock:
+            self._now_ns += time.perf_counter_ns() - began
+
+    def _tick(self) -> int:
+        with self._lock:
+            self._now_ns += self._tick_ns
+            return self._now_ns
+
+
+class MemorySink:
+    """Keep records in a list."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.records: list[AnyRecord] = []
+
+    def handle(self, record: AnyRecord) -> None:
+        """Keep one."""
+        self.records.append(record)
+
+    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
+        """Do nothing."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Capture:
+    """What has been captured so far."""
+
+    def __init__(self, recorder: Recorder, sink: MemorySink) -> None:
+        """Made by `capture`."""
+        self.recorder = recorder
+        self._sink = sink
+
+    @property
+    def records(self) -> list[AnyRecord]:
+        """The records, once all that has happened has been dealt with."""
+        self.flush()
+        return list(self._sink.records)
+
+    def events(self, *, without: Collection[str] = UNSTEADY) -> list[dict[str, Any]]:
+        """The records as plain dictionaries, as the JSON log would write them, without what is unsteady."""
+        return [as_event(record, without=without) for record in self.records]
+
+    def flush(self, timeout_s: float = 30.0) -> None:
+        """Wait until dispatched programs are done and everything has been dealt with."""
+        for barrier in PROCESS.barriers:
+            barrier()
+        if not self.recorder.drain(timeout_s):
+            raise TimeoutError(f"the records were not dealt with within {timeout_s} s")
+
+    def clear(self) -> None:
+        """Forget what was captured so far."""
+        self.flush()
+        self._sink.records.clear()
+
+
+def as_event(record: AnyRecord, *, without: Collection[str] = UNSTEADY) -> dict[str, Any]:
+    """A record as a plain dictionary."""
+    return {key: value for key, value in msgspec.to_builtins(record).items() if key not in without}
+
+
+@contextmanager
+def capture(
+    *,
+    every: int = 1,
+    fraction: float = 0.0,
+    pacing: Pacing | None = None,
+    lanes: LaneChoice = "auto",
+    attributes: Mapping[str, Attribute] | None = None,
+    sinks: Collection[Sink] = (),
+    tracing: Tracing | None = None,
+    queue_size: int = 1_000_000,
+    abandon_after_s: float = 30.0,
+    run_id: str = "run",
+) -> Generator[Capture]:
+    """Record into memory while the block runs, whatever this process is configured to do otherwise.
+
+    Args:
+        every: report every so many steps of a forward pass.
+        fraction: report every such part of a backward pass; 0: every step.
+        pacing: decide otherwise when reports are wanted.
+        lanes: as in `configure`.
+        attributes: of everything.
+        sinks: receive the records too.
+        tracing: as the spans sink.
+        queue_size: items that may wait.
+        abandon_after_s: as in `configure`.
+        run_id: what solve ids begin with.
+
+    Yields:
+        A `Capture`, whose `records` and `events()` wait for what has happened so far.
+    """
+    sink = MemorySink()
+    recorder = Recorder(
+        Run(run_id, selection(lanes)),
+        clock=TickingClock(),
+        pacing=pacing or Every(every, fraction),
+        sinks=[sink, *sinks],
+        tracing=tracing,
+        contexts=Contexts(Context(attributes=dict(attributes or {}))),
+        barriers=PROCESS.barriers,
+        queue_size=queue_size,
+        abandon_after_s=abandon_after_s,
+    )
+    with PROCESS.lock:
+        before, enabled = PROCESS.recorder, PROCESS.enabled
+        PROCESS.recorder, PROCESS.enabled = recorder, True
+    try:
+        yield Capture(recorder, sink)
+        for barrier in PROCESS.barriers:
+            barrier()
+    finally:
+        with PROCESS.lock:
+            PROCESS.recorder, PROCESS.enabled = before, enabled
+        recorder.close(timeout_s=30.0)

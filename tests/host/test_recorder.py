@@ -1,0 +1,409 @@
+import gc
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from soltrace import host
+from soltrace.host import Signal, table
+from soltrace.host.context import Context
+from soltrace.host.forward import Memory
+from soltrace.host.losses import Loss
+from soltrace.host.process import PROCESS
+from soltrace.host.table import Kind
+from soltrace.testing import MemorySink, capture
+
+
+def passes(events):
+    """What is said of passes; what was lost is said beside it."""
+    return [event for event in events if event["event"].startswith("pass.")]
+
+
+def names(events):
+    """Which passes started and ended."""
+    return [(event["pass_id"].removeprefix("run."), event["event"]) for event in passes(events)]
+
+
+def opened(name):
+    """A context that stands for an experiment."""
+    return Context(name, {"seed": 3}, scope=object())
+
+
+def test_a_pass_belongs_to_what_is_current_when_its_program_starts(program):
+    """And its backward pass too, whatever is current by then."""
+    with capture() as told:
+        first, second = opened("first"), opened("second")
+        told.recorder.enter(first)
+        forward = program.solve()
+        told.recorder.leave(first)
+        told.recorder.enter(second)
+        program.backward_start(forward)
+        program.start()
+        told.recorder.leave(second)
+        events = told.events()
+    assert [(event["pass_id"], event["experiment"], event["attributes"]) for event in events] == [
+        *[("run.1.forward", "first", {"seed": 3})] * 3,
+        ("run.1.backward", "first", {"seed": 3}),
+        ("run.2.forward", "second", {"seed": 3}),
+    ]
+
+
+def test_a_program_may_name_its_experiment(program):
+    """Two at once, in one process."""
+    with capture() as told:
+        first, second = opened("first"), opened("second")
+        told.recorder.enter(first)
+        told.recorder.enter(second)
+        program.start(token=told.recorder.token(first))
+        program.start()
+        events = told.events()
+    assert [event["experiment"] for event in events] == ["first", "second"]
+
+
+def test_two_runs_of_a_program_at_once_never_mix(program):
+    """Each has its handle, on whatever thread it runs."""
+    with capture() as told:
+        barrier = threading.Barrier(4)
+
+        def run(t1):
+            barrier.wait(10)
+            handle = program.start(t1=t1)
+            for step in range(1, 20):
+                barrier.wait(10)
+                program.step(handle, step, step, t1 * step / 20)
+            program.end(handle, step=20, accepted=20, t=t1)
+
+        threads = [threading.Thread(target=run, args=(float(number),)) for number in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        events = told.events()
+    by_pass = {}
+    for event in events:
+        by_pass.setdefault(event["pass_id"], []).append(event)
+    assert sorted(by_pass) == [f"run.{number}.forward" for number in range(1, 5)]
+    for start, *progress, end in by_pass.values():
+        t1 = start["t1"]
+        assert [line["step"] for line in progress] == list(range(1, 20))
+        assert [line["t"] for line in progress] == pytest.approx([t1 * step / 20 for step in range(1, 20)])
+        assert (end["t"], end["step"]) == (t1, 20)
+
+
+def test_waiting_ends_when_the_passes_do(program):
+    """Another thread ends the last one."""
+    with capture() as told:
+        context = opened("fit")
+        told.recorder.enter(context)
+        handle = program.start()
+        ending = threading.Timer(0.05, program.end, args=(handle,))
+        ending.start()
+        told.recorder.wait_for(context.scope)
+        assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
+        assert told.records[-1].status == "ok"
+
+
+def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
+    """Not for another's."""
+    with capture(abandon_after_s=0.0) as told:
+        outer, inner = opened("outer"), None
+        told.recorder.enter(outer)
+        inner = Context("outer/inner", outer=outer, scope=object())
+        told.recorder.enter(inner)
+        program.start()
+        told.recorder.leave(inner)
+        told.recorder.leave(outer)
+        program.start()
+        told.recorder.wait_for(outer.scope)
+        events = told.events()
+    assert names(events) == [
+        ("1.forward", "pass.started"),
+        ("2.forward", "pass.started"),
+        ("1.forward", "pass.ended"),
+    ]
+
+
+def test_a_silent_pass_is_given_up(program):
+    """It ends with what was known of it, and is counted."""
+    with capture(abandon_after_s=0.0) as told:
+        context = opened("fit")
+        told.recorder.enter(context)
+        handle = program.start()
+        program.step(handle, 1, 1, 0.25)
+        told.recorder.wait_for(context.scope)
+        program.step(handle, 2, 2, 0.5)
+        program.end(handle)
+        end = passes(told.events())[-1]
+        assert told.recorder.losses.total() == [Loss("end of a pass", "abandoned: no sign of life", 1)]
+    assert end == {
+        "event": "pass.ended",
+        "level": "error",
+        "experiment": "fit",
+        "attributes": {"seed": 3},
+        "solve_id": "run.1",
+        "pass_id": "run.1.forward",
+        "phase": "forward",
+        "status": "error",
+        "result": "abandoned",
+        "step": 1,
+        "progress": 0.25,
+        "t": 0.25,
+        "steps": {"accepted": 1, "rejected": 0},
+    }
+
+
+def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):
+    """A step that takes a minute is no sign of death: ten such pauses are."""
+    with capture(abandon_after_s=30.0) as told:
+        clock = Clock()
+        monkeypatch.setattr(told.recorder, "clock", clock)
+        context = opened("fit")
+        told.recorder.enter(context)
+        handle = program.start()
+        clock.now = 60.0
+        program.step(handle, 1, 1, 0.25)
+        told.recorder.wait_for(context.scope)
+        assert clock.now == pytest.approx(60.0 + 600.0)
+
+
+def test_whoever_is_in_a_hurry_waits_no_longer(program, monkeypatch):
+    """An exception left the experiment: a second, whatever the pass is like."""
+    with capture() as told:
+        clock = Clock()
+        monkeypatch.setattr(told.recorder, "clock", clock)
+        context = opened("fit")
+        told.recorder.enter(context)
+        program.start()
+        told.recorder.wait_for(context.scope, 1.0)
+        assert clock.now == pytest.approx(1.0)
+
+
+class Clock:
+    """Stands still, except while somebody waits."""
+
+    now = 0.0
+
+    def time_ns(self):
+        return round(self.now * 1e9)
+
+    def monotonic(self):
+        return self.now
+
+    def wait(self, condition, timeout_s):
+        self.now += timeout_s
+
+
+def test_too_many_open_passes_are_given_up(program, monkeypatch):
+    """Programs that died never tell: their passes must not stay for ever."""
+    monkeypatch.setattr(table, "OPEN_AT_MOST", 2)
+    with capture() as told:
+        for _ in range(3):
+            program.start()
+        end = passes(told.events())[-1]
+    assert (end["pass_id"], end["event"], end["result"]) == ("run.1.forward", "pass.ended", "abandoned")
+
+
+def test_closing_gives_up_what_is_open_and_says_what_was_lost(program):
+    """Each pass that started has ended, and the last line says what that means."""
+    sink = MemorySink()
+    with capture(sinks=[sink]) as told:
+        program.start()
+        told.recorder.close(10.0)
+        assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
+    lost = sink.records[-1]
+    assert (lost.dropped, lost.what, lost.reason) == (1, "end of a pass", "abandoned: no sign of life")
+
+
+class Failing:
+    """A sink that can do nothing."""
+
+    def __init__(self):
+        self.closed = False
+
+    def handle(self, record):
+        raise OSError(28, "No space left on device")
+
+    def flush(self, timeout_s):
+        raise OSError(28, "No space left on device")
+
+    def close(self):
+        self.closed = True
+        raise OSError(28, "No space left on device")
+
+
+def test_a_failing_sink_stops_nobody(program, caplog):
+    """The others get everything; what it did not take is counted, and said once in a while."""
+    failing = Failing()
+    with capture(sinks=[failing]) as told:
+        program.solve()
+        assert not told.recorder.flush(10.0)
+        events = told.events()
+        assert told.recorder.close(10.0) is False
+    reason = "Failing: OSError: [Errno 28] No space left on device"
+    said = [event for event in told.events() if event["event"] == "telemetry.dropped"]
+    assert [event["event"] for event in events if event["event"] != "telemetry.dropped"] == [
+        "pass.started",
+        "pass.progress",
+        "pass.ended",
+    ]
+    assert {(event["what"], event["reason"]) for event in said} == {("record", reason)}
+    assert sum(event["dropped"] for event in said) == 3
+    assert failing.closed
+    assert f"x record: {reason}" in caplog.text
+
+
+class Stuck:
+    """A sink whose backend does not answer until it is let go."""
+
+    def __init__(self):
+        self.go_on = threading.Event()
+
+    def handle(self, record):
+        self.go_on.wait(30)
+
+    def flush(self, timeout_s):
+        return self.go_on.wait(timeout_s)
+
+    def close(self):
+        self.go_on.set()
+
+
+def test_a_stuck_sink_costs_progress_but_no_start_and_no_end(program):
+    """The queue is bounded: the oldest progress goes, and once new passes find no room, they are refused as a whole."""
+    stuck, sink = Stuck(), MemorySink()
+    with capture(sinks=[stuck, sink], queue_size=8) as told:
+        handle = program.start()
+        while told.recorder._queue:  # until the worker has it in hand, and is stuck
+            pass
+        for step in range(1, 21):
+            assert program.step(handle, step, step, step / 20) == step + 1
+        while told.recorder._queue.has_room():
+            program.solve()
+        assert program.start() == 0
+        program.end(handle)
+        stuck.go_on.set()
+        told.flush()
+        told.recorder.close(10.0)
+    started = [record.pass_id for record in sink.records if record.__class__.__name__ == "PassStarted"]
+    ended = [record.pass_id for record in sink.records if record.__class__.__name__ == "PassEnded"]
+    assert sorted(started) == sorted(ended)
+    lost = {(loss.what, loss.reason): loss.dropped for loss in told.recorder.losses.total()}
+    assert lost["forward pass", "queue full"] == 1
+    progress = [record for record in sink.records if record.__class__.__name__ == "PassProgress"]
+    assert len(progress) + lost["progress", "queue full"] == 20 + len(started) - 1
+
+
+def test_flush_is_bounded(program):
+    """It says that not everything got there."""
+    stuck = Stuck()
+    with capture(sinks=[stuck]) as told:
+        program.start()
+        assert told.recorder.flush(0.05) is False
+        stuck.go_on.set()
+        assert told.recorder.flush(10.0) is True
+
+
+def test_barriers_come_first_and_may_fail(program):
+    """What dispatched programs still have to tell is waited for; a barrier that fails is counted."""
+    with capture() as told:
+        handle = program.start()
+        calls = []
+
+        def fails():
+            raise RuntimeError("the device is gone")
+
+        PROCESS.barriers += [fails, lambda: calls.append(program.end(handle))]
+        try:
+            assert told.recorder.flush(10.0) is False
+        finally:
+            del PROCESS.barriers[-2:]
+        assert calls == [handle]
+        assert names(told.events())[-1] == ("1.forward", "pass.ended")
+        lost = told.recorder.losses.total()
+    assert lost == [Loss("wait for programs", "a barrier failed or took too long", 1)]
+
+
+def test_a_signal_that_cannot_be_read_is_answered_and_counted(program):
+    """Here a step without its numbers: the program goes on, and so does the pass."""
+    with capture() as told:
+        handle = program.start()
+        assert program.tell(Signal.FORWARD_STEP, [handle], []) == host.NEVER
+        assert program.tell(Signal.FORWARD_STEP, [[handle, 1, 1, 0]] * 2, [[0.5]] * 3) == 2
+        program.end(handle)
+        assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
+        assert [loss.what for loss in told.recorder.losses.total()] == ["signal", "signal"]
+
+
+def test_an_end_that_cannot_be_read_is_an_end(program):
+    """Whatever came with it, the pass is over."""
+    with capture() as told:
+        handle = program.start()
+        program.tell(Signal.FORWARD_END, [[handle, 1, 1, 0]] * 2, [[0.5]] * 3)
+        end = passes(told.events())[-1]
+    assert (end["event"], end["result"]) == ("pass.ended", "abandoned")
+
+
+def test_what_a_report_costs_slows_the_reports(program, monkeypatch):
+    """The pace is told how long the recorder took for the last one."""
+    costs = []
+
+    class Pacing:
+        def pace(self, *_):
+            return self
+
+        def first(self):
+            return 1
+
+        def next(self, position, now, cost_s):
+            costs.append(cost_s)
+            return position + 1
+
+        def end(self, position, now):
+            pass
+
+    with capture(pacing=Pacing()):
+        handle = program.start()
+        program.step(handle, 1, 1, 0.1)
+        program.step(handle, 2, 2, 0.2)
+    assert costs == pytest.approx([0.001, 0.001])
+
+
+def test_memory_stays_flat(monkeypatch):
+    """Ten thousand solves leave nothing behind, once as many as are remembered have run."""
+    monkeypatch.setattr(table, "ENDED_AT_MOST", 200)
+    info = host.SolveInfo(solver="Tsit5", adjoint="RecursiveCheckpointAdjoint", controller="PIDController")
+    start = np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 1e-5, 1e-3], np.float32)
+    with capture() as told:
+
+        def solves(count):
+            for _ in range(count):
+                handle = int(host.receive(Signal.FORWARD_START, info, *start)[0])
+                host.receive(Signal.FORWARD_END, info, np.array([handle, 3, 2, 0], np.int32), np.ones(1, np.float32))
+            told.clear()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        solves(100)
+        tracemalloc.start()
+        try:
+            before = solves(300)
+            growth = solves(10_000) - before
+        finally:
+            tracemalloc.stop()
+        assert len(told.recorder._table.open) == 0
+    assert growth < 100_000  # ten bytes a solve; what is kept of one is a thousand
+
+
+def test_little_is_kept_of_an_ended_pass(program):
+    """What backward passes need of a forward one, and of a backward one nothing."""
+    with capture() as told:
+        forward = program.solve()
+        _, handle = program.backward_start(forward)
+        backward = told.recorder._table.find(int(handle), Kind.BACKWARD)
+        program.backward_end(forward, handle)
+        told.flush()
+        kept = told.recorder._table.find(forward, Kind.FORWARD).view
+    assert backward.view is None
+    assert isinstance(kept, Memory)
+    assert kept.lanes.ravel().tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]

@@ -1,0 +1,139 @@
+"""The JSON log: one object a line, strict JSON, UTF-8, through structlog.
+
+Host side, on the worker thread. structlog's global configuration is never touched: the processors are our own. Or else
+the target is a structlog logger of the user's, which renders as it is configured to.
+"""
+
+import os
+from collections.abc import Callable, MutableMapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from msgspec import UNSET
+
+from soltrace.records import AnyRecord
+
+FIRST: Final = ("timestamp", "level", "event")
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class LineFile:
+    """A file that a line reaches in one write: whoever reads along never sees half of one.
+
+    Not a buffered file, flushed now and then: a line costs a system call more (2 us), and a kill of the process then
+    loses none. `logger.info(line)` is what structlog calls.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the file; it must not exist."""
+        self.path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._torn = False
+
+    def msg(self, line: bytes) -> None:
+        """Write one line. After a failure halfway (a full disk), the next line begins on a line of its own."""
+        data = b"\n" + line + b"\n" if self._torn else line + b"\n"
+        self._torn = True
+        while data:
+            data = data[os.write(self._fd, data) :]
+        self._torn = False
+
+    debug = info = warning = error = msg
+
+    def sync(self) -> None:
+        """Bring what was written to the disk, or to the file's server."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+def render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    """Render an event as one line of JSON, what a reader looks for first: our only structlog processor."""
+    return _ENCODER.encode({key: event[key] for key in FIRST if key in event} | dict(event))
+
+
+class JsonLog:
+    """Writes records as JSON lines, to a file or to a structlog logger."""
+
+    def __init__(
+        self, logger: Any, *, sync: Callable[[], None] | None = None, close: Callable[[], None] | None = None
+    ) -> None:
+        """Write to a structlog logger; `JsonLog.file` is for files."""
+        self._logger, self._sync, self._close = logger, sync, close
+
+    @classmethod
+    def file(cls, path: Path) -> "JsonLog":
+        """Write to a new file.
+
+        Raises:
+            OSError: it exists, or can't be made.
+        """
+        target = LineFile(path)
+        logger = structlog.wrap_logger(
+            target,
+            processors=[render],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+            context_class=dict,
+            cache_logger_on_first_use=True,
+        )
+        return cls(logger.bind(), sync=target.sync, close=target.close)
+
+    def handle(self, record: AnyRecord) -> None:
+        """Write one record."""
+        fields = line_of(record)
+        event = fields.pop("event")
+        getattr(self._logger, record.level)(event, **fields)
+
+    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - a disk can't be hurried
+        """Bring what was written to the disk."""
+        if self._sync is not None:
+            self._sync()
+        return True
+
+    def close(self) -> None:
+        """Close the file. A user's logger stays open."""
+        if self._close is not None:
+            self._close()
+
+
+def line_of(record: AnyRecord) -> dict[str, Any]:
+    """The keys of a line in their order, most telling first; what is not known is left out."""
+    line: dict[str, Any] = {
+        "timestamp": timestamp(record.timestamp),
+        "level": record.level,
+        "event": record.__struct_config__.tag,
+    }
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if value is not UNSET and name not in line:
+            line[name] = msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
+    return line
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with exactly six digits, so that lines sort as text. Not msgspec's: it leaves zeros out."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def fresh_file(directory: Path, stem: str) -> tuple[str, JsonLog]:
+    """Make a log file that nobody else has: `<stem>.jsonl`, or `<stem>-2.jsonl` and so on.
+
+    Returns:
+        The stem that was free, and the log.
+
+    Raises:
+        OSError: the directory can't be made or written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        try:
+            return name, JsonLog.file(directory / f"{name}.jsonl")
+        except FileExistsError:
+            number += 1

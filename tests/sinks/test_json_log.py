@@ -1,0 +1,156 @@
+import json
+import os
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+
+from soltrace.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
+from soltrace.sinks.json_log import JsonLog, LineFile, fresh_file, timestamp
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": "fit", "attributes": {"lr": 1e-3, "bad": "NaN"}}
+PROGRESS = PassProgress(
+    **COMMON,
+    solve_id="run.1",
+    pass_id="run.1.backward",
+    phase="backward",
+    step=3,
+    progress=0.25,
+    t="-Infinity",
+    batch_index=[1, 0],
+    trace_id="0" * 31 + "1",
+    span_id="0" * 15 + "2",
+)
+LINE = (
+    '{"timestamp":"2026-01-02T03:04:05.000000Z","level":"info","event":"pass.progress","schema":1,"run_id":"run",'
+    '"experiment":"fit","attributes":{"lr":0.001,"bad":"NaN"},"trace_id":"00000000000000000000000000000001",'
+    '"span_id":"0000000000000002","solve_id":"run.1","pass_id":"run.1.backward","phase":"backward","step":3,'
+    '"progress":0.25,"t":"-Infinity","batch_index":[1,0]}\n'
+)
+
+
+def test_a_record_is_one_line_of_strict_json(tmp_path):
+    """What a reader looks for first stands first; what is not known is left out; six digits of a second, always."""
+    stem, log = fresh_file(tmp_path, "run")
+    log.handle(PROGRESS)
+    log.close()
+    assert (tmp_path / "run.jsonl").read_text() == LINE
+    assert stem == "run"
+
+
+def test_nested_values_and_other_letters(tmp_path):
+    """Steps are an object, without what is not known of them; UTF-8 as it is."""
+    _, log = fresh_file(tmp_path, "run")
+    ended = PassEnded(
+        **(COMMON | {"experiment": "Größe", "attributes": {}}),
+        level="error",
+        solve_id="s",
+        pass_id="p",
+        phase="forward",
+        status="error",
+        result="max_steps_reached",
+        duration_s=0.5,
+        progress=1.0,
+        step=3,
+        steps=Steps(accepted=2, rejected=1),
+    )
+    log.handle(ended)
+    log.close()
+    assert (tmp_path / "run.jsonl").read_bytes().decode() == (
+        '{"timestamp":"2026-01-02T03:04:05.000000Z","level":"error","event":"pass.ended","schema":1,"run_id":"run",'
+        '"experiment":"Größe","attributes":{},"solve_id":"s","pass_id":"p","phase":"forward","status":"error",'
+        '"result":"max_steps_reached","duration_s":0.5,"progress":1.0,"step":3,"steps":{"accepted":2,"rejected":1}}\n'
+    )
+
+
+def test_a_line_is_on_disk_when_it_was_handled(tmp_path):
+    """Nothing is buffered in the process: a kill loses none of it."""
+    _, log = fresh_file(tmp_path, "run")
+    for count in (1, 2):
+        log.handle(PROGRESS)
+        assert (tmp_path / "run.jsonl").read_text() == LINE * count
+    assert log.flush(1.0)
+    log.close()
+
+
+def test_two_runs_of_the_same_second_and_process_have_files_of_their_own(tmp_path):
+    """Nothing is ever overwritten."""
+    stems = [fresh_file(tmp_path / "new" / "runs", "run") for _ in range(3)]
+    for stem, log in stems:
+        log.handle(PROGRESS)
+        log.close()
+        assert (tmp_path / "new" / "runs" / f"{stem}.jsonl").read_text() == LINE
+    assert [stem for stem, _ in stems] == ["run", "run-2", "run-3"]
+
+
+def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch):
+    """The disk was full halfway through a line: readers lose that line alone."""
+    file = LineFile(tmp_path / "run.jsonl")
+    write = os.write
+
+    def full(fd, data):
+        write(fd, data[:5])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            file.info(b'{"first": 1}')
+    file.info(b'{"second": 2}')
+    file.close()
+    assert (tmp_path / "run.jsonl").read_text() == '{"fir\n{"second": 2}\n'
+
+
+def test_a_slow_disk_may_take_a_line_in_parts(tmp_path, monkeypatch):
+    """A write that took less than it was given goes on."""
+    file = LineFile(tmp_path / "run.jsonl")
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+        file.info(b"0123456789")
+    file.close()
+    assert (tmp_path / "run.jsonl").read_text() == "0123456789\n"
+
+
+def test_structlogs_configuration_is_not_touched(tmp_path):
+    """The user's own loggers stay as they are, and have no part in this file."""
+    before = structlog.get_config(), structlog.is_configured()
+    _, log = fresh_file(tmp_path, "run")
+    log.handle(PROGRESS)
+    log.close()
+    assert (structlog.get_config(), structlog.is_configured()) == before
+
+
+def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
+    """A structlog logger of the user's is given plain values, by the method of the level."""
+    entries = []
+
+    def keep(logger, method, event):
+        entries.append((method, dict(event)))
+        raise structlog.DropEvent
+
+    log = JsonLog(structlog.wrap_logger(structlog.PrintLogger(), processors=[keep]))
+    log.handle(PROGRESS)
+    log.handle(TelemetryDropped(**COMMON, level="warning", dropped=3, what="progress", reason="queue full"))
+    log.handle(LogOpened(**COMMON, resource={"pid": 1}))
+    log.flush(1.0)
+    log.close()
+    assert entries[0] == ("info", json.loads(LINE))
+    assert [(method, event["event"]) for method, event in entries[1:]] == [
+        ("warning", "telemetry.dropped"),
+        ("info", "log.opened"),
+    ]
+
+
+def test_timestamps_sort_as_text():
+    """RFC 3339, UTC, the same length whatever the second."""
+    moments = [MOMENT, MOMENT.replace(microsecond=1), MOMENT.replace(microsecond=999_999), MOMENT.replace(second=6)]
+    texts = [timestamp(moment) for moment in moments]
+    assert texts == [
+        "2026-01-02T03:04:05.000000Z",
+        "2026-01-02T03:04:05.000001Z",
+        "2026-01-02T03:04:05.999999Z",
+        "2026-01-02T03:04:06.000000Z",
+    ]
+    assert texts == sorted(texts)

@@ -1,0 +1,246 @@
+import math
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from soltrace import experiment, host
+from soltrace.host import Signal
+from soltrace.sinks import spans as spans_module
+from soltrace.sinks.spans import Spans
+from soltrace.testing import START_NS, capture
+
+
+class Exported:
+    """A real provider, and what it exported."""
+
+    def __init__(self):
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    @property
+    def spans(self):
+        """By name; a second one of the same name has a number."""
+        named = {}
+        for span in sorted(self._exporter.get_finished_spans(), key=lambda span: span.start_time):
+            number = sum(name.split(" #")[0] == span.name for name in named)
+            named[span.name if not number else f"{span.name} #{number + 1}"] = span
+        return named
+
+
+@pytest.fixture
+def exported():
+    """A provider and what it exported."""
+    exported = Exported()
+    yield exported
+    exported.provider.shutdown()
+
+
+def milliseconds(span):
+    """When a span began and ended, in ticks of the clock."""
+    return (span.start_time - START_NS) / 1e6, (span.end_time - START_NS) / 1e6
+
+
+def test_a_pass_is_a_span(program, exported):
+    """Its own start and end, what it is made of, and what became of it."""
+    with capture(
+        tracing=Spans(exported.provider), attributes={"seed": 3, "layers": [2, 3.5], "mixed": [1, "a"]}
+    ) as told:
+        program.solve(rtol=1e-3)
+        told.flush()
+    span = exported.spans["diffeqsolve forward"]
+    assert dict(span.attributes) == {
+        "soltrace.run_id": "run",
+        "soltrace.solve_id": "run.1",
+        "soltrace.pass_id": "run.1.forward",
+        "soltrace.phase": "forward",
+        "soltrace.solver": "Tsit5",
+        "soltrace.adjoint": "RecursiveCheckpointAdjoint",
+        "soltrace.controller": "PIDController",
+        "soltrace.max_steps": 4096,
+        "soltrace.rtol": 1e-3,
+        "soltrace.t0": 0.0,
+        "soltrace.t1": 1.0,
+        "soltrace.batch_shape": (),
+        "soltrace.experiment.attributes.seed": 3,
+        "soltrace.experiment.attributes.layers": (2.0, 3.5),
+        "soltrace.experiment.attributes.mixed": ("1", "a"),
+        "soltrace.status": "ok",
+        "soltrace.result": "successful",
+        "soltrace.progress": 1.0,
+        "soltrace.step": 3,
+        "soltrace.t": 1.0,
+        "soltrace.steps.accepted": 2,
+        "soltrace.steps.rejected": 1,
+    }
+    assert milliseconds(span) == (1, 7)
+    assert (span.status.status_code, span.status.description) == (StatusCode.UNSET, None)
+    assert (span.parent, span.links, span.kind) == (None, (), trace.SpanKind.INTERNAL)
+    assert (span.instrumentation_scope.name, span.events) == ("soltrace", ())
+
+
+def test_no_name_is_both_a_value_and_a_namespace(program, exported):
+    """OpenTelemetry's rule: backends that nest attributes would lose one of the two."""
+    with (
+        capture(tracing=Spans(exported.provider), attributes={"name": "x"}) as told,
+        experiment("fit", attributes={"a": 1}),
+    ):
+        forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 1e-3, 1e-3]] * 2)[0]
+        program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0]] * 2, [[1.0]] * 2)
+        _, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 2, [[0.0, 0.0]] * 2)
+        program.tell(Signal.BACKWARD_END, [[forward]] * 2, [[handle]] * 2)
+        told.flush()
+    names = {name for span in exported.spans.values() for name in span.attributes}
+    assert {"soltrace.lanes.total", "soltrace.steps.recomputed", "soltrace.experiment.name"} <= names
+    assert [name for name in names if any(other.startswith(f"{name}.") for other in names)] == []
+
+
+def test_a_backward_span_is_linked_to_its_forward_one(program, exported):
+    """Both are children of the experiment's; several backward ones are siblings."""
+    with capture(tracing=Spans(exported.provider)) as told, experiment("fit", seed=3):
+        forward = program.solve()
+        for _ in range(2):
+            _, handle = program.backward_start(forward)
+            program.backward_end(forward, handle)
+        told.flush()
+    spans = exported.spans
+    root, first = spans["fit"], spans["diffeqsolve forward"]
+    assert list(spans) == ["fit", "diffeqsolve forward", "diffeqsolve backward", "diffeqsolve backward #2"]
+    assert {span.parent.span_id for name, span in spans.items() if name != "fit"} == {root.context.span_id}
+    assert {span.context.trace_id for span in spans.values()} == {root.context.trace_id}
+    for name in ("diffeqsolve backward", "diffeqsolve backward #2"):
+        assert [link.context for link in spans[name].links] == [first.context]
+        assert spans[name].attributes["soltrace.forward_pass_id"] == "run.1.forward"
+    assert dict(root.attributes) == {
+        "soltrace.experiment.name": "fit",
+        "soltrace.experiment.attributes.seed": 3,
+    }
+
+
+def test_the_lines_of_a_pass_carry_its_ids(program, exported):
+    """And those of an experiment carry the root span's."""
+    with capture(tracing=Spans(exported.provider)) as told, experiment("fit"):
+        forward = program.solve()
+        _, handle = program.backward_start(forward)
+        program.backward_end(forward, handle)
+        records = told.records
+    ids = lambda name: (
+        trace.format_trace_id(exported.spans[name].context.trace_id),
+        trace.format_span_id(exported.spans[name].context.span_id),
+    )
+    told = [(record.trace_id, record.span_id) for record in records]
+    assert told[:4] == [ids("fit"), *[ids("diffeqsolve forward")] * 3]
+    assert told[4][0] == ids("fit")[0]
+    assert told[4][1] not in {ids("fit")[1], ids("diffeqsolve forward")[1]}
+
+
+def test_a_failed_pass_is_an_error_with_its_reason(program, exported):
+    """And one that was given up too."""
+    with capture(tracing=Spans(exported.provider)) as told:
+        program.end(program.start(), result=1, t=math.nan)
+        program.start()
+        told.recorder.close(10.0)
+    failed, abandoned = exported.spans.values()
+    assert (failed.status.status_code, failed.status.description) == (StatusCode.ERROR, "max_steps_reached")
+    assert math.isnan(failed.attributes["soltrace.t"])
+    assert (abandoned.status.status_code, abandoned.status.description) == (StatusCode.ERROR, "abandoned")
+
+
+def test_an_event_is_no_error(program, exported):
+    """It ends the pass at its true progress."""
+    with capture(tracing=Spans(exported.provider)) as told:
+        program.end(program.start(), result=2, t=0.3)
+        told.flush()
+    (span,) = exported.spans.values()
+    assert span.status.status_code is StatusCode.UNSET
+    assert (span.attributes["soltrace.progress"], span.attributes["soltrace.result"]) == (0.3, "event_occurred")
+
+
+def test_a_pass_is_a_child_of_the_callers_span(program, exported):
+    """Where the program carries the context of the call that it belongs to."""
+    tracer = exported.provider.get_tracer("mine")
+    with capture(tracing=Spans(exported.provider)) as told:
+        assert host.current_context() == 0
+        with tracer.start_as_current_span("mine"):
+            token = host.current_context()
+        program.solve(token=token)
+        program.solve()
+        told.flush()
+    spans = exported.spans
+    assert spans["diffeqsolve forward"].parent.span_id == spans["mine"].context.span_id
+    assert spans["diffeqsolve forward #2"].parent is None
+
+
+def test_a_span_inside_an_experiment_is_the_parent_and_the_experiment_stays(program, exported):
+    """Its name and attributes are those of the experiment. An experiment that is chosen is the parent itself."""
+    tracer = exported.provider.get_tracer("mine")
+    with capture(tracing=Spans(exported.provider)) as told, experiment("fit", seed=3) as fit:
+        assert host.current_context() == 0
+        with tracer.start_as_current_span("mine"):
+            program.solve(token=host.current_context())
+        with tracer.start_as_current_span("mine"):
+            program.solve(token=host.register_context(fit))
+        told.flush()
+        assert {record.experiment for record in told.records} == {"fit"}
+    spans = exported.spans
+    parents = {"mine": "fit", "diffeqsolve forward": "mine", "mine #2": "fit", "diffeqsolve forward #2": "fit"}
+    assert {name: span.parent.span_id for name, span in spans.items() if name != "fit"} == {
+        name: spans[parent].context.span_id for name, parent in parents.items()
+    }
+    for name in ("diffeqsolve forward", "diffeqsolve forward #2"):
+        assert spans[name].attributes["soltrace.experiment.attributes.seed"] == 3
+
+
+@pytest.mark.parametrize("provider", [None, trace.NoOpTracerProvider()], ids=["none", "no-op"])
+def test_without_an_sdk_nothing_happens(provider, program, capsys):
+    """The API's no-op: no ids, nothing printed."""
+    with capture(tracing=Spans(provider)) as told, experiment("fit"):
+        program.solve()
+        events = told.events()
+    assert [event for event in events if "trace_id" in event or "span_id" in event] == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ended_passes_leave_little_behind(program, exported, monkeypatch):
+    """The spans that can still be linked to are bounded."""
+    monkeypatch.setattr(spans_module, "LINKABLE_AT_MOST", 2)
+    spans = Spans(exported.provider)
+    with capture(tracing=spans) as told:
+        handles = [program.solve() for _ in range(3)]
+        for handle in handles:
+            program.backward_start(handle)
+        told.flush()
+        told.recorder.close(10.0)
+    assert (list(spans._linkable), spans._open) == (["run.2.forward", "run.3.forward"], {})
+    assert [len(span.links) for span in exported.spans.values() if span.name == "diffeqsolve backward"] == [0, 1, 1]
+
+
+class Broken:
+    """A provider whose tracer always fails."""
+
+    def get_tracer(self, *_, **__):
+        return self
+
+    def start_span(self, *_, **__):
+        raise RuntimeError("no spans today")
+
+
+def test_a_broken_tracer_costs_the_spans_and_nothing_else(program):
+    """The records go on without ids, and what was lost is counted."""
+    with capture(tracing=Spans(Broken())) as told:
+        with experiment("fit"):
+            program.solve()
+        events = [event["event"] for event in told.events() if event["event"] != "telemetry.dropped"]
+        lost = {(loss.what, loss.reason): loss.dropped for loss in told.recorder.losses.total()}
+    assert events == ["experiment.started", "pass.started", "pass.progress", "pass.ended", "experiment.ended"]
+    assert lost == {("span", "RuntimeError: no spans today"): 1, ("record", "Spans: RuntimeError: no spans today"): 1}
+
+
+def test_flush_reaches_the_exporter(exported):
+    """The provider's own, if it has one."""
+    assert Spans(exported.provider).flush(1.0) is True
+    assert Spans(trace.NoOpTracerProvider()).flush(1.0) is True

@@ -1,0 +1,370 @@
+import json
+import math
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from importlib import metadata
+
+import pytest
+import structlog
+from opentelemetry import trace
+
+from soltrace import AttributeValueError, ConfigurationError, SoltraceWarning, config, configure, flush, host, shutdown
+from soltrace.attributes import parse_attributes
+from soltrace.host.process import PROCESS
+from soltrace.provider import wanted
+from soltrace.resource import resource
+
+SOLVE = """
+import numpy as np
+import soltrace
+from soltrace import host
+from soltrace.host import Signal
+
+def solve():
+    info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
+    start = host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
+    host.receive(Signal.FORWARD_END, info, np.array([start[0], 3, 2, 0], np.int32), np.array([1.0]))
+"""
+
+
+def run(program, cwd, *options, **environ):
+    """Run a program that solves something, in a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SOLTRACE_"))}
+    return subprocess.run(
+        [sys.executable, *options, "-c", SOLVE + program],
+        cwd=cwd,
+        env=inherited | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def lines(directory):
+    """What the only log in a directory says."""
+    (log,) = directory.glob("*.jsonl")
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def events(directory):
+    """The events of that log."""
+    return [line["event"] for line in lines(directory)]
+
+
+def test_without_any_configuration_the_first_solve_opens_a_log_and_says_so(tmp_path):
+    """Once, on stderr, with the command to follow it. At exit everything is there, flushed or not."""
+    done = run("solve(); solve()", tmp_path)
+    (log,) = (tmp_path / "soltrace-runs").iterdir()
+    said = f"soltrace: logging to soltrace-runs/{log.name}; follow it with: soltrace tail soltrace-runs\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    assert events(tmp_path / "soltrace-runs") == ["log.opened", *["pass.started", "pass.ended"] * 2]
+    host_name = re.escape(re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname()))
+    assert re.fullmatch(rf"\d{{8}}T\d{{6}}Z-{host_name}-\d+\.jsonl", log.name)
+    assert {line["run_id"] for line in lines(tmp_path / "soltrace-runs")} == {log.stem}
+
+
+def test_nothing_is_made_before_something_happens(tmp_path):
+    """An import, a flush and a shutdown leave no trace."""
+    done = run("soltrace.flush(); soltrace.shutdown(); soltrace.configure()", tmp_path)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+
+def test_a_directory_that_cannot_be_written_is_a_warning(tmp_path):
+    """The solve goes on, also where warnings are errors."""
+    (tmp_path / "file").touch()
+    expected = "no JSON log: can't write into file/runs: Not a directory. Choose another: configure(directory=...)."
+    done = run("solve(); solve(); print('done')", tmp_path, SOLTRACE_DIR="file/runs")
+    assert (done.returncode, done.stdout, done.stderr.count(expected)) == (0, "done\n", 1)
+    done = run("solve(); solve(); print('done')", tmp_path, "-W", "error", SOLTRACE_DIR="file/runs")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", f"soltrace: {expected}\n")
+
+
+def test_the_environment_says_where_and_what(tmp_path):
+    """SOLTRACE_DIR and SOLTRACE_ATTRIBUTES; what is given in the program wins."""
+    done = run(
+        "soltrace.configure(attributes={'seed': 5}); solve()",
+        tmp_path,
+        SOLTRACE_DIR="logs",
+        SOLTRACE_ATTRIBUTES="seed=3, lr=1e-3, name=a b,warm=true",
+    )
+    assert (done.returncode, done.stderr.count("soltrace tail logs")) == (0, 1)
+    assert {str(line["attributes"]) for line in lines(tmp_path / "logs")} == {
+        "{'seed': 5, 'lr': 0.001, 'name': 'a b', 'warm': True}"
+    }
+
+
+def test_disabled_by_the_environment_nothing_is_written(tmp_path):
+    """Not a file, not a word."""
+    done = run("solve(); print(host.enabled())", tmp_path, SOLTRACE_DISABLED="true")
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("False\n", "", [])
+
+
+def test_the_sdk_is_set_up_by_its_own_variables(tmp_path):
+    """Spans are exported, the last of them at exit; lines carry their ids."""
+    program = "soltrace.configure(directory='logs')\nwith soltrace.experiment('fit'): solve()"
+    done = run(program, tmp_path, "-W", "error", OTEL_TRACES_EXPORTER="console", OTEL_SERVICE_NAME="fitting")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count('"name": "diffeqsolve forward"') == 1
+    assert done.stdout.count('"name": "fit"') == 1
+    assert done.stdout.count('"service.name": "fitting"') == 2
+    assert all(len(line["trace_id"]) == 32 for line in lines(tmp_path / "logs")[1:])
+
+
+def test_the_sdk_is_set_up_by_the_first_solve_too(tmp_path):
+    """With no line of configuration in the program."""
+    done = run("solve()", tmp_path, OTEL_TRACES_EXPORTER="console")
+    assert done.stdout.count('"name": "diffeqsolve forward"') == 1
+
+
+def test_an_exporter_that_is_not_there_is_a_warning(tmp_path):
+    """The log is written all the same."""
+    done = run("soltrace.configure(directory='logs'); solve()", tmp_path, OTEL_TRACES_EXPORTER="no_such_exporter")
+    assert "no spans are exported: OpenTelemetry could not be set up from the environment" in done.stderr
+    assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended"]
+
+
+def test_a_provider_of_the_programs_own_stays(tmp_path):
+    """The variables are the SDK's then, and are not read again."""
+    program = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+mine = TracerProvider()
+trace.set_tracer_provider(mine)
+solve()
+print(trace.get_tracer_provider() is mine)
+"""
+    done = run(program, tmp_path, "-W", "error", OTEL_TRACES_EXPORTER="console")
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    "environ,asked",
+    [
+        ({}, False),
+        ({"OTEL_SERVICE_NAME": "a"}, False),
+        ({"OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a"}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a"}, True),
+    ],
+    ids=["nothing", "name", "none", "none wins", "exporter", "endpoint"],
+)
+def test_what_asks_for_traces(environ, asked):
+    """An exporter, or where one is to send to."""
+    assert wanted(environ) is asked
+
+
+def test_a_hanging_backend_does_not_keep_the_process(tmp_path):
+    """Flushing at exit is bounded; the log is complete."""
+    program = """
+import threading
+from opentelemetry import trace
+class Hanging:
+    def get_tracer(self, *_, **__): return trace.NoOpTracer()
+    def force_flush(self, timeout): threading.Event().wait(); return True
+soltrace.config.EXIT_S = 0.2
+soltrace.configure(directory="logs", tracer_provider=Hanging())
+solve()
+print(soltrace.flush(0.1))
+"""
+    done = run("import soltrace.config" + program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+    assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended"]
+
+
+def test_an_open_pass_is_abandoned_at_exit(tmp_path):
+    """The program ended in the midst of it: the log says so."""
+    program = """
+soltrace.configure(directory="logs")
+info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
+host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
+"""
+    assert run(program, tmp_path).returncode == 0
+    assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended", "telemetry.dropped"]
+
+
+def test_a_killed_process_has_written_what_reached_the_host(tmp_path):
+    """A twentieth of a second later it is on disk, without any flush."""
+    program = """
+import os, pathlib, signal, time
+soltrace.configure(directory="logs")
+solve()
+deadline = time.monotonic() + 10
+while sum(path.read_text().count("pass.ended") for path in pathlib.Path("logs").glob("*")) < 1:
+    assert time.monotonic() < deadline
+    time.sleep(0.001)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(program, tmp_path).returncode == -9
+    assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended"]
+
+
+def test_configuring_anew_begins_a_new_run(tmp_path, program):
+    """The old one is complete, and its thread is gone."""
+    configure(directory=tmp_path / "a", spans=False)
+    program.solve()
+    configure(directory=tmp_path / "b", spans=False, attributes={"seed": 3})
+    assert events(tmp_path / "a") == ["log.opened", "pass.started", "pass.progress", "pass.ended"]
+    program.start()
+    assert flush()
+    assert [line["attributes"] for line in lines(tmp_path / "b")] == [{"seed": 3}] * 2
+    assert shutdown()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("soltrace")] == []
+
+
+def test_a_structlog_logger_may_be_the_target(tmp_path, program, monkeypatch):
+    """Then there is no file."""
+    monkeypatch.chdir(tmp_path)
+    with structlog.testing.capture_logs() as entries:
+        configure(logger=structlog.get_logger(), spans=False)
+        program.start()
+        flush()
+    assert [entry["event"] for entry in entries] == ["log.opened", "pass.started"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_log_nor_spans(tmp_path, program, monkeypatch):
+    """Nothing is written anywhere, and nothing breaks."""
+    monkeypatch.chdir(tmp_path)
+    configure(json_log=False, spans=False)
+    assert program.solve() == 1
+    assert flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pacing_and_queue_are_as_configured(tmp_path, program):
+    """Each step, where there is no limit."""
+    configure(directory=tmp_path, spans=False, max_reports_per_s=math.inf, max_overhead=math.inf, queue_size=100)
+    handle = program.start()
+    assert [program.step(handle, step, step, step / 10) for step in range(1, 6)] == [2, 3, 4, 5, 6]
+
+
+def test_configure_may_disable_and_enable(monkeypatch):
+    """It wins over the variable; None leaves it to that."""
+    monkeypatch.setenv("SOLTRACE_DISABLED", "1")
+    configure(enabled=True)
+    assert host.enabled()
+    configure(enabled=False)
+    assert not host.enabled()
+    configure()
+    assert not host.enabled()
+    monkeypatch.delenv("SOLTRACE_DISABLED")
+    assert host.enabled()
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        ({"enabled": 1}, "enabled= must be True, False or None, got 1."),
+        ({"directory": 3}, "directory= must be a path, got 3."),
+        ({"directory": "a", "logger": structlog.get_logger()}, "directory= and logger= exclude each other"),
+        ({"logger": print}, "logger= must be a structlog logger, as structlog.get_logger() makes; got <built-in"),
+        ({"json_log": "no"}, "json_log= must be True or False, got 'no'."),
+        ({"spans": None}, "spans= must be True or False, got None."),
+        ({"tracer_provider": 3}, "tracer_provider= must be an OpenTelemetry TracerProvider, got 3."),
+        ({"max_reports_per_s": 0}, "max_reports_per_s= must be greater than 0, got 0; math.inf means without a limit."),
+        ({"max_reports_per_s": True}, "max_reports_per_s= must be a number, got True."),
+        ({"max_overhead": -1.0}, "max_overhead= must be greater than 0, got -1.0"),
+        ({"max_overhead": math.nan}, "max_overhead= must be a number, got nan."),
+        ({"lanes": "some"}, "lanes= must be 'auto', 'all' or batch indices such as [(0,), (3,)], got 'some'."),
+        ({"lanes": [1, 2]}, "lanes= must be 'auto', 'all' or batch indices such as [(0,), (3,)], got [1, 2]."),
+        ({"lanes": None}, "lanes= must be 'auto', 'all' or batch indices such as [(0,), (3,)], got None."),
+        ({"queue_size": 0}, "queue_size= must be a whole number from 1, got 0."),
+        ({"queue_size": 1.5}, "queue_size= must be a whole number from 1, got 1.5."),
+        ({"abandon_after_s": -1}, "abandon_after_s= must not be negative, got -1."),
+        ({"attributes": ["seed"]}, "attributes= must be a mapping of names to values, got ['seed']."),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else None,
+)
+def test_a_wrong_setting_is_refused_at_once(arguments, message):
+    """With what was expected, what was got, and nothing changed."""
+    before = config._CONFIGURED.settings
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        configure(**arguments)
+    assert config._CONFIGURED.settings is before
+
+
+@pytest.mark.parametrize("attributes", [{"a": object()}, {3: 4}, {"": 1}], ids=["value", "name", "empty"])
+def test_a_wrong_attribute_is_refused_at_once(attributes):
+    """Its name and what it was."""
+    with pytest.raises(AttributeValueError, match="ttribute"):
+        configure(attributes=attributes)
+
+
+@pytest.mark.parametrize(
+    "text,attributes,malformed",
+    [
+        ("", {}, []),
+        ("seed=3,lr=1e-3", {"seed": 3, "lr": 1e-3}, []),
+        (
+            "a=true, b=False ,c=x=y,d=,e=inf,f=nan,g=0x1,h=1_000",
+            {"a": True, "b": False, "c": "x=y", "d": "", "e": "Infinity", "f": "NaN", "g": "0x1", "h": 1000},
+            [],
+        ),
+        ("seed,=3,lr=1", {"lr": 1}, ["seed", "=3"]),
+    ],
+    ids=["empty", "numbers", "others", "malformed"],
+)
+def test_attributes_from_the_environment_are_typed(text, attributes, malformed):
+    """int, float, bool, else string; what is no key=value is told apart."""
+    assert parse_attributes(text) == (attributes, malformed)
+
+
+def test_malformed_attributes_are_a_warning(tmp_path, program, monkeypatch):
+    """The others are taken, and the solve goes on."""
+    monkeypatch.setenv("SOLTRACE_ATTRIBUTES", "seed=3,lr")
+    configure(directory=tmp_path, spans=False)
+    with pytest.warns(SoltraceWarning, match=r"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: 'lr'\."):
+        program.start()
+    flush()
+    assert [line["attributes"] for line in lines(tmp_path)] == [{"seed": 3}] * 2
+
+
+def test_the_resource_says_where_a_run_lives():
+    """Versions of what computes, read without importing it; no scheduler here."""
+    versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "diffrax")}
+    described = resource({})
+    assert described.pop("soltrace")
+    assert described == {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "argv0": sys.argv[0],
+        "python": ".".join(map(str, sys.version_info[:3])),
+        **versions,
+    }
+
+
+@pytest.mark.parametrize(
+    "environ,job",
+    [
+        ({"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"}, {"scheduler": "slurm", "job": "7", "rank": "0"}),
+        (
+            {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"},
+            {"scheduler": "slurm", "job": "7", "array_task": "2"},
+        ),
+        (
+            {"PBS_JOBID": "7[2].a", "PBS_ARRAY_INDEX": "2"},
+            {"scheduler": "pbs", "job": "7[2].a", "array_task": "2"},
+        ),
+        ({"LSB_JOBID": "7", "LSB_JOBINDEX": "0"}, {"scheduler": "lsf", "job": "7"}),
+        ({"LSB_JOBID": "7", "LSB_JOBINDEX": "3"}, {"scheduler": "lsf", "job": "7", "array_task": "3"}),
+    ],
+    ids=["slurm", "slurm array", "pbs array", "lsf", "lsf array"],
+)
+def test_the_resource_names_the_schedulers_job(environ, job):
+    """As the scheduler's users know it."""
+    described = resource(environ)
+    assert {key: described[key] for key in ("scheduler", "job", "rank", "array_task") if key in described} == job
+
+
+def test_a_global_provider_is_not_set_by_us():
+    """A library does not configure: only the user or the environment does."""
+    before = trace.get_tracer_provider()
+    configure()
+    assert trace.get_tracer_provider() is before
+    assert PROCESS.recorder is None

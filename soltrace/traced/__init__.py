@@ -1,0 +1,14 @@
+"""The traced side: what a compiled program does. The only room that imports jax and diffrax.
+
+Traced side. It tells `soltrace.host` and knows nothing of logs or spans.
+"""
+
+from soltrace.host import register_barrier
+from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.barrier import wait_for_programs
+from soltrace.traced.meter import ProgressMeter
+from soltrace.traced.solve import diffeqsolve
+
+__all__ = ["ProgressMeter", "TracedAdjoint", "diffeqsolve"]
+
+register_barrier(wait_for_programs)

@@ -1,0 +1,56 @@
+"""What the primitives of this room share: small pieces over JAX's extension interface.
+
+`jax.extend`, `jax.interpreters` and `jax.core` are the interface that JAX offers to those who write primitives. Nothing
+here or beside it imports `jax._src`.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax.interpreters import ad
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Dims = Sequence[int | None]
+"""Where each operand of a batching rule has its new axis; None: it has none."""
+
+
+def lenient(function: Callable[P, R]) -> Callable[P, R]:
+    """Shield our own arithmetic from the user's dtype and rank promotion settings."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+def batch_size(operands: Sequence[jax.Array], dims: Dims) -> int:
+    """Size of the axis that a batching rule is asked about."""
+    return next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+
+
+def to_front(x: jax.Array, dim: int | None, size: int) -> jax.Array:
+    """Give an operand its new axis in front, so that the outermost vmap ends up first."""
+    return jnp.broadcast_to(x, (size, *x.shape)) if dim is None else jnp.moveaxis(x, dim, 0)
+
+
+def to_lanes(x: jax.Array, dim: int | None, depth: int) -> jax.Array:
+    """Give a batched operand its new axis in front of `depth` others, and leave the rest as it is.
+
+    An operand that is the same for all lanes of a vmap has no axis for it: NumPy's rules broadcast it on the host.
+    """
+    if dim is None:
+        return x
+    x = jnp.moveaxis(x, dim, 0)
+    return x.reshape(x.shape[0], *(1,) * (depth + 1 - x.ndim), *x.shape[1:])
+
+
+def zero_tangent(primal_out: Any) -> Any:
+    """Build the symbolic zero tangent of an output: the host's answer never depends on a number differentiably."""
+    return ad.Zero(jax.typeof(primal_out).to_tangent_aval())

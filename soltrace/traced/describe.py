@@ -1,0 +1,72 @@
+"""What is known of a solve while it is traced: names, limits, the checkpointing scheme; and where its numbers are.
+
+Traced side.
+"""
+
+import math
+from typing import Any
+
+import diffrax as dfx
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from diffrax._term import WrapTerm  # no public name
+
+from soltrace import host
+from soltrace.records import Attribute
+from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
+
+# Equinox numbers the members of an enumeration in the order of their definition, those it inherits first.
+_RESULTS = tuple(sorted(dfx.RESULTS._name_to_item, key=lambda name: int(dfx.RESULTS._name_to_item[name]._value)))  # type: ignore[attr-defined]
+
+
+def describe(
+    adjoint: dfx.AbstractAdjoint,
+    solve: dict[str, Any],
+    *,
+    attributes: tuple[tuple[str, Attribute], ...] = (),
+    traced_attributes: tuple[str, ...] = (),
+    sharded: Any = "",
+) -> host.SolveInfo:
+    """Describe a solve from the arguments that diffrax hands to its adjoint."""
+    return host.SolveInfo(
+        solver=type(solve["solver"]).__name__,
+        adjoint=type(adjoint).__name__,
+        controller=type(solve["stepsize_controller"]).__name__,
+        max_steps=solve["max_steps"],
+        results=_RESULTS,
+        attributes=attributes,
+        traced_attributes=traced_attributes,
+        recomputed=_scheme(adjoint, solve["max_steps"]),
+        sharded=sharded,
+        backward="whole" if isinstance(adjoint, dfx.ImplicitAdjoint) else "steps",
+    )
+
+
+def _scheme(adjoint: dfx.AbstractAdjoint, max_steps: int | None) -> Checkpointed | Bounded | None:
+    if max_steps == 0:
+        return None
+    if isinstance(adjoint, dfx.RecursiveCheckpointAdjoint):
+        if adjoint.checkpoints is None:
+            return None if max_steps is None else Checkpointed(min(default_checkpoints(max_steps), max_steps))
+        return Checkpointed(adjoint.checkpoints if max_steps is None else min(adjoint.checkpoints, max_steps))
+    if isinstance(adjoint, dfx.DirectAdjoint) and max_steps is not None:
+        return Bounded(max_steps)
+    return None
+
+
+def time_direction(terms: Any) -> Any:
+    """Find the sign by which diffrax multiplied time, so that it always integrates upwards."""
+    is_wrap = lambda x: isinstance(x, WrapTerm)
+    wraps = [x for x in jtu.tree_leaves(terms, is_leaf=is_wrap) if is_wrap(x)]
+    return wraps[0].direction if wraps else 1
+
+
+def tolerances(controller: Any) -> tuple[Any, Any]:
+    """Find rtol and atol of a step size controller, or of the one that it wraps. NaN where there is none."""
+    while not hasattr(controller, "rtol") and hasattr(controller, "controller"):
+        controller = controller.controller
+    return tuple(_scalar(getattr(controller, name, None)) for name in ("rtol", "atol"))  # type: ignore[return-value]
+
+
+def _scalar(value: Any) -> Any:
+    return math.nan if value is None or jnp.ndim(value) else value

@@ -1,0 +1,173 @@
+"""The door to the host: one primitive that makes one host call for a whole batch and returns the host's answer.
+
+Traced side; `_Told.knock` runs on a callback thread. The primitive has no effect of its own, so it passes through
+`custom_jvp`, `custom_vjp`, `checkpoint` and `scan`, and lives only as long as its answer is used: thread the answer.
+Its JVP is zero. Under vmap every operand gets its lanes in front, outermost vmap first: the lane's index is its
+position.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jax.core import ShapedArray
+from jax.experimental import io_callback
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jax.typing import ArrayLike
+
+from soltrace import host
+from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes, zero_tangent
+
+emit_p = Primitive("soltrace_emit")
+emit_p.multiple_results = True
+
+
+@lenient
+def emit(
+    signal: host.Signal,
+    info: host.SolveInfo | None,
+    ints: Sequence[ArrayLike],
+    floats: Sequence[ArrayLike] = (),
+    *,
+    extras: Sequence[jax.Array] = (),
+    witnesses: Sequence[Any] = (),
+) -> tuple[jax.Array, ...]:
+    """Tell the host, and return its answer.
+
+    Args:
+        signal: What is told.
+        info: What is known of the solve while it is traced.
+        ints: Scalars, or arrays that broadcast to the lanes' shape in a jaxpr that is batched already; sent as int32.
+        floats: The same for floats; sent as float32, or float64 if one of them is.
+        extras: Further arrays to send, of any shape and dtype.
+        witnesses: Arrays that aren't sent. An enclosing vmap that batches one of them is seen, and an enclosing loop
+            that changes one of them keeps the call inside.
+
+    Returns:
+        The scalars that `host.receive` answers to this signal: of the batch as a whole, so without an axis for lanes.
+    """
+    arrays = [jnp.asarray(x) for x in (*ints, *floats)]
+    dtype = jnp.result_type(jnp.float32, *[x.dtype for x in arrays[len(ints) :]])
+    numbers = [x.astype(jnp.int32 if i < len(ints) else dtype) for i, x in enumerate(arrays)]
+    operands = map(jax.lax.stop_gradient, (*numbers, *extras, *witnesses))
+    depth = max((x.ndim for x in numbers), default=0)
+    told = _Told(signal, info, len(ints), len(floats), len(extras))
+    return tuple(emit_p.bind(*operands, told=told, depth=depth))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a call tells: the signal, and how many of the operands are what."""
+
+    signal: host.Signal
+    info: host.SolveInfo | None
+    ints: int
+    floats: int
+    extras: int
+
+    @property
+    def numbers(self) -> int:
+        return self.ints + self.floats
+
+    @property
+    def sent(self) -> int:
+        return self.numbers + self.extras
+
+    def answer(self) -> list[ShapedArray]:
+        default = host.default_answer(self.signal)
+        return [ShapedArray((), default.dtype)] * default.size
+
+    def knock(self, *sent: Any) -> tuple[Any, ...]:
+        """Call the host. Runs on a callback thread.
+
+        Copies: on the CPU the arrays are views of memory that the program takes back when the call returns.
+        """
+        ints, floats = sent[: self.ints], sent[self.ints : self.numbers]
+        shape = max((x.shape for x in sent[: self.numbers]), key=lambda s: (len(s), s), default=())
+        if shape:  # a number that is the same for all lanes of a vmap has no axis for it
+            shape = np.broadcast_shapes(*[x.shape for x in sent[: self.numbers]])
+        extras = [np.array(x) for x in sent[self.numbers :]]
+        answer = host.receive(
+            self.signal, self.info, _pack(ints, shape, np.int32), _pack(floats, shape, np.float32), extras
+        )
+        return tuple(answer) if answer.ndim else (answer[()],)
+
+
+def _pack(numbers: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """Put numbers side by side: one array [*lanes, how many]."""
+    packed = np.empty((*shape, len(numbers)), numbers[0].dtype if numbers else dtype)
+    for i, x in enumerate(numbers):
+        packed[..., i] = x
+    return packed
+
+
+@lenient
+def witness(tree: Any) -> jax.Array:
+    """Make a float32 scalar that depends on each array of a pytree: a call that takes it can't run before they do."""
+    arrays = [x for x in jtu.tree_leaves(tree) if isinstance(x, jax.Array) and x.size]
+    firsts = [jax.lax.stop_gradient(x).ravel()[0].real.astype(jnp.float32) for x in arrays]
+    return sum(firsts, jnp.zeros((), jnp.float32))
+
+
+@emit_p.def_abstract_eval
+def _abstract(*_: Any, told: _Told, **__: Any) -> list[ShapedArray]:
+    return told.answer()
+
+
+@emit_p.def_impl
+def _impl(*operands: Any, told: _Told, **_: Any) -> list[jax.Array]:
+    return [jnp.asarray(x) for x in told.knock(*operands[: told.sent])]
+
+
+def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[jax.Array], list[Any]]:
+    answer = emit_p.bind(*primals, **params)
+    return answer, [zero_tangent(x) for x in answer]
+
+
+@lenient
+def _batch(operands: Sequence[jax.Array], dims: Dims, *, told: _Told, depth: int) -> tuple[list[Any], list[None]]:
+    size, n, sent = batch_size(operands, dims), told.numbers, told.sent
+    numbers = [to_lanes(x, d, depth) for x, d in zip(operands[:n], dims[:n], strict=True)]
+    if numbers and all(d is None for d in dims[:n]):  # only a witness knows of this vmap
+        numbers[0] = jnp.broadcast_to(numbers[0], (size, *(1,) * (depth - numbers[0].ndim), *numbers[0].shape))
+    extras = [to_front(x, d, size) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
+    answer = emit_p.bind(*numbers, *extras, *operands[sent:], told=told, depth=depth + 1)
+    return answer, [None] * len(answer)
+
+
+def _lower_anywhere(*operands: Any, told: _Told, **_: Any) -> Any:
+    shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in told.answer()]
+    return io_callback(told.knock, shapes, *operands[: told.sent])
+
+
+_lower_io_callback = mlir.lower_fun(_lower_anywhere, multiple_results=True)
+
+
+def _lower_cpu(ctx: Any, *operands: Any, told: _Told, depth: int) -> Any:
+    # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
+    # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
+    if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
+        return _lower_io_callback(ctx, *operands, told=told, depth=depth)
+    avals = ctx.avals_in[: told.sent]
+    results, _, _ = mlir.emit_python_callback(
+        ctx.replace(avals_in=avals),
+        told.knock,
+        None,
+        list(operands[: told.sent]),
+        avals,
+        ctx.avals_out,
+        has_side_effect=True,
+        returns_token=False,
+    )
+    return results
+
+
+ad.primitive_jvps[emit_p] = _jvp
+batching.primitive_batchers[emit_p] = _batch
+mlir.register_lowering(emit_p, _lower_io_callback)
+mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")

@@ -1,0 +1,187 @@
+"""An adjoint of diffrax's with a loop of our own: the same loop, that reports.
+
+Traced side. Every adjoint of diffrax runs its solve through `self._loop(outer_while_loop=...)`. A subclass made on the
+spot overrides that one property, so that each `isinstance` check of diffrax still holds, and hands the loop a
+`while_loop` whose body has a gate (forward reports) and a tap (backward reports).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from jax.core import eval_jaxpr
+
+from soltrace import host
+from soltrace.traced.chunk import Report, has_gated_while
+from soltrace.traced.gate import gate
+from soltrace.traced.loop import bind_loop, join_arrays, split_arrays
+from soltrace.traced.tap import tap
+
+
+class Meter(eqx.Module):
+    """What rides in the place of diffrax's progress meter's state."""
+
+    user: Any
+    """The state of the user's own meter."""
+    handle: jax.Array
+    """int32 scalar: the pass's."""
+    wanted: jax.Array
+    """int32 scalar: the step at which the host wants the next report."""
+    pace: jax.Array
+    """float32[2]: see `soltrace.traced.tap`."""
+
+
+class BesideMeter(dfx.AbstractProgressMeter[Any]):
+    """The user's own progress meter, kept working beside ours."""
+
+    meter: dfx.AbstractProgressMeter[Any]
+
+    def init(self) -> Any:
+        """Never called: diffrax calls the user's own, before the adjoint's loop is entered."""
+        raise NotImplementedError
+
+    def step(self, state: Meter, progress: Any) -> Meter:
+        """Step the user's meter."""
+        return dataclasses.replace(state, user=self.meter.step(state.user, progress))
+
+    def close(self, state: Any) -> None:
+        """Never called: diffrax calls the user's own, after the adjoint's loop is left."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Reports:
+    """What a loop tells while it runs, and whether it is watched on its way back."""
+
+    step: host.Signal
+    info: host.SolveInfo
+    backward: bool
+
+
+def instrument(inner: Any, reports: Reports, unread: tuple[str, ...], **overrides: Any) -> Any:
+    """Copy an adjoint, with a loop that reports.
+
+    Args:
+        inner: The adjoint.
+        reports: What its loop tells.
+        unread: Parts of the final state that diffrax won't read.
+        **overrides: Fields of the adjoint to replace.
+    """
+    cls = type(inner)
+    subclass = type(cls.__name__, (cls,), {"_loop": property(lambda self: _reporting_loop(self, cls, reports, unread))})
+    copy = object.__new__(subclass)
+    for field in dataclasses.fields(cls):
+        object.__setattr__(copy, field.name, overrides.get(field.name, getattr(inner, field.name)))
+    return copy
+
+
+def _reporting_loop(self: Any, cls: type, reports: Reports, unread: tuple[str, ...]) -> Callable[..., Any]:
+    # Closes over no tracer: backsolve calls it inside a `custom_vjp` of its own.
+    loop = cls._loop.fget(self)  # type: ignore[attr-defined]
+
+    def run(*, outer_while_loop: Any, t0: Any, t1: Any, **kwargs: Any) -> Any:
+        reporting = _ReportingWhile(outer_while_loop, reports, unread, t0)
+        return loop(outer_while_loop=reporting, t0=t0, t1=t1, **kwargs)
+
+    return run
+
+
+def report_of(state: Any) -> list[Any]:
+    """Pick what a report tells from diffrax's state: step, accepted, code of the result, t."""
+    return [state.num_steps, state.num_accepted_steps, state.result._value, state.tprev]
+
+
+@dataclasses.dataclass(frozen=True)
+class _ReportingWhile:
+    """A `while_loop` of equinox's whose body reports."""
+
+    while_loop: Any
+    reports: Reports
+    unread: tuple[str, ...]
+    t0: Any
+
+    def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
+        meter = init.progress_meter_state
+        # The loop doesn't carry the handle: it is one of its constants.
+        init = _with_meter(init, dataclasses.replace(meter, handle=None))
+        init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
+        body = self._reporting(body, meter.handle)
+        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]  # a staged loop would round differently from the single operations
+            init = self._end_of_backward_eagerly(init, meter.handle)
+            final = self.while_loop(cond, body, init, **kwargs)
+        else:
+            final = self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, meter.handle)
+        return _with_meter(final, dataclasses.replace(final.progress_meter_state, handle=meter.handle))
+
+    def _reporting(self, body: Any, handle: Any) -> Any:
+        reports = self.reports
+
+        def reporting(state: Any) -> Any:
+            # The state as it comes in: under vmap that of a finished lane stays as it is, what goes out does not.
+            meter = state.progress_meter_state
+            wanted = gate(meter.wanted, reports.step, reports.info, handle, report_of(state))
+            pace = meter.pace
+            if reports.backward:
+                sent = [state.num_steps, state.tprev, self.t0]
+                _, pace = tap(host.Signal.BACKWARD_STEP, reports.info, None, pace, sent)
+            return body(_with_meter(state, dataclasses.replace(meter, wanted=wanted, pace=pace)))
+
+        return reporting
+
+    def _staged(self, loop: Any, init: Any, handle: Any) -> Any:
+        """Trace the loop once, and bind it as one primitive if it can run in chunks."""
+        leaves, rest = split_arrays(init)
+        out_rest = []
+
+        def flat(*leaves: Any) -> list[Any]:
+            out, static = split_arrays(loop(join_arrays(leaves, rest)))
+            out_rest.append(static)
+            return out
+
+        closed = jax.make_jaxpr(flat)(*leaves)
+        consts, leaves = self._end_of_backward(closed.consts, leaves, init.progress_meter_state.pace, handle)
+        if has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
+            closed = closed.replace(consts=consts)
+            used, report = self._used(out_rest[-1])
+            wanted = join_arrays(leaves, rest).progress_meter_state.wanted
+            outs = bind_loop(closed, leaves, handle=handle, wanted=wanted, used=used, report=report)
+        else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
+            outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
+        return join_arrays(outs, out_rest[-1])
+
+    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, handle: Any) -> tuple[list[Any], list[Any]]:
+        """Tap all that goes into the loop: when its cotangents leave, the backward pass is over."""
+        if not self.reports.backward:
+            return list(consts), list(leaves)
+        others = [None if leaf is pace else leaf for leaf in leaves]
+        signal = host.Signal.BACKWARD_END
+        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, [handle])
+        return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
+
+    def _end_of_backward_eagerly(self, init: Any, handle: Any) -> Any:
+        """Tap the state that goes into the loop. What its body closes over is not known without tracing it."""
+        if not self.reports.backward:
+            return init
+        pace = init.progress_meter_state.pace
+        state = _with_meter(init, None)
+        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, [handle])
+        return _with_meter(state, dataclasses.replace(init.progress_meter_state, pace=pace))
+
+    def _used(self, out_rest: Any) -> tuple[frozenset[int], Report]:
+        """Say which leaves of the final state diffrax reads, and where a report's numbers are."""
+        treedef, _ = out_rest
+        state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
+        meter = state.progress_meter_state
+        unread = [state.num_rejected_steps, state.tnext, meter.wanted, meter.pace]
+        unread += [getattr(state, name) for name in self.unread]
+        used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
+        return used, Report(self.reports.step, self.reports.info, tuple(report_of(state)))
+
+
+def _with_meter(state: Any, meter: Any) -> Any:
+    return eqx.tree_at(lambda s: s.progress_meter_state, state, meter, is_leaf=lambda x: x is None)

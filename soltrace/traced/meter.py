@@ -1,0 +1,61 @@
+"""`ProgressMeter`: the smaller door, for users of diffrax's own interface.
+
+Traced side. A meter is told the progress after each attempted step and nothing else: it reports a forward pass. It
+can't see where a backward pass ends, so there is none; what reaches it after its end is recomputation, no progress.
+"""
+
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from soltrace import host
+from soltrace.traced._jax import lenient
+from soltrace.traced.door import emit
+from soltrace.traced.gate import gate
+
+
+class _MeterState(eqx.Module):
+    handle: jax.Array
+    wanted: jax.Array
+    calls: jax.Array
+    progress: jax.Array
+
+
+class ProgressMeter(dfx.AbstractProgressMeter[Any]):
+    """Report the forward pass of a solve: `diffrax.diffeqsolve(..., progress_meter=soltrace.ProgressMeter())`.
+
+    Prefer `soltrace.diffeqsolve` or `soltrace.TracedAdjoint`, which see the backward pass too, and how a solve ended.
+    """
+
+    enabled: bool = eqx.field(static=True, init=False)
+
+    def __post_init__(self) -> None:
+        self.enabled = host.enabled()
+
+    def init(self) -> Any:
+        """Report the start; diffrax calls this."""
+        if not self.enabled:
+            return None
+        handle, wanted = emit(host.Signal.METER_START, None, [])
+        return _MeterState(handle, wanted, jnp.asarray(0, jnp.int32), jnp.asarray(0.0, jnp.float32))
+
+    def step(self, state: Any, progress: Any) -> Any:
+        """Report if it is time; diffrax calls this after each attempted step."""
+        if not self.enabled:
+            return state
+        progress = lenient(lambda: jax.lax.stop_gradient(jnp.asarray(progress)).astype(jnp.float32))()
+        calls = state.calls + 1
+        wanted = gate(state.wanted, host.Signal.METER_STEP, None, state.handle, [calls, calls, 0, progress])
+        return _MeterState(state.handle, wanted, calls, progress)
+
+    def close(self, state: Any) -> None:
+        """Report the end; diffrax calls this."""
+        if not self.enabled:
+            return
+        (answer,) = emit(host.Signal.METER_END, None, [state.handle, state.calls], [state.progress])
+        # Nobody takes what `close` returns, so an effect has to keep the call alive. Not `io_callback`: reverse mode
+        # drops it from a scan, and `checkpoint` refuses it.
+        jax.debug.callback(lambda _: None, answer)

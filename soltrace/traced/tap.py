@@ -1,0 +1,157 @@
+"""The tap: an identity whose *transpose* tells the host. It is how a backward pass is seen.
+
+Traced side. A tap on a loop's outputs is transposed when their cotangents arrive (the backward pass starts), one on its
+inputs when their cotangents leave (it ends), one in its body at every transposed step. Beside the values a tap carries
+the *pace*, a float32[2] that goes through the loop and is used by nobody: its *cotangent* travels backwards from step
+to step and is the host's answer, (elapsed time at which the next report is wanted, handle of the backward pass). A
+handle of zero means that this is no real step: padding of a bounded loop, or a lane that had finished.
+
+Not a `custom_vjp`: forward mode can't go through one. The tap is linear, so `jvp`, `grad` and `hessian` all can.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jax.typing import ArrayLike
+
+from soltrace import host
+from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
+from soltrace.traced.door import emit, witness
+
+tap_p = Primitive("soltrace_tap")
+tap_p.multiple_results = True
+
+NO_PACE = (-1.0, 0.0)
+"""Nothing wanted, of no pass."""
+
+
+def tap(
+    signal: host.Signal,
+    info: host.SolveInfo,
+    tree: Any,
+    pace: jax.Array,
+    sent: Sequence[ArrayLike],
+    *,
+    hold: bool = False,
+) -> tuple[Any, jax.Array]:
+    """Return `tree` and `pace` as they are, and tell the host when their cotangents pass.
+
+    Args:
+        signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END.
+        info: What is known of the solve while it is traced.
+        tree: A pytree; its inexact arrays are watched, the rest goes through.
+        pace: float32[2].
+        sent: Scalars that the call needs. At a start or an end: the handle of the forward pass. At a step: how many
+            came before it, t where it began, t0.
+        hold: Let the cotangents wait for the host's answer, where nothing else keeps what follows from running first.
+    """
+    watched, rest = eqx.partition(tree, eqx.is_inexact_array)
+    leaves, treedef = jtu.tree_flatten(watched)
+    sent = [jax.lax.stop_gradient(jnp.asarray(x)) for x in sent]
+    params = {"signal": signal, "info": info, "sent": len(sent), "hold": hold, "transposed": False}
+    *leaves, pace = tap_p.bind(*leaves, pace, *sent, **params)
+    return eqx.combine(jtu.tree_unflatten(treedef, leaves), rest), pace
+
+
+@tap_p.def_abstract_eval
+def _abstract(*operands: Any, sent: int, **_: Any) -> list[ShapedArray]:
+    return [ShapedArray(x.shape, x.dtype) for x in operands[:-sent]]
+
+
+@tap_p.def_impl
+def _impl(
+    *operands: Any, signal: host.Signal | None, info: host.SolveInfo, sent: int, hold: bool, transposed: bool
+) -> list[Any]:
+    *values, pace = operands[:-sent]
+    if signal is None or not transposed:
+        return [*values, pace]
+    if signal is host.Signal.BACKWARD_STEP:
+        step, t, t0 = operands[-sent:]
+        return [*values, _step(pace, step, t, t0, info)]
+    return _edge(signal, values, pace, operands[-1], info, hold=hold)
+
+
+@lenient
+def _step(pace: jax.Array, step: jax.Array, t: jax.Array, t0: jax.Array, info: host.SolveInfo) -> jax.Array:
+    wanted, handle = pace[..., 0], pace[..., 1]
+    elapsed = t - t0
+    real = handle >= 1.0
+
+    def report(pace: jax.Array) -> jax.Array:
+        answer = emit(host.Signal.BACKWARD_STEP, info, [step], [elapsed.astype(jnp.float32), wanted, handle])
+        return jnp.where(real[..., None], jnp.stack(answer), pace)
+
+    return jax.lax.cond(jnp.any(real & (elapsed <= wanted)), report, lambda pace: pace, pace)
+
+
+@lenient
+def _edge(
+    signal: host.Signal,
+    values: list[jax.Array],
+    pace: jax.Array,
+    handle: jax.Array,
+    info: host.SolveInfo,
+    *,
+    hold: bool,
+) -> list[jax.Array]:
+    # The call has to depend on the cotangents, or it runs before they are there.
+    answer = emit(signal, info, [handle], [pace[..., 1], witness(values)])
+    if hold:
+        values = [jnp.where(answer[1] == -1.0, jnp.nan, x) for x in values]
+    starts = signal is host.Signal.BACKWARD_START
+    return [*values, jnp.broadcast_to(jnp.stack(answer), pace.shape) if starts else pace]
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, transposed: bool, **params: Any) -> tuple[Any, Any]:
+    outs = tap_p.bind(*primals, transposed=transposed, **params)
+    sent, moving = params["sent"], [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
+    *tangents, pace = tangents[:-sent]
+    also = primals[-sent:]
+    if transposed:  # the derivative of a backward pass: its primal tells, and is kept by whatever uses the tangents
+        params |= {"signal": None, "sent": 1}
+        pace, also = ad.Zero(jax.typeof(outs[-1]).to_tangent_aval()), [outs[-1]]
+    # Only what moves: making the other tangents real would differentiate what nobody asked for.
+    moving = [i for i in moving if i < len(tangents)]
+    moved = tap_p.bind(*[tangents[i] for i in moving], ad.instantiate_zeros(pace), *also, transposed=False, **params)
+    for i, t in zip(moving, moved, strict=False):
+        tangents[i] = t
+    return outs, [*tangents, moved[-1]]
+
+
+def _transpose(cotangents: Sequence[Any], *operands: Any, transposed: bool, sent: int, **params: Any) -> list[Any]:
+    *cotangents, pace = cotangents
+    moving = [i for i, c in enumerate(cotangents) if type(c) is not ad.Zero]
+    *moved, pace = tap_p.bind(
+        *[cotangents[i] for i in moving],
+        ad.instantiate_zeros(pace),
+        *operands[-sent:],
+        transposed=not transposed,
+        sent=sent,
+        **params,
+    )
+    for i, c in zip(moving, moved, strict=True):
+        cotangents[i] = c
+    return [*cotangents, pace, *[None] * sent]
+
+
+def _batch(operands: Sequence[jax.Array], dims: Dims, *, sent: int, **params: Any) -> tuple[list[Any], Dims]:
+    # The values keep their axes as they are: broadcasting the weights of a network to a thousand lanes would change
+    # what is computed. What is sent gets its lanes in front, as the pace does.
+    n = len(operands) - sent - 1
+    depth = operands[n].ndim - 1 - (dims[n] is not None)
+    pace = to_front(operands[n], dims[n], batch_size(operands, dims))
+    told = [to_lanes(x, d, depth) for x, d in zip(operands[n + 1 :], dims[n + 1 :], strict=True)]
+    return tap_p.bind(*operands[:n], pace, *told, sent=sent, **params), [*dims[:n], 0]
+
+
+ad.primitive_jvps[tap_p] = _jvp
+ad.primitive_transposes[tap_p] = _transpose
+batching.primitive_batchers[tap_p] = _batch
+mlir.register_lowering(tap_p, mlir.lower_fun(_impl, multiple_results=True))

@@ -1,0 +1,116 @@
+"""Several devices: four that are one CPU (see `tests/conftest.py`)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+import soltrace
+from soltrace.testing import capture
+from tests.traced.cases import DIRECT, loss, run
+from tests.traced.stories import bits, story
+
+YS = jnp.linspace(1.0, 2.0, 16).reshape(8, 2)
+SHARDED = PartitionSpec("i")
+
+
+@pytest.fixture
+def mesh() -> Mesh:
+    assert jax.device_count() == 4
+    return Mesh(jax.devices(), ("i",))
+
+
+def told_by(make: Callable[[Any], Any], *args: Any) -> list[dict[str, Any]]:
+    """Run a program with diffrax and with soltrace, and return what was told."""
+    expected = make(dfx.diffeqsolve)(*args)
+    with capture(every=2, fraction=0.5) as told:
+        values = make(soltrace.diffeqsolve)(*args)
+        jax.block_until_ready(values)
+        events = told.events()
+    assert bits(values) == bits(expected)
+    return events
+
+
+def by_lane(events: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What each pass told, by the index of its first lane: devices run at once, in any order."""
+    passes: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        passes.setdefault(event["pass_id"], []).append(event)
+    first = lambda events: str(min(e["batch_index"] for e in events if "batch_index" in e))
+    number = lambda line: line.split(".", 1)[1]
+    return {first(es) + es[0]["phase"]: [number(line) for line in story(es)] for es in passes.values()}
+
+
+def test_sharded_jit(mesh: Mesh) -> None:
+    """One program over all devices is one solve of the whole batch."""
+    ys = jax.device_put(YS, NamedSharding(mesh, SHARDED))
+    events = told_by(lambda solve: jax.jit(jax.vmap(jax.grad(lambda y: loss(solve, y)))), ys)
+    lanes = range(8)
+    assert story(events) == [
+        "1.forward started [8]",
+        *[f"1.forward[{i}] 2/0.500" for i in lanes],
+        "1.forward 2/0.500",
+        *[f"1.forward[{i}] ended 4/1.000 4+0" for i in lanes],
+        "1.forward ended 4/1.000 32+0",
+        "1.backward started [8]",
+        *[f"1.backward[{i}] 2/0.500" for i in lanes],
+        "1.backward 2/0.500",
+        *[f"1.backward[{i}] 4/1.000" for i in lanes],
+        "1.backward 4/1.000",
+        *[f"1.backward[{i}] ended 4/1.000 4+0&4" for i in lanes],
+        "1.backward ended 4/1.000 32+0&4",
+    ]
+
+
+def shard_story(lanes: list[str]) -> list[str]:
+    return [
+        "forward started [8]",
+        *[f"forward[{i}] 2/0.500" for i in lanes],
+        "forward 2/0.500",
+        *[f"forward[{i}] ended 4/1.000 4+0" for i in lanes],
+        f"forward ended 4/1.000 {4 * len(lanes)}+0",
+    ]
+
+
+def test_shard_map(mesh: Mesh) -> None:
+    """Each device runs its block as a pass of its own; the index of a lane is that in the whole batch."""
+    events = told_by(
+        lambda solve: jax.jit(
+            jax.shard_map(
+                jax.vmap(lambda y: run(solve, y).ys), mesh=mesh, in_specs=SHARDED, out_specs=SHARDED, check_vma=False
+            )
+        ),
+        YS,
+    )
+    expected = {f"[{2 * i}]forward": shard_story([str(2 * i), str(2 * i + 1)]) for i in range(4)}
+    assert by_lane(events) == expected
+
+
+def test_pmap(mesh: Mesh) -> None:
+    """The mapped axis is the first of the batch, whether more follow or none."""
+    events = told_by(lambda solve: jax.pmap(lambda y: run(solve, y).ys), YS[:4])
+    of_four = lambda lines: [line.replace("started [8]", "started [4]") for line in lines]
+    assert by_lane(events) == {f"[{i}]forward": of_four(shard_story([str(i)])) for i in range(4)}
+    events = told_by(lambda solve: jax.pmap(jax.vmap(lambda y: run(solve, y).ys)), YS.reshape(4, 2, 2))
+    of_both = lambda lines: [line.replace("started [8]", "started [4, 2]") for line in lines]
+    assert by_lane(events) == {f"[{i}, 0]forward": of_both(shard_story([f"{i},0", f"{i},1"])) for i in range(4)}
+
+
+def test_pmap_of_grad() -> None:
+    """Backward passes keep to their devices."""
+    events = told_by(lambda solve: jax.pmap(jax.grad(lambda y: loss(solve, y, adjoint=DIRECT))), YS[:4])
+    assert sorted(by_lane(events)) == sorted(f"[{i}]{phase}" for i in range(4) for phase in ("forward", "backward"))
+    for i in range(4):
+        assert by_lane(events)[f"[{i}]backward"] == [
+            "backward started [4]",
+            f"backward[{i}] 2/0.500",
+            "backward 2/0.500",
+            f"backward[{i}] 4/1.000",
+            "backward 4/1.000",
+            f"backward[{i}] ended 4/1.000 4+0&0",
+            "backward ended 4/1.000 4+0&0",
+        ]

@@ -1,0 +1,95 @@
+"""Telemetry that fails, answers nonsense or is off: the solve is the same to the bit, and never waits."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import soltrace
+from soltrace import host
+from soltrace.host.process import PROCESS
+from soltrace.host.signals import default_answer
+from soltrace.testing import capture
+from tests.traced.cases import BACKSOLVE, DIRECT, YS, Y, loss, run
+from tests.traced.stories import bits
+
+PROGRAMS: dict[str, Callable[[Any], Any]] = {
+    "solve": lambda solve: jax.jit(lambda y: run(solve, y).ys)(Y),
+    "grad": lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y)))(Y),
+    "direct": lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y, adjoint=DIRECT)))(Y),
+    "backsolve": lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y, adjoint=BACKSOLVE)))(Y),
+    "vmap": lambda solve: jax.jit(jax.vmap(lambda y, t1: run(solve, y, t1=t1).ys))(YS, jnp.array([0.5, 1.0, 0.7])),
+    "vmap of grad": lambda solve: jax.jit(jax.vmap(jax.grad(lambda y: loss(solve, y))))(YS),
+}
+
+
+def broken(*_: Any) -> Any:
+    raise RuntimeError("broken on purpose")
+
+
+def answering(value: float) -> Callable[..., Any]:
+    """A host that answers every call with one number."""
+    return lambda signal, *_: np.full_like(default_answer(signal), value)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("value", [-5, 2**30, np.nan])
+def test_wrong_answers_change_nothing(program: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device doesn't trust the host: a wish in the past would make a loop report for ever."""
+    expected = PROGRAMS[program](dfx.diffeqsolve)
+    if np.isnan(value):
+        answer = lambda signal, *_: (d := default_answer(signal)) * (np.nan if d.dtype.kind == "f" else 1)
+    else:
+        answer = answering(value)
+    with capture(), monkeypatch.context() as patch:
+        patch.setattr(host, "receive", answer)
+        values = jax.block_until_ready(PROGRAMS[program](soltrace.diffeqsolve))
+    assert bits(values) == bits(expected)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_recorder_that_raises_changes_nothing(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No exception leaves a call; it is counted."""
+    expected = PROGRAMS[program](dfx.diffeqsolve)
+    with capture() as c:
+        monkeypatch.setattr(c.recorder, "receive", broken)
+        values = jax.block_until_ready(PROGRAMS[program](soltrace.diffeqsolve))
+    assert bits(values) == bits(expected)
+
+
+@pytest.mark.parametrize("program", ["solve", "grad", "vmap of grad"])
+def test_disabled_leaves_no_trace_in_the_program(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jaxpr is diffrax's: no callback, and the same entry in a compilation cache."""
+    monkeypatch.setenv("SOLTRACE_DISABLED", "true")
+    jaxprs = [
+        str(jax.make_jaxpr(lambda s=solve: PROGRAMS[program](s))())
+        for solve in (
+            dfx.diffeqsolve,
+            soltrace.diffeqsolve,
+            lambda *args, **kwargs: dfx.diffeqsolve(*args, progress_meter=soltrace.ProgressMeter(), **kwargs),
+        )
+    ]
+    addresses = [re.sub(r"0x[0-9a-f]+", "0x", jaxpr) for jaxpr in jaxprs]
+    assert addresses[1] == addresses[0]
+    assert addresses[2] == addresses[0]
+
+
+def test_disabled_adjoint_and_enabled_one_are_different_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """diffrax's own cache must not hand one to the other."""
+    with capture() as c:
+        monkeypatch.setenv("SOLTRACE_DISABLED", "true")
+        before = PROCESS.enabled
+        PROCESS.enabled = None
+        run(dfx.diffeqsolve, adjoint=soltrace.TracedAdjoint())
+        PROCESS.enabled = before
+        assert c.events() == []
+        run(dfx.diffeqsolve, adjoint=soltrace.TracedAdjoint())
+        assert [event["event"] for event in c.events() if event["event"] != "pass.progress"] == [
+            "pass.started",
+            "pass.ended",
+        ]

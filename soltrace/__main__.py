@@ -1,0 +1,5 @@
+"""`python -m soltrace`."""
+
+from soltrace.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,97 @@
+"""The command line. Each command is a module of its own, imported only when it is called.
+
+A command's module has `add_arguments(parser)` and `run(args) -> int`, which returns the exit status.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, Protocol, cast
+
+from soltrace import __version__
+
+COMMANDS: Final = {
+    "tail": ("soltrace.cli.tail", "follow logs: a live view on a terminal, else a readable line per event"),
+    "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
+}
+"""Module and one line of help of each command, by its name."""
+USAGE_ERROR: Final = 2
+INTERRUPTED: Final = 128 + signal.SIGINT
+TERMINATED: Final = 128 + signal.SIGTERM
+
+
+class Command(Protocol):
+    """A command's module."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options, a description, and an epilog with examples."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work, and return the exit status."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments after the program's name; None for the process's own.
+
+    Returns:
+        The exit status: 130 when interrupted, 0 when nobody reads the output any more (`| head`).
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes once more as it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Only the command that was named is imported: the others' libraries take their time.
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser, command = _parser(chosen)
+    args = parser.parse_args(arguments)
+    if command is None:
+        parser.print_help()
+        return USAGE_ERROR
+    return command.run(args)
+
+
+def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
+    parser = argparse.ArgumentParser(
+        prog="soltrace", description="Progress of differentiable solvers as telemetry: look at what was written."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    command: Command | None = None
+    for name, (module, summary) in COMMANDS.items():
+        own = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == chosen:
+            command = cast("Command", importlib.import_module(module))
+            command.add_arguments(own)
+    return parser, command
+
+
+class _Version(argparse.Action):
+    """Show the version, on stdout as argparse's own would."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"soltrace {__version__}")
+        parser.exit()
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    # An exception, and not the default end of the process, so that a terminal gets its cursor back.
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,101 @@
+"""One line into a typed record, tolerantly: whatever the bytes are, an answer and never an exception."""
+
+from datetime import datetime
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from soltrace.records import SCHEMA, AnyRecord
+
+
+class Unknown(Struct, frozen=True):
+    """A line that says what it is and is none of ours: a later version's, or another program's."""
+
+    event: str
+    schema: int | None = None
+    timestamp: datetime | None = None
+    experiment: str | None = None
+    phase: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be shown."""
+        if self.schema is not None and self.schema != SCHEMA:
+            return f"of the unknown schema {self.schema}"
+        return f"of the unknown event {self.event!r}"
+
+
+class Rejected(Struct, frozen=True):
+    """A line that means nothing to us."""
+
+    reason: str
+
+
+Parsed: TypeAlias = AnyRecord | Unknown | Rejected
+
+
+class _Loose(Struct):
+    """Any object: what the records have in common, of whatever type it may be."""
+
+    event: object = None
+    schema: object = None
+    timestamp: object = None
+    experiment: object = None
+    phase: object = None
+
+
+_records: Final = msgspec.json.Decoder(AnyRecord)
+_objects: Final = msgspec.json.Decoder(_Loose)
+KNOWN_EVENTS: Final = tuple(sorted(str(kind.__struct_config__.tag) for kind in AnyRecord.__args__))
+"""The wire names of the records."""
+
+
+def parse(line: bytes) -> Parsed:
+    """Decode a line. Unknown fields are ignored.
+
+    Returns:
+        The record; `Unknown` for an object with an event or a schema that this version does not know; or `Rejected`.
+    """
+    try:
+        # Decoded before, because msgspec does not look at the bytes of a string that it skips.
+        text = line.decode()
+        record = _records.decode(text)
+    except UnicodeDecodeError:
+        return Rejected("not UTF-8")
+    except msgspec.ValidationError:
+        return _other(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return Rejected("not JSON")
+    if record.schema != SCHEMA or record.timestamp.tzinfo is None:
+        return _other(line)
+    return record
+
+
+def _other(line: bytes) -> Unknown | Rejected:
+    try:
+        loose = _objects.decode(line)
+    except msgspec.ValidationError:
+        return Rejected("not a record")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return Rejected("not JSON")
+    if not isinstance(loose.event, str):
+        return Rejected("not a record")
+    schema = loose.schema if type(loose.schema) is int else None
+    if loose.event in KNOWN_EVENTS and schema in (None, SCHEMA):
+        return Rejected("not a record")
+    return Unknown(
+        event=loose.event,
+        schema=schema,
+        timestamp=_moment(loose.timestamp),
+        experiment=loose.experiment if isinstance(loose.experiment, str) else None,
+        phase=loose.phase if isinstance(loose.phase, str) else None,
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,143 @@
+"""Values as people read them: cleaned strings, times, durations, counts.
+
+Nothing that was read from a file goes to a terminal without passing `clean`.
+"""
+
+import math
+from datetime import datetime, tzinfo
+from typing import Final
+
+from soltrace.records import Number
+
+LONGEST_VALUE: Final = 80
+"""Characters of a single value (a name, an attribute) that are shown."""
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86400
+_THOUSAND: Final = 1000
+_A_SECOND: Final = 0.9995
+"""Less than this is not rounded to a thousand of the smaller unit."""
+_TEN: Final = 9.95
+_SMALL: Final = 1e-3
+_LARGE: Final = 1e4
+_FOREVER: Final = 1e12
+
+
+def clean(text: str, longest: int = LONGEST_VALUE) -> str:
+    r"""Escape what a terminal would obey instead of showing, and cut what is too long.
+
+    Control characters, escape sequences, bidirectional and other invisible formatting, separators other than the space,
+    and unassigned characters become `\x1b`, `\u202e`: exactly those that `str.isprintable` refuses.
+    """
+    # Cut first: escaping a value of a hundred megabytes would take its time. Once more: escapes are longer.
+    shown = text[: longest + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def printable_json(text: str) -> str:
+    r"""Rewrite a valid JSON line so that a terminal shows all of it and obeys none of it; the value stays the same."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _json_escape(char) for char in text)
+
+
+def _json_escape(char: str) -> str:
+    if char in "\t\r\n":
+        return " "  # White space between tokens: JSON allows none of it inside a string.
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def local(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Turn a moment into the zone's time, or this machine's for None; its own at the ends of the calendar."""
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError, OSError):
+        return moment
+
+
+def clock(moment: datetime) -> str:
+    """Write the time of day, to the millisecond."""
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def day(moment: datetime) -> str:
+    """Write the date and how far the clock is from UTC."""
+    offset = f"{moment:%z}"
+    zone = "UTC" if offset in {"", "+0000"} else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{moment.year:04d}-{moment:%m-%d} {zone}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration with the digits that matter: `0.5 ms`, `12 ms`, `1.24 s`, `3 min 20 s`, `2 h 05 min`."""
+    seconds = max(0.0, seconds)
+    if seconds >= _MINUTE - 0.05:  # What would be rounded to "60 s".
+        return coarse(seconds)
+    return f"{seconds:.3g} s" if seconds >= _A_SECOND else f"{_two_digits(seconds * _THOUSAND)} ms"
+
+
+def coarse(seconds: float) -> str:
+    """Write a duration that is only an estimate, in whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `3 d 4 h`."""
+    whole = round(min(max(0.0, seconds), _FOREVER))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    return f"{whole // _DAY:,} d {whole % _DAY // _HOUR} h"
+
+
+def percent(progress: float) -> str:
+    """Write a progress, rounded down: what is not over never reads 100 %."""
+    # A millionth of a digit more, or 0.2 that came out as 0.19999999999999996 would read 19.9 %.
+    tenths = math.floor(min(max(progress, 0.0), 1.0) * 1000 + 1e-6)
+    return f"{(tenths if progress >= 1 else min(tenths, 999)) / 10:.1f} %"
+
+
+def number(value: Number) -> str:
+    """Write a float, or the name of a non-finite one."""
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def steady(value: Number) -> str:
+    """Write a float that changes all the time with digits that don't come and go: `46.10`."""
+    if isinstance(value, str) or not (value == 0 or _SMALL <= abs(value) < _LARGE):
+        return value if isinstance(value, str) else f"{value:.4g}"
+    return f"{value:#.4g}".rstrip(".")
+
+
+def countdown(seconds: float) -> str:
+    """Write a duration as a clock that runs down: `0:05`, `1:30`, `2:05:00`, `3 d 4 h`."""
+    whole = round(min(max(0.0, seconds), _FOREVER))
+    if whole >= _DAY:
+        return coarse(whole)
+    if whole >= _HOUR:
+        return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02d}:{whole % _MINUTE:02d}"
+    return f"{whole // _MINUTE}:{whole % _MINUTE:02d}"
+
+
+def rate(per_second: float) -> str:
+    """Write a rate with about three digits: `0.25/s`, `31/s`, `5.2k/s`, `1.2M/s`."""
+    for unit in ("", "k", "M"):
+        if per_second < _THOUSAND * _A_SECOND:
+            return f"{_two_digits(per_second)}{unit}/s"
+        per_second /= _THOUSAND
+    return f"{per_second:,.3g}G/s"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.2g}" if value < _TEN else f"{value:.0f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 step`, `4,602 steps`."""
+    if noun.endswith("s"):
+        return f"{count:,} {noun if count == 1 else noun + 'es'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,137 @@
+import pytest
+
+from soltrace.reading.parse import Rejected, Unknown
+from soltrace.reading.state import LaneAt, OpenPass, Table
+from soltrace.records import Steps
+
+
+def only(table: Table) -> OpenPass:
+    """The one open pass."""
+    [at] = table.open
+    return at
+
+
+def test_a_pass_is_open_between_its_start_and_its_end(log):
+    """The table holds what has started and not ended, in the order of the starts."""
+    table = Table()
+
+    table.feed([log.experiment_started(0), log.started(0, 1), log.started(1, 1, "backward"), log.started(1, 2)])
+    assert [at.first for at in table.open] == [log.started(0, 1), log.started(1, 1, "backward"), log.started(1, 2)]
+
+    table.feed([log.ended(2, 1), log.ended(2, 2, status="error", result="max_steps_reached")])
+    assert [at.first for at in table.open] == [log.started(1, 1, "backward")]
+    assert (table.ended, table.failed) == (2, 1)
+
+
+def test_runs_do_not_mix(logs):
+    """The same pass id in two runs is two passes."""
+    a, b = logs("a"), logs("b")
+    table = Table()
+
+    table.feed([a.started(0), b.started(0, pass_id="a.1.forward"), a.ended(1)])
+
+    assert only(table).first.run_id == "b"
+
+
+def test_rate_and_eta_are_those_of_the_records(log):
+    """Before anything is known nothing is claimed; then the latest ten seconds count."""
+    table = Table()
+    table.feed([log.started(0)])
+    at = only(table)
+    assert (at.rate, at.eta_s, at.progress, at.t) == (None, None, 0.0, 0.0)
+
+    table.feed([log.progress(2, progress=0.2, step=100)])
+    assert (at.rate, at.eta_s) == (50.0, pytest.approx(8.0))
+
+    # Its steps become ten times slower, and what was before the window is forgotten.
+    table.feed([log.progress(2 + i, progress=0.2 + 0.01 * i, step=100 + 5 * i) for i in range(1, 21)])
+    assert at.rate == pytest.approx(5.0)
+    assert at.eta_s == pytest.approx(60.0)
+    assert (at.step, at.progress, at.t) == (200, 0.4, 40.0)
+
+
+def test_a_rate_is_known_of_steps_that_take_longer_than_the_window(log):
+    """The two latest reports count, however far apart they are."""
+    table = Table()
+
+    table.feed([log.started(0), log.progress(300, progress=0.1, step=1), log.progress(600, progress=0.2, step=2)])
+
+    assert only(table).rate == pytest.approx(1 / 300)
+    assert only(table).eta_s == pytest.approx(2400)
+
+
+def test_a_pass_that_stands_still_has_no_eta(log):
+    """No progress is not an infinite time."""
+    table = Table()
+
+    table.feed([log.started(0), *(log.progress(i, progress=0.1, step=5) for i in range(1, 30))])
+
+    assert (only(table).rate, only(table).eta_s) == (0.0, None)
+
+
+def test_lanes_of_the_latest_report(log):
+    """The lanes shown are those of one report, slowest first: what a lane did before is no news."""
+    table = Table()
+    table.feed(
+        [
+            log.started(0, lanes=[3]),
+            *(log.progress(1, progress=p, step=9, batch_index=[i]) for i, p in enumerate([0.3, 0.1, 0.2])),
+            log.progress(1, progress=0.1, step=9, steps=Steps(accepted=20, rejected=7), lanes=log.lanes(3, 0)),
+        ]
+    )
+    at = only(table)
+    assert at.slowest == (LaneAt((1,), 0.1), LaneAt((2,), 0.2), LaneAt((0,), 0.3))
+    assert (at.step, at.progress, at.lanes) == (27, 0.1, log.lanes(3, 0))
+
+    table.feed(
+        [
+            log.lane_ended(2, lane=[0]),
+            log.progress(2, progress=0.5, step=30, batch_index=[1]),
+            log.progress(2, progress=0.5, step=30, lanes=log.lanes(3, 2)),
+        ]
+    )
+    assert at.slowest == (LaneAt((1,), 0.5),)
+    assert at.lanes == log.lanes(3, 2)
+
+
+def test_a_pass_whose_start_was_not_read(log):
+    """A log that begins in the middle is a log."""
+    table = Table()
+
+    table.feed([log.progress(5, progress=0.5, step=50), log.progress(6, progress=0.6, step=60)])
+    assert (only(table).rate, only(table).eta_s) == (10.0, pytest.approx(4.0))
+
+    table.feed([log.ended(7), log.ended(7, 2)])
+    assert table.open == []
+    assert table.ended == 2
+
+
+def test_other_lines_and_losses(log):
+    """What is no record changes nothing; what writers lost is summed."""
+    table = Table()
+
+    table.feed([Rejected("not JSON"), Unknown("x"), log.opened(), log.dropped(1, 17), log.dropped(2, 3)])
+
+    assert (table.open, table.ended, table.lost) == ([], 0, 20)
+
+
+def test_numbers_without_end_are_harmless(log):
+    """JSON's integers may be larger than any float."""
+    table = Table()
+
+    table.feed([log.started(0), log.progress(1, progress=0.5, step=10**400)])
+
+    assert only(table).rate == float(1 << 62)
+
+
+def test_killed_runs_do_not_grow_the_table(log):
+    """Passes that never end are bounded; those silent for longest go first."""
+    table = Table()
+
+    table.feed(log.started(i, i) for i in range(10_000))
+    table.feed([log.progress(20_000, 0, progress=0.5, step=1), log.started(20_001, 20_001)])
+
+    solves = [at.first.solve_id for at in table.open]
+    assert len(solves) == 10_000
+    assert solves[:2] == ["r1.0", "r1.2"]
+    assert solves[-1] == "r1.20001"

@@ -384,24 +384,30 @@ def test_add_context_names_the_experiment_on_your_own_lines(exported):
 
 
 def test_leaving_in_the_child_of_a_fork_is_harmless(tmp_path):
-    """The child has not entered it."""
+    """The child has not entered it, and does not wait for a pass that is its parent's."""
     program = """
 import os, sys
+import numpy as np
 import soltrace
+from soltrace import host
+from soltrace.host import Signal
 soltrace.configure(directory=sys.argv[1])
+info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
 with soltrace.experiment("fit"):
+    start = host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
     child = os.fork()
-if child:
-    sys.exit(os.waitpid(child, 0)[1])
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        host.receive(Signal.FORWARD_END, info, np.array([start[0], 3, 2, 0], np.int32), np.array([1.0]))
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=20,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     (log,) = tmp_path.iterdir()
-    assert log.read_text().count("\n") == 3
-    assert log.suffix == ".jsonl"
+    events = [line.partition('"event":"')[2].partition('"')[0] for line in log.read_text().splitlines()]
+    assert events == ["log.opened", "experiment.started", "pass.started", "pass.ended", "experiment.ended"]

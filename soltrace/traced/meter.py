@@ -47,9 +47,10 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         if not self.enabled:
             return state
         progress = lenient(lambda: jax.lax.stop_gradient(jnp.asarray(progress)).astype(jnp.float32))()
-        calls = state.calls + 1
-        wanted = gate(state.wanted, host.Signal.METER_STEP, None, state.handle, [calls, calls, 0, progress])
-        return _MeterState(state.handle, wanted, calls, progress)
+        # The state as it comes in: under vmap that of a finished lane stays as it is.
+        told = [state.calls, state.calls, 0, state.progress]
+        wanted = gate(state.wanted, host.Signal.METER_STEP, None, state.handle, told)
+        return _MeterState(state.handle, wanted, state.calls + 1, progress)
 
     def close(self, state: Any) -> None:
         """Report the end; diffrax calls this."""

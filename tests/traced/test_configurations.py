@@ -82,13 +82,16 @@ def test_vmap_of_grad_with_settings(settings: Any) -> None:
         "1.backward started [2]",
         "1.backward[0] 0/0.000",
         "1.backward[1] 2/0.500",
-        "1.backward 2/0.000",
+        "1.backward 0/0.000",
+        "1.backward[0] 1/0.500",
+        "1.backward[1] 3/0.750",
+        "1.backward 1/0.500",
         "1.backward[0] 2/1.000",
         "1.backward[1] 4/1.000",
         "1.backward 4/1.000",
         "1.backward[0] ended 2/1.000 2+0&4",
         "1.backward[1] ended 4/1.000 4+0&4",
-        "1.backward ended 4/1.000 6+0&4",
+        "1.backward ended 4/1.000 6+0&8",
     ]
 
 

@@ -62,7 +62,7 @@ def test_sharded_jit(mesh: Mesh) -> None:
         *[f"1.backward[{i}] 4/1.000" for i in lanes],
         "1.backward 4/1.000",
         *[f"1.backward[{i}] ended 4/1.000 4+0&4" for i in lanes],
-        "1.backward ended 4/1.000 32+0&4",
+        "1.backward ended 4/1.000 32+0&32",
     ]
 
 

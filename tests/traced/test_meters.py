@@ -69,15 +69,12 @@ def test_the_users_meter_shows_what_it_shows_alone(
     assert sum(event["event"] == "pass.ended" for event in events) == (2 if transform == "grad" else 1)
 
 
-FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward 4/1.000", "1.forward ended 4/1.000 ok unknown"]
+FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 ok unknown"]
 BATCH = [
     "1.forward started",
     "1.forward[0] 2/1.000",
     "1.forward[1] 2/0.500",
     "1.forward 2/0.500",
-    "1.forward[0] 2/1.000",
-    "1.forward[1] 4/1.000",
-    "1.forward 4/1.000",
     "1.forward[0] ended 2/1.000 ok unknown",
     "1.forward[1] ended 4/1.000 ok unknown",
     "1.forward ended 4/1.000 ok unknown",

@@ -114,8 +114,8 @@ class Answering:
         return float_pair(_elapsed(entry, wanted), entry.handle), entry
 
     def _backward_end(self, event: Emission) -> Answer:
-        own, forward = int(event.floats[..., 0].max()), event.ints_of_a_lane()[0]
-        entry = self._table.find(own, Kind.BACKWARD) if own else self._table.newest_backward(forward)
+        # No handle: the backward pass of a gradient's gradient, of which nothing told the start.
+        entry = self._table.find(int(event.floats[..., 0].max()), Kind.BACKWARD)
         if entry is None:
             return self._nothing(event)
         entry.pace.end(1.0, event.monotonic)

@@ -60,13 +60,15 @@ class Forward(PassView):
         )
 
     def step(self, event: Emission) -> list[AnyRecord]:
-        """Say how far it is. A lane stopped by an event keeps its place: how far back that lies is known at the end."""
+        """Say how far it is. A lane whose event is still to be located keeps its place: where is known at the end."""
         result, t = self._take(event)
         lanes, code = self.lanes, self.lanes.outcomes.code
-        moving = lanes.running & (result != code(EVENT))
-        self._move(moving, t)
-        arrived = (result == code(SUCCESSFUL)) & (t >= lanes.t1)
-        self.end_lanes(lanes.running & (arrived | ~lanes.outcomes.good[result]), result)
+        by_event = result == code(EVENT)
+        if self.entry.info.events_located:
+            lanes.stopped = lanes.stopped | by_event
+        self._move(lanes.running & ~lanes.stopped, t)
+        over = by_event | ((result == code(SUCCESSFUL)) & (t >= lanes.t1)) | ~lanes.outcomes.good[result]
+        self.end_lanes(lanes.running & ~lanes.stopped & over, result)
         return self.progressed(event)
 
     def end(self, event: Emission) -> list[AnyRecord]:

@@ -49,6 +49,8 @@ class LaneTable:
         self.accepted: Array = np.zeros(count, np.int64)
         self.result: Array = np.full(count, outcomes.code(SUCCESSFUL))
         self.ended: Array = np.zeros(count, bool)
+        self.stopped: Array = np.zeros(count, bool)
+        """Which do not go on, though where they ended is not known yet."""
         self.said: Array = np.zeros(count, bool)
         """Whose end has been reported."""
 

@@ -29,7 +29,7 @@ class Selection:
 
     def running(self, lanes: LaneTable, index: Array) -> Array:
         """The lanes whose progress is told, in order of their index. `index`: `int[lanes, axes]`, the batch indices."""
-        running = np.flatnonzero(lanes.running)
+        running = np.flatnonzero(lanes.running & ~lanes.stopped)
         if self.chosen is not None:
             return running[self._asked_for(index[running])]
         if self.every or lanes.count <= SMALL:

@@ -13,6 +13,7 @@ from diffrax._term import WrapTerm  # no public name
 
 from soltrace import host
 from soltrace.records import Attribute
+from soltrace.traced.ending import is_located
 from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
 
 # Equinox numbers the members of an enumeration in the order of their definition, those it inherits first.
@@ -38,6 +39,7 @@ def describe(
         traced_attributes=traced_attributes,
         recomputed=_scheme(adjoint, solve["max_steps"]),
         sharded=sharded,
+        events_located=is_located(solve["event"]),
         backward="whole" if isinstance(adjoint, dfx.ImplicitAdjoint) else "steps",
     )
 

@@ -93,7 +93,7 @@ def test_time_may_run_backwards(program):
 
 
 def test_several_backward_passes_never_mix(program):
-    """Each has its number and its handle, also while another is open; one that lost its handle is the newest."""
+    """Each has its number and its handle, also while another is open; an end without a handle is nobody's."""
     with capture() as told:
         forward = program.solve()
         (_, first), (_, second), (_, third) = (program.backward_start(forward) for _ in range(3))
@@ -111,8 +111,8 @@ def test_several_backward_passes_never_mix(program):
         ("run.1.backward.2", "pass.progress", 0.25),
         ("run.1.backward", "pass.progress", 0.5),
         ("run.1.backward.2", "pass.ended", 1.0),
-        ("run.1.backward.3", "pass.ended", 1.0),
         ("run.1.backward", "pass.ended", 1.0),
+        ("run.1.backward.3", "pass.ended", 1.0),
     ]
 
 

@@ -2,6 +2,7 @@ import math
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
 from soltrace.host import Signal
 from soltrace.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
@@ -64,8 +65,9 @@ def test_time_may_run_backwards(program):
     assert str(ended["t"]) == "0.0"
 
 
-def test_an_event_ends_a_solve_where_it_happened(program):
+def test_an_event_ends_a_solve_where_it_happened(make_program):
     """The step that found it went beyond: its time is not shown, and the true one is."""
+    program = make_program(events_located=True)
     with capture() as told:
         handle = program.start()
         program.step(handle, 1, 1, 0.25)
@@ -225,16 +227,20 @@ def test_a_batch_tells_of_every_lane(program):
     ]
 
 
-def test_a_lane_stopped_by_an_event_waits_for_the_end(program):
-    """Its true time is known there."""
+@pytest.mark.parametrize("located", [True, False])
+def test_a_lane_stopped_by_an_event(make_program, located):
+    """Where a root finder looks for the event, the true time comes with the end; else it is where the step went."""
+    program = make_program(events_located=located)
     with capture() as told:
         handle = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 0, 0]] * 2)[0]
         program.tell(Signal.FORWARD_STEP, [[handle, 1, 1, 2], [handle, 1, 1, 0]], [[0.5], [0.5]])
         program.tell(Signal.FORWARD_END, [[handle, 1, 1, 2], [handle, 2, 2, 0]], [[0.3], [1.0]])
-        ended = [event for event in told.events() if event["event"] == "lane.ended"]
-    assert [(line["batch_index"], line["result"], line["t"]) for line in ended] == [
-        ([0], "event_occurred", 0.3),
-        ([1], "successful", 1.0),
+        lines = [event for event in told.events() if "batch_index" in event]
+    stopped = ("lane.ended", [0], "event_occurred", 0.3 if located else 0.5)
+    running = ("pass.progress", [1], None, 0.5)
+    assert [(line["event"], line["batch_index"], line.get("result"), line["t"]) for line in lines] == [
+        *([running, stopped] if located else [stopped, running]),
+        ("lane.ended", [1], "successful", 1.0),
     ]
 
 

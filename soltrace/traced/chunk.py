@@ -140,9 +140,8 @@ class _Loop:
             # In a batched jaxpr the values carry their lanes themselves, outermost vmap first.
             *ints, t = [self.full(carry)[_STATE + i] for i in report.leaves]
             (answer,) = emit(report.signal, report.info, [handle, *ints], [t])
-            return jnp.maximum(
-                answer, self.full(carry)[0].astype(jnp.int32) + 1
-            )  # whatever the host answers, the loop goes on
+            # Whatever the host answers, the loop goes on.
+            return jnp.maximum(answer, self.full(carry)[0].astype(jnp.int32) + 1)
 
         def chunk(state: tuple[tuple[Any, ...], Any]) -> tuple[tuple[Any, ...], Any]:
             carry, wanted = state

@@ -19,7 +19,7 @@ from jax.core import eval_jaxpr
 from soltrace import host
 from soltrace.traced.chunk import Report, has_gated_while
 from soltrace.traced.gate import gate
-from soltrace.traced.loop import bind_loop, join_arrays, split_arrays
+from soltrace.traced.loop import bind_loop
 from soltrace.traced.tap import tap
 
 
@@ -111,7 +111,8 @@ class _ReportingWhile:
         init = _with_meter(init, dataclasses.replace(meter, handle=None))
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
         body = self._reporting(body, meter.handle)
-        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]  # a staged loop would round differently from the single operations
+        # A staged loop would round differently from the single operations.
+        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             init = self._end_of_backward_eagerly(init, meter.handle)
             final = self.while_loop(cond, body, init, **kwargs)
         else:
@@ -135,11 +136,11 @@ class _ReportingWhile:
 
     def _staged(self, loop: Any, init: Any, handle: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
-        leaves, rest = split_arrays(init)
+        leaves, rest = _split_arrays(init)
         out_rest = []
 
         def flat(*leaves: Any) -> list[Any]:
-            out, static = split_arrays(loop(join_arrays(leaves, rest)))
+            out, static = _split_arrays(loop(_join_arrays(leaves, rest)))
             out_rest.append(static)
             return out
 
@@ -148,11 +149,11 @@ class _ReportingWhile:
         if has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
             closed = closed.replace(consts=consts)
             used, report = self._used(out_rest[-1])
-            wanted = join_arrays(leaves, rest).progress_meter_state.wanted
+            wanted = init.progress_meter_state.wanted
             outs = bind_loop(closed, leaves, handle=handle, wanted=wanted, used=used, report=report)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
-        return join_arrays(outs, out_rest[-1])
+        return _join_arrays(outs, out_rest[-1])
 
     def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, handle: Any) -> tuple[list[Any], list[Any]]:
         """Tap all that goes into the loop: when its cotangents leave, the backward pass is over."""
@@ -185,3 +186,15 @@ class _ReportingWhile:
 
 def _with_meter(state: Any, meter: Any) -> Any:
     return eqx.tree_at(lambda s: s.progress_meter_state, state, meter, is_leaf=lambda x: x is None)
+
+
+def _split_arrays(tree: Any) -> tuple[list[Any], Any]:
+    """Flatten a pytree into its arrays, and all that `_join_arrays` needs beside them."""
+    arrays, static = eqx.partition(tree, eqx.is_array)
+    leaves, treedef = jtu.tree_flatten(arrays)
+    return leaves, (treedef, static)
+
+
+def _join_arrays(leaves: Any, rest: Any) -> Any:
+    treedef, static = rest
+    return eqx.combine(jtu.tree_unflatten(treedef, leaves), static)

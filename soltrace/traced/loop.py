@@ -8,9 +8,7 @@ that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vj
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.tree_util as jtu
 from jax.core import ShapedArray, eval_jaxpr
 from jax.extend.core import ClosedJaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
@@ -86,16 +84,3 @@ def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **pa
 ad.primitive_jvps[loop_p] = _jvp
 batching.primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))
-
-
-def split_arrays(tree: Any) -> tuple[list[Any], Any]:
-    """Flatten a pytree into its arrays and a function's worth of everything else: see `join_arrays`."""
-    arrays, static = eqx.partition(tree, eqx.is_array)
-    leaves, treedef = jtu.tree_flatten(arrays)
-    return leaves, (treedef, static)
-
-
-def join_arrays(leaves: Sequence[Any], rest: Any) -> Any:
-    """Undo `split_arrays`."""
-    treedef, static = rest
-    return eqx.combine(jtu.tree_unflatten(treedef, leaves), static)

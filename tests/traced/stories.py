@@ -9,11 +9,15 @@
 `2/0.500`: step 2, progress one half. `4+0`: steps accepted and rejected; `&4`: recomputed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import diffrax as dfx
 import jax
 import numpy as np
+
+import soltrace
+from soltrace.testing import capture
 
 
 def story(events: Iterable[dict[str, Any]]) -> list[str]:
@@ -48,3 +52,17 @@ def bits(tree: Any) -> list[tuple[Any, ...]]:
     """Arrays as what can be compared to the bit: dtype, weak type, shape, bytes."""
     leaves = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
     return [(x.dtype, x.weak_type, x.shape, np.asarray(x).tobytes()) for x in leaves]
+
+
+def told_by(make: Callable[[Any], Callable[..., Any]], *args: Any) -> list[dict[str, Any]]:
+    """Run a program with diffrax's `diffeqsolve` and with ours, compare to the bit, and return what ours told.
+
+    Reports come every two steps of a forward pass and every half of a backward one.
+    """
+    expected = make(dfx.diffeqsolve)(*args)
+    with capture(every=2, fraction=0.5) as told:
+        values = make(soltrace.diffeqsolve)(*args)
+        jax.block_until_ready(values)
+        events = told.events()
+    assert bits(values) == bits(expected)
+    return events

@@ -1,18 +1,14 @@
 """Several devices: four that are one CPU (see `tests/conftest.py`)."""
 
-from collections.abc import Callable
 from typing import Any
 
-import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-import soltrace
-from soltrace.testing import capture
 from tests.traced.cases import DIRECT, loss, run
-from tests.traced.stories import bits, story
+from tests.traced.stories import story, told_by
 
 YS = jnp.linspace(1.0, 2.0, 16).reshape(8, 2)
 SHARDED = PartitionSpec("i")
@@ -22,17 +18,6 @@ SHARDED = PartitionSpec("i")
 def mesh() -> Mesh:
     assert jax.device_count() == 4
     return Mesh(jax.devices(), ("i",))
-
-
-def told_by(make: Callable[[Any], Any], *args: Any) -> list[dict[str, Any]]:
-    """Run a program with diffrax and with soltrace, and return what was told."""
-    expected = make(dfx.diffeqsolve)(*args)
-    with capture(every=2, fraction=0.5) as told:
-        values = make(soltrace.diffeqsolve)(*args)
-        jax.block_until_ready(values)
-        events = told.events()
-    assert bits(values) == bits(expected)
-    return events
 
 
 def by_lane(events: list[dict[str, Any]]) -> dict[str, list[str]]:

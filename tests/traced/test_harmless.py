@@ -58,7 +58,9 @@ def test_a_recorder_that_raises_changes_nothing(program: str, monkeypatch: pytes
     expected = PROGRAMS[program](dfx.diffeqsolve)
     with capture() as c:
         monkeypatch.setattr(c.recorder, "receive", broken)
+        before = PROCESS.failures
         values = jax.block_until_ready(PROGRAMS[program](soltrace.diffeqsolve))
+        assert PROCESS.failures > before
     assert bits(values) == bits(expected)
 
 

@@ -16,8 +16,8 @@ from soltrace.records import Attribute
 
 Array: TypeAlias = npt.NDArray[Any]
 
-NEVER: Final = int(np.iinfo(np.int32).max)
-"""The wanted step of a pass about which nothing more is to be said."""
+NEVER: Final = 2**31 - 128
+"""The wanted step of a pass about which nothing more is to be said: the largest int32 that is a float32 too."""
 NEVER_ELAPSED: Final = -1.0
 """The same for a backward pass: `elapsed` never falls below 0."""
 

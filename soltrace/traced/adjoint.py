@@ -21,7 +21,7 @@ from soltrace.traced.door import emit, witness
 from soltrace.traced.ending import save_states, save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import BesideMeter, Meter, Reports, instrument, report_of
 from soltrace.traced.shards import shard
-from soltrace.traced.tap import NO_PACE, tap
+from soltrace.traced.tap import tap
 
 Signal = host.Signal
 
@@ -81,8 +81,7 @@ class _Stretch(dfx.AbstractAdjoint):
         start = emit(Signal.STRETCH_START, info, [self.forward], floats)
         reports = Reports(Signal.STRETCH_STEP, info, backward=False)
         adjoint = _reporting(self.inner, solve["saveat"], reports, self.forward)
-        pace = jnp.asarray(NO_PACE, jnp.float32)
-        final, aux, _ = _run(adjoint, solve, start, pace, Signal.STRETCH_END, info)
+        final, aux, _ = _run(adjoint, solve, start, Signal.STRETCH_END, info)
         return _with_users_meter(final), aux
 
 
@@ -90,14 +89,14 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
     # These integrate backwards, or not at all: their backward pass is not the loop's, so it is tapped around them.
     around = isinstance(self.inner, dfx.BacksolveAdjoint | dfx.ImplicitAdjoint)
-    outside = inside = jnp.asarray(NO_PACE, jnp.float32)
+    outside = jnp.zeros(2, jnp.float32)
     if around:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
         (y, args, terms), outside = tap(Signal.BACKWARD_END, info, inputs, outside, [start[0]])
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
     adjoint = _reporting(self.inner, solve["saveat"], Reports(Signal.FORWARD_STEP, info, backward=not around), start[0])
-    final, aux, done = _run(adjoint, solve, start, inside, Signal.FORWARD_END, info)
+    final, aux, done = _run(adjoint, solve, start, Signal.FORWARD_END, info)
     pace = outside if around else final.progress_meter_state.pace
     ys, _ = tap(Signal.BACKWARD_START, info, _saved(final), pace, [done], hold=around)
     return _with_users_meter(eqx.tree_at(_saved, final, ys)), aux
@@ -129,9 +128,7 @@ def _reporting(inner: Any, saveat: dfx.SaveAt, reports: Reports, forward: jax.Ar
     return instrument(inner, reports, unread, kwargs=inner.kwargs | {"adjoint": stretch})
 
 
-def _run(
-    adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], pace: Any, end: host.Signal, info: Any
-) -> Any:
+def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end: host.Signal, info: Any) -> Any:
     """Run the loop between its start and its end.
 
     Returns:
@@ -139,14 +136,15 @@ def _run(
     """
     solve = save_the_end(solve)
     state, meter = solve["init_state"], solve["progress_meter"]
-    ours = Meter(state.progress_meter_state, start[0], start[1], pace)
+    handle, wanted = start
+    ours = Meter(state.progress_meter_state, jnp.stack([wanted, handle]).astype(jnp.float32))
     state = eqx.tree_at(lambda s: s.progress_meter_state, state, ours, is_leaf=lambda x: x is None)
     final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": BesideMeter(meter)})
     # The loop doesn't count them: a variable less.
     final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    (done,) = emit(end, info, [start[0], *counts, final.progress_meter_state.wanted], [t])
+    (done,) = emit(end, info, [handle, *counts], [t, final.progress_meter_state.pace[0]])
     return _after(done, without_ours(final)), aux, done
 
 

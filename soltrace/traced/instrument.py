@@ -28,12 +28,8 @@ class Meter(eqx.Module):
 
     user: Any
     """The state of the user's own meter."""
-    handle: jax.Array
-    """int32 scalar: the pass's."""
-    wanted: jax.Array
-    """int32 scalar: the step at which the host wants the next report."""
     pace: jax.Array
-    """float32[2]: see `soltrace.traced.tap`."""
+    """float32[2]: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
 
 class BesideMeter(dfx.AbstractProgressMeter[Any]):
@@ -106,35 +102,28 @@ class _ReportingWhile:
     t0: Any
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
-        meter = init.progress_meter_state
-        # The loop doesn't carry the handle: it is one of its constants.
-        init = _with_meter(init, dataclasses.replace(meter, handle=None))
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
-        body = self._reporting(body, meter.handle)
+        body = self._reporting(body)
         # A staged loop would round differently from the single operations.
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-            init = self._end_of_backward_eagerly(init, meter.handle)
-            final = self.while_loop(cond, body, init, **kwargs)
-        else:
-            final = self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, meter.handle)
-        return _with_meter(final, dataclasses.replace(final.progress_meter_state, handle=meter.handle))
+            return self.while_loop(cond, body, self._end_of_backward_eagerly(init), **kwargs)
+        return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init)
 
-    def _reporting(self, body: Any, handle: Any) -> Any:
+    def _reporting(self, body: Any) -> Any:
         reports = self.reports
 
         def reporting(state: Any) -> Any:
             # The state as it comes in: under vmap that of a finished lane stays as it is, what goes out does not.
             meter = state.progress_meter_state
-            wanted = gate(meter.wanted, reports.step, reports.info, handle, report_of(state))
-            pace = meter.pace
+            pace = gate(meter.pace, reports.step, reports.info, report_of(state))
             if reports.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
                 _, pace = tap(host.Signal.BACKWARD_STEP, reports.info, None, pace, sent)
-            return body(_with_meter(state, dataclasses.replace(meter, wanted=wanted, pace=pace)))
+            return body(_with_meter(state, dataclasses.replace(meter, pace=pace)))
 
         return reporting
 
-    def _staged(self, loop: Any, init: Any, handle: Any) -> Any:
+    def _staged(self, loop: Any, init: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
         leaves, rest = _split_arrays(init)
         out_rest = []
@@ -145,32 +134,32 @@ class _ReportingWhile:
             return out
 
         closed = jax.make_jaxpr(flat)(*leaves)
-        consts, leaves = self._end_of_backward(closed.consts, leaves, init.progress_meter_state.pace, handle)
+        pace = init.progress_meter_state.pace
+        consts, leaves = self._end_of_backward(closed.consts, leaves, pace)
         if has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
             closed = closed.replace(consts=consts)
             used, report = self._used(out_rest[-1])
-            wanted = init.progress_meter_state.wanted
-            outs = bind_loop(closed, leaves, handle=handle, wanted=wanted, used=used, report=report)
+            outs = bind_loop(closed, leaves, pace=pace, used=used, report=report)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
         return _join_arrays(outs, out_rest[-1])
 
-    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, handle: Any) -> tuple[list[Any], list[Any]]:
+    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any) -> tuple[list[Any], list[Any]]:
         """Tap all that goes into the loop: when its cotangents leave, the backward pass is over."""
         if not self.reports.backward:
             return list(consts), list(leaves)
         others = [None if leaf is pace else leaf for leaf in leaves]
         signal = host.Signal.BACKWARD_END
-        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, [handle])
+        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, [_handle(pace)])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
 
-    def _end_of_backward_eagerly(self, init: Any, handle: Any) -> Any:
+    def _end_of_backward_eagerly(self, init: Any) -> Any:
         """Tap the state that goes into the loop. What its body closes over is not known without tracing it."""
         if not self.reports.backward:
             return init
         pace = init.progress_meter_state.pace
         state = _with_meter(init, None)
-        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, [handle])
+        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, [_handle(pace)])
         return _with_meter(state, dataclasses.replace(init.progress_meter_state, pace=pace))
 
     def _used(self, out_rest: Any) -> tuple[frozenset[int], Report]:
@@ -178,10 +167,14 @@ class _ReportingWhile:
         treedef, _ = out_rest
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
         meter = state.progress_meter_state
-        unread = [state.num_rejected_steps, state.tnext, meter.wanted, meter.pace]
+        unread = [state.num_rejected_steps, state.tnext, meter.pace]
         unread += [getattr(state, name) for name in self.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         return used, Report(self.reports.step, self.reports.info, tuple(report_of(state)))
+
+
+def _handle(pace: jax.Array) -> jax.Array:
+    return pace[1].astype(jnp.int32)
 
 
 def _with_meter(state: Any, meter: Any) -> Any:

@@ -21,28 +21,24 @@ loop_p.multiple_results = True
 
 
 def bind_loop(
-    closed: ClosedJaxpr, operands: Sequence[Any], *, handle: Any, wanted: Any, used: frozenset[int], report: Report
+    closed: ClosedJaxpr, operands: Sequence[Any], *, pace: Any, used: frozenset[int], report: Report
 ) -> list[Any]:
     """Run the jaxpr of a loop that holds a gated `while`.
 
     Args:
         closed: Its constants are made operands, so that they can be differentiated and batched.
         operands: Values of its inputs.
-        handle: int32 scalar, the pass's.
-        wanted: int32 scalar, the first step to report.
+        pace: float32[2], the first step to report and the pass's handle.
         used: Which outputs are read; the others come back as they went in.
         report: What a chunk tells.
     """
     consts = len(closed.consts)
-    return loop_p.bind(
-        handle, wanted, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report
-    )
+    pace = jax.lax.stop_gradient(pace)
+    return loop_p.bind(pace, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report)
 
 
-def _lower(handle: Any, wanted: Any, *operands: Any, jaxpr: Any, consts: int, used: Any, report: Report) -> list[Any]:
-    return eval_in_chunks(
-        jaxpr, operands[:consts], operands[consts:], used=used, report=report, handle=handle, wanted=wanted
-    )
+def _lower(pace: Any, *operands: Any, jaxpr: Any, consts: int, used: Any, report: Report) -> list[Any]:
+    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], used=used, report=report, pace=pace)
 
 
 @loop_p.def_impl
@@ -57,7 +53,7 @@ def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[ShapedArray]:
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts: int, **_: Any) -> tuple[Any, Any]:
-    primals, tangents = primals[2:], tangents[2:]
+    primals, tangents = primals[1:], tangents[1:]
     moving = [type(t) is not ad.Zero for t in tangents]
 
     def differentiated(*moved: Any) -> list[Any]:
@@ -72,12 +68,10 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts:
 
 
 def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[Any, list[int]]:
-    (handle, wanted, *operands), (_, _, *dims) = operands, dims
+    (pace, *operands), (_, *dims) = operands, dims
     run = lambda *xs: eval_jaxpr(jaxpr, xs[:consts], *xs[consts:])
     batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
-    outs = loop_p.bind(
-        handle, wanted, *batched.consts, *operands, jaxpr=batched.jaxpr, consts=len(batched.consts), **params
-    )
+    outs = loop_p.bind(pace, *batched.consts, *operands, jaxpr=batched.jaxpr, consts=len(batched.consts), **params)
     return outs, [0] * len(outs)
 
 

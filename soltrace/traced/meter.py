@@ -18,8 +18,7 @@ from soltrace.traced.gate import gate
 
 
 class _MeterState(eqx.Module):
-    handle: jax.Array
-    wanted: jax.Array
+    pace: jax.Array
     calls: jax.Array
     progress: jax.Array
 
@@ -40,7 +39,8 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         if not self.enabled:
             return None
         handle, wanted = emit(host.Signal.METER_START, None, [])
-        return _MeterState(handle, wanted, jnp.asarray(0, jnp.int32), jnp.asarray(0.0, jnp.float32))
+        pace = jnp.stack([wanted, handle]).astype(jnp.float32)
+        return _MeterState(pace, jnp.asarray(0, jnp.int32), jnp.asarray(0.0, jnp.float32))
 
     def step(self, state: Any, progress: Any) -> Any:
         """Report if it is time; diffrax calls this after each attempted step."""
@@ -49,14 +49,14 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         progress = lenient(lambda: jax.lax.stop_gradient(jnp.asarray(progress)).astype(jnp.float32))()
         # The state as it comes in: under vmap that of a finished lane stays as it is.
         told = [state.calls, state.calls, 0, state.progress]
-        wanted = gate(state.wanted, host.Signal.METER_STEP, None, state.handle, told)
-        return _MeterState(state.handle, wanted, state.calls + 1, progress)
+        pace = gate(state.pace, host.Signal.METER_STEP, None, told)
+        return _MeterState(pace, state.calls + 1, progress)
 
     def close(self, state: Any) -> None:
         """Report the end; diffrax calls this."""
         if not self.enabled:
             return
-        (answer,) = emit(host.Signal.METER_END, None, [state.handle, state.calls], [state.progress])
+        (answer,) = emit(host.Signal.METER_END, None, [state.pace[1].astype(jnp.int32), state.calls], [state.progress])
         # Nobody takes what `close` returns, so an effect has to keep the call alive. Not `io_callback`: reverse mode
         # drops it from a scan, and `checkpoint` refuses it.
         jax.debug.callback(lambda _: None, answer)

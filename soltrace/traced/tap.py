@@ -2,9 +2,9 @@
 
 Traced side. A tap on a loop's outputs is transposed when their cotangents arrive (the backward pass starts), one on its
 inputs when their cotangents leave (it ends), one in its body at every transposed step. Beside the values a tap carries
-the *pace*, a float32[2] that goes through the loop and is used by nobody: its *cotangent* travels backwards from step
-to step and is the host's answer, (elapsed time at which the next report is wanted, handle of the backward pass). A
-handle of zero means that this is no real step: padding of a bounded loop, or a lane that had finished.
+the *pace*, a float32[2] that goes through the loop: its *cotangent* travels backwards from step to step and is the
+host's answer, (elapsed time at which the next report is wanted, handle of the backward pass), as the pace itself is
+forwards. A handle of zero means that this is no real step: padding of a bounded loop, or a lane that had finished.
 
 Not a `custom_vjp`: forward mode can't go through one. The tap is linear, so `jvp`, `grad` and `hessian` all can.
 """
@@ -27,10 +27,6 @@ from soltrace.traced.door import emit, witness
 
 tap_p = Primitive("soltrace_tap")
 tap_p.multiple_results = True
-
-NO_PACE = (-1.0, 0.0)
-"""Nothing wanted, of no pass."""
-
 
 def tap(
     signal: host.Signal,

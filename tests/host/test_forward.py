@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from soltrace.host import Signal
+from soltrace.host.signals import NEVER
 from soltrace.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
 from soltrace.testing import capture
 
@@ -335,7 +336,7 @@ def test_steps_after_the_end_are_recomputed_and_no_progress(program):
     """Checkpointing runs them again: nothing is written, and no more of them are asked for."""
     with capture() as told:
         handle = program.solve()
-        assert program.step(handle, 1, 1, 0.5) == 2**31 - 1
+        assert program.step(handle, 1, 1, 0.5) == NEVER
         assert program.end(handle) == handle
         assert [event["event"] for event in told.events()] == ["pass.started", "pass.progress", "pass.ended"]
 
@@ -347,7 +348,7 @@ def test_a_meter_knows_progress_alone(program):
         assert (handle, wanted) == (1, 2)
         assert program.tell(Signal.METER_STEP, [handle, 2, 2, 0], [0.5]) == 4
         assert program.tell(Signal.METER_END, [handle, 3], [0.75]) == 0
-        assert program.tell(Signal.METER_STEP, [handle, 2, 2, 0], [0.5]) == 2**31 - 1
+        assert program.tell(Signal.METER_STEP, [handle, 2, 2, 0], [0.5]) == NEVER
         events = told.events()
     assert events == [
         {**FORWARD, **MADE_OF, "event": "pass.started", "batch_shape": []},

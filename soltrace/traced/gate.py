@@ -27,9 +27,7 @@ gate_p = Primitive("soltrace_gate")
 
 
 @lenient
-def gate(
-    pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, progress: Sequence[ArrayLike]
-) -> jax.Array:
+def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, progress: Sequence[ArrayLike]) -> jax.Array:
     """Report if it is time.
 
     Args:

@@ -28,6 +28,7 @@ from soltrace.traced.door import emit, witness
 tap_p = Primitive("soltrace_tap")
 tap_p.multiple_results = True
 
+
 def tap(
     signal: host.Signal,
     info: host.SolveInfo,

@@ -136,15 +136,14 @@ def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end:
     """
     solve = save_the_end(solve)
     state, meter = solve["init_state"], solve["progress_meter"]
-    handle, wanted = start
-    ours = Meter(state.progress_meter_state, jnp.stack([wanted, handle]).astype(jnp.float32))
+    ours = Meter(state.progress_meter_state, start)
     state = eqx.tree_at(lambda s: s.progress_meter_state, state, ours, is_leaf=lambda x: x is None)
     final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": BesideMeter(meter)})
     # The loop doesn't count them: a variable less.
     final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    (done,) = emit(end, info, [handle, *counts], [t, final.progress_meter_state.pace[0]])
+    (done,) = emit(end, info, [start[0], *counts], [t], witnesses=[final.progress_meter_state.pace])
     return _after(done, without_ours(final)), aux, done
 
 

@@ -61,7 +61,7 @@ def eval_in_chunks(
     *,
     used: frozenset[int],
     report: Report,
-    pace: Any,
+    start: tuple[Any, Any],
 ) -> list[Any]:
     """Run a jaxpr with its gated `while` in chunks.
 
@@ -71,7 +71,7 @@ def eval_in_chunks(
         args: Values of its inputs.
         used: Which leaves of the loop's final state are read; the others come back as they went in.
         report: What to tell.
-        pace: float32[2], the first step to report and the pass's handle.
+        start: int32 scalars, the pass's handle and the first step to report.
     """
     known = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
     read = lambda v: v.val if isinstance(v, Literal) else known[v]
@@ -79,9 +79,9 @@ def eval_in_chunks(
         values = [read(v) for v in eqn.invars]
         call: Any = eqn.params.get("call_jaxpr", eqn.params.get("jaxpr"))
         if _is_gated_while(eqn):
-            outs = _Loop(eqn, values, used | set(report.leaves)).run(report, pace)
+            outs = _Loop(eqn, values, used | set(report.leaves)).run(report, *start)
         elif hasattr(call, "jaxpr") and has_gate(call.jaxpr):
-            outs = eval_in_chunks(call.jaxpr, call.consts, values, used=used, report=report, pace=pace)
+            outs = eval_in_chunks(call.jaxpr, call.consts, values, used=used, report=report, start=start)
         else:
             outs = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
             outs = outs if eqn.primitive.multiple_results else [outs]
@@ -131,9 +131,7 @@ class _Loop:
         return self.pack(eval_jaxpr(self.body, self.body_literals, *self.body_consts, *read))
 
     @lenient
-    def run(self, report: Report, pace: Any) -> list[Any]:
-        wanted, handle = pace[0].astype(jnp.int32), pace[1].astype(jnp.int32)
-
+    def run(self, report: Report, handle: Any, wanted: Any) -> list[Any]:
         def tell(carry: tuple[Any, ...]) -> Any:
             # In a batched jaxpr the values carry their lanes themselves, outermost vmap first.
             *ints, t = [self.full(carry)[_STATE + i] for i in report.leaves]

@@ -28,8 +28,10 @@ class Meter(eqx.Module):
 
     user: Any
     """The state of the user's own meter."""
-    pace: jax.Array
-    """float32[2]: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
+    start: tuple[jax.Array, ...] | None
+    """The host's answer to the start, int32 scalars: handle of the pass, first step wanted. Not carried by the loop."""
+    pace: jax.Array | None = None
+    """float32[2], which the loop carries in its place: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
 
 class BesideMeter(dfx.AbstractProgressMeter[Any]):
@@ -102,12 +104,15 @@ class _ReportingWhile:
     t0: Any
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
+        meter = init.progress_meter_state
+        pace = jnp.stack(meter.start[::-1]).astype(jnp.float32)
+        init = _with_meter(init, dataclasses.replace(meter, start=None, pace=pace))
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
         body = self._reporting(body)
         # A staged loop would round differently from the single operations.
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-            return self.while_loop(cond, body, self._end_of_backward_eagerly(init), **kwargs)
-        return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init)
+            return self.while_loop(cond, body, self._end_of_backward_eagerly(init, meter.start), **kwargs)
+        return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, meter.start)
 
     def _reporting(self, body: Any) -> Any:
         reports = self.reports
@@ -123,7 +128,7 @@ class _ReportingWhile:
 
         return reporting
 
-    def _staged(self, loop: Any, init: Any) -> Any:
+    def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
         leaves, rest = _split_arrays(init)
         out_rest = []
@@ -135,31 +140,31 @@ class _ReportingWhile:
 
         closed = jax.make_jaxpr(flat)(*leaves)
         pace = init.progress_meter_state.pace
-        consts, leaves = self._end_of_backward(closed.consts, leaves, pace)
+        consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
         if has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
             closed = closed.replace(consts=consts)
             used, report = self._used(out_rest[-1])
-            outs = bind_loop(closed, leaves, pace=pace, used=used, report=report)
+            outs = bind_loop(closed, leaves, start=start, used=used, report=report)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
         return _join_arrays(outs, out_rest[-1])
 
-    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any) -> tuple[list[Any], list[Any]]:
+    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:
         """Tap all that goes into the loop: when its cotangents leave, the backward pass is over."""
         if not self.reports.backward:
             return list(consts), list(leaves)
         others = [None if leaf is pace else leaf for leaf in leaves]
         signal = host.Signal.BACKWARD_END
-        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, [_handle(pace)])
+        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, start[:1])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
 
-    def _end_of_backward_eagerly(self, init: Any) -> Any:
+    def _end_of_backward_eagerly(self, init: Any, start: Any) -> Any:
         """Tap the state that goes into the loop. What its body closes over is not known without tracing it."""
         if not self.reports.backward:
             return init
         pace = init.progress_meter_state.pace
         state = _with_meter(init, None)
-        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, [_handle(pace)])
+        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, start[:1])
         return _with_meter(state, dataclasses.replace(init.progress_meter_state, pace=pace))
 
     def _used(self, out_rest: Any) -> tuple[frozenset[int], Report]:
@@ -171,10 +176,6 @@ class _ReportingWhile:
         unread += [getattr(state, name) for name in self.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         return used, Report(self.reports.step, self.reports.info, tuple(report_of(state)))
-
-
-def _handle(pace: jax.Array) -> jax.Array:
-    return pace[1].astype(jnp.int32)
 
 
 def _with_meter(state: Any, meter: Any) -> Any:

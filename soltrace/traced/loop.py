@@ -21,24 +21,23 @@ loop_p.multiple_results = True
 
 
 def bind_loop(
-    closed: ClosedJaxpr, operands: Sequence[Any], *, pace: Any, used: frozenset[int], report: Report
+    closed: ClosedJaxpr, operands: Sequence[Any], *, start: Sequence[Any], used: frozenset[int], report: Report
 ) -> list[Any]:
     """Run the jaxpr of a loop that holds a gated `while`.
 
     Args:
         closed: Its constants are made operands, so that they can be differentiated and batched.
         operands: Values of its inputs.
-        pace: float32[2], the first step to report and the pass's handle.
+        start: int32 scalars, the pass's handle and the first step to report.
         used: Which outputs are read; the others come back as they went in.
         report: What a chunk tells.
     """
     consts = len(closed.consts)
-    pace = jax.lax.stop_gradient(pace)
-    return loop_p.bind(pace, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report)
+    return loop_p.bind(*start, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report)
 
 
-def _lower(pace: Any, *operands: Any, jaxpr: Any, consts: int, used: Any, report: Report) -> list[Any]:
-    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], used=used, report=report, pace=pace)
+def _lower(handle: Any, wanted: Any, *operands: Any, jaxpr: Any, consts: int, used: Any, report: Report) -> list[Any]:
+    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], used=used, report=report, start=(handle, wanted))
 
 
 @loop_p.def_impl
@@ -53,7 +52,7 @@ def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[ShapedArray]:
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts: int, **_: Any) -> tuple[Any, Any]:
-    primals, tangents = primals[1:], tangents[1:]
+    primals, tangents = primals[2:], tangents[2:]
     moving = [type(t) is not ad.Zero for t in tangents]
 
     def differentiated(*moved: Any) -> list[Any]:
@@ -68,10 +67,11 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts:
 
 
 def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[Any, list[int]]:
-    (pace, *operands), (_, *dims) = operands, dims
+    (handle, wanted, *operands), (_, _, *dims) = operands, dims
     run = lambda *xs: eval_jaxpr(jaxpr, xs[:consts], *xs[consts:])
     batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
-    outs = loop_p.bind(pace, *batched.consts, *operands, jaxpr=batched.jaxpr, consts=len(batched.consts), **params)
+    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
+    outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
     return outs, [0] * len(outs)
 
 

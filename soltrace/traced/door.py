@@ -87,14 +87,18 @@ class _Told:
 
         Copies: on the CPU the arrays are views of memory that the program takes back when the call returns.
         """
-        ints, floats = sent[: self.ints], sent[self.ints : self.numbers]
-        shape = max((x.shape for x in sent[: self.numbers]), key=lambda s: (len(s), s), default=())
-        if shape:  # a number that is the same for all lanes of a vmap has no axis for it
-            shape = np.broadcast_shapes(*[x.shape for x in sent[: self.numbers]])
-        extras = [np.array(x) for x in sent[self.numbers :]]
-        answer = host.receive(
-            self.signal, self.info, _pack(ints, shape, np.int32), _pack(floats, shape, np.float32), extras
+        numbers, extras = sent[: self.numbers], sent[self.numbers :]
+        shapes = [x.shape for x in numbers if x.shape]
+        # A number that is the same for all lanes of a vmap has no axis for it.
+        shape = np.broadcast_shapes(*shapes) if shapes else ()
+        return self.knock_packed(
+            _pack(numbers[: self.ints], shape, np.int32), _pack(numbers[self.ints :], shape, np.float32), *extras
         )
+
+    def knock_packed(self, ints: Any, floats: Any, *extras: Any) -> tuple[Any, ...]:
+        """Call the host with numbers that the program has put side by side. Runs on a callback thread."""
+        copies = [np.array(x) for x in extras]
+        answer = host.receive(self.signal, self.info, np.array(ints), np.array(floats), copies)
         return tuple(answer) if answer.ndim else (answer[()],)
 
 
@@ -153,13 +157,38 @@ def _lower_cpu(ctx: Any, *operands: Any, told: _Told, depth: int) -> Any:
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
         return _lower_io_callback(ctx, *operands, told=told, depth=depth)
-    avals = ctx.avals_in[: told.sent]
+    if all(x.shape == () for x in ctx.avals_in[: told.numbers]):
+        return _lower_packed(ctx, *operands, told=told, depth=depth)
+    return _call(ctx.replace(avals_in=ctx.avals_in[: told.sent]), told.knock, operands[: told.sent])
+
+
+def _pack_and_call(*operands: Any, told: _Told, **_: Any) -> list[jax.Array]:
+    # Numbers that the compiled program puts side by side are cheaper than numbers that Python does.
+    stack = lambda xs, dtype: jnp.stack(xs) if xs else jnp.zeros(0, dtype)
+    ints, floats = operands[: told.ints], operands[told.ints : told.numbers]
+    packed = stack(ints, jnp.int32), stack(floats, jnp.float32)
+    return call_p.bind(*packed, *operands[told.numbers : told.sent], told=told)
+
+
+_lower_packed = mlir.lower_fun(_pack_and_call, multiple_results=True)
+
+call_p = Primitive("soltrace_call")
+"""`emit_p` with its numbers side by side, on one CPU: exists in no jaxpr but that which `emit_p` is lowered from."""
+call_p.multiple_results = True
+
+
+@call_p.def_abstract_eval
+def _abstract_call(*_: Any, told: _Told) -> list[ShapedArray]:
+    return told.answer()
+
+
+def _call(ctx: Any, callback: Any, operands: Sequence[Any]) -> Any:
     results, _, _ = mlir.emit_python_callback(
-        ctx.replace(avals_in=avals),
-        told.knock,
+        ctx,
+        callback,
         None,
-        list(operands[: told.sent]),
-        avals,
+        list(operands),
+        ctx.avals_in,
         ctx.avals_out,
         has_side_effect=True,
         returns_token=False,
@@ -171,3 +200,4 @@ ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
 mlir.register_lowering(emit_p, _lower_io_callback)
 mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")
+mlir.register_lowering(call_p, lambda ctx, *xs, told: _call(ctx, told.knock_packed, xs))

@@ -91,14 +91,15 @@ class _Told:
         shapes = [x.shape for x in numbers if x.shape]
         # A number that is the same for all lanes of a vmap has no axis for it.
         shape = np.broadcast_shapes(*shapes) if shapes else ()
-        return self.knock_packed(
-            _pack(numbers[: self.ints], shape, np.int32), _pack(numbers[self.ints :], shape, np.float32), *extras
-        )
+        ints = _pack(numbers[: self.ints], shape, np.int32)
+        return self._ask(ints, _pack(numbers[self.ints :], shape, np.float32), extras)
 
     def knock_packed(self, ints: Any, floats: Any, *extras: Any) -> tuple[Any, ...]:
         """Call the host with numbers that the program has put side by side. Runs on a callback thread."""
-        copies = [np.array(x) for x in extras]
-        answer = host.receive(self.signal, self.info, np.array(ints), np.array(floats), copies)
+        return self._ask(np.array(ints), np.array(floats), extras)
+
+    def _ask(self, ints: Any, floats: Any, extras: Sequence[Any]) -> tuple[Any, ...]:
+        answer = host.receive(self.signal, self.info, ints, floats, [np.array(x) for x in extras])
         return tuple(answer) if answer.ndim else (answer[()],)
 
 

@@ -18,7 +18,7 @@ from jax.core import eval_jaxpr
 
 from soltrace import host
 from soltrace.traced.chunk import Report, has_gated_while
-from soltrace.traced.gate import gate
+from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.tap import tap
 
@@ -105,8 +105,7 @@ class _ReportingWhile:
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter = init.progress_meter_state
-        pace = jnp.stack(meter.start[::-1]).astype(jnp.float32)
-        init = _with_meter(init, dataclasses.replace(meter, start=None, pace=pace))
+        init = _with_meter(init, dataclasses.replace(meter, start=None, pace=first_pace(meter.start)))
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
         body = self._reporting(body)
         # A staged loop would round differently from the single operations.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from soltrace import host
 from soltrace.traced._jax import lenient
 from soltrace.traced.door import emit
-from soltrace.traced.gate import gate
+from soltrace.traced.gate import first_pace, gate
 
 
 class _MeterState(eqx.Module):
@@ -38,8 +38,7 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         """Report the start; diffrax calls this."""
         if not self.enabled:
             return None
-        handle, wanted = emit(host.Signal.METER_START, None, [])
-        pace = jnp.stack([wanted, handle]).astype(jnp.float32)
+        pace = first_pace(emit(host.Signal.METER_START, None, []))
         return _MeterState(pace, jnp.asarray(0, jnp.int32), jnp.asarray(0.0, jnp.float32))
 
     def step(self, state: Any, progress: Any) -> Any:

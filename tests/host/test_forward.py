@@ -341,6 +341,12 @@ def test_steps_after_the_end_are_recomputed_and_no_progress(program):
         assert [event["event"] for event in told.events()] == ["pass.started", "pass.progress", "pass.ended"]
 
 
+def test_never_goes_through_a_float32_and_back():
+    """A loop carries the step that is wanted as a float32."""
+    assert int(np.float32(NEVER)) == NEVER
+    assert int(np.nextafter(np.float32(NEVER), np.float32(np.inf))) > np.iinfo(np.int32).max
+
+
 def test_a_meter_knows_progress_alone(program):
     """Neither times nor how it ended; steps are counted, and not told apart."""
     with capture(every=2) as told:

@@ -72,6 +72,7 @@ def measure(case: Case, peers: Sequence[Peer], repeats: int, firsts: int) -> lis
     wall: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(repeats):
         for peer in _shuffled(peers, order):
+            jax.block_until_ready(programs[peer.name](*case.args))  # or whoever ran before left the caches cold
             wall[peer.name].append(_timed(programs[peer.name], case.args, peer))
     cpu: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(BLOCKS):

@@ -130,6 +130,24 @@ class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
     lanes: Lanes | UnsetType = UNSET
 
 
+class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat"):
+    """A pass that is open for long is alive, or is not: said every few seconds, whether it reports or not."""
+
+    open_s: float
+    """Since its start."""
+    silent_s: float
+    """Since the last sign of life."""
+    stalled: bool
+    """It has been silent for ten times as long as is usual for it."""
+    step: int
+    progress: float
+    t: Number | UnsetType = UNSET
+    rate: float
+    """Progress per second, over all the time that it is open."""
+    eta_s: float | UnsetType = UNSET
+    """Seconds until it is over, if it goes on at that rate. Not known of a pass that has not moved."""
+
+
 class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
     """One lane of a batch is over: said once, and no line about this lane follows."""
 
@@ -176,6 +194,7 @@ AnyRecord: TypeAlias = (
     | ExperimentEnded
     | PassStarted
     | PassProgress
+    | PassHeartbeat
     | LaneEnded
     | PassEnded
     | TelemetryDropped

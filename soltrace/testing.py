@@ -3,6 +3,7 @@
 Host side. Shipped for the tests of those who use soltrace, and used by soltrace's own.
 """
 
+import math
 import threading
 import time
 from collections.abc import Collection, Generator, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from soltrace.host.clock import Clock
 from soltrace.host.context import Context, Contexts
 from soltrace.host.pacing import Every, Pacing
 from soltrace.host.passes import Run
@@ -54,6 +56,26 @@ class TickingClock:
         with self._lock:
             self._now_ns += self._tick_ns
             return self._now_ns
+
+
+class HandClock:
+    """A clock that stands still until `now` is set: seconds since `START_NS`. Waiting takes as long as it takes."""
+
+    def __init__(self) -> None:
+        """Begin at `START_NS`."""
+        self.now = 0.0
+
+    def time_ns(self) -> int:
+        """Nanoseconds since 1970."""
+        return START_NS + round(self.now * 1e9)
+
+    def monotonic(self) -> float:
+        """Seconds since `START_NS`."""
+        return self.now
+
+    def wait(self, condition: threading.Condition, timeout_s: float) -> None:
+        """Wait in truth."""
+        condition.wait(timeout_s)
 
 
 class MemorySink:
@@ -123,6 +145,8 @@ def capture(
     tracing: Tracing | None = None,
     queue_size: int = 1_000_000,
     abandon_after_s: float = 30.0,
+    heartbeat_s: float = math.inf,
+    clock: Clock | None = None,
     run_id: str = "run",
 ) -> Generator[Capture]:
     """Record into memory while the block runs, whatever this process is configured to do otherwise.
@@ -137,6 +161,8 @@ def capture(
         tracing: as the spans sink.
         queue_size: items that may wait.
         abandon_after_s: as in `configure`.
+        heartbeat_s: as in `configure`; by default there are none.
+        clock: tell the time otherwise than by a `TickingClock`.
         run_id: what solve ids begin with.
 
     Yields:
@@ -145,7 +171,7 @@ def capture(
     sink = MemorySink()
     recorder = Recorder(
         Run(run_id, selection(lanes)),
-        clock=TickingClock(),
+        clock=clock or TickingClock(),
         pacing=pacing or Every(every, fraction),
         sinks=[sink, *sinks],
         tracing=tracing,
@@ -153,6 +179,7 @@ def capture(
         barriers=PROCESS.barriers,
         queue_size=queue_size,
         abandon_after_s=abandon_after_s,
+        heartbeat_s=heartbeat_s,
     )
     with PROCESS.lock:
         before, enabled = PROCESS.recorder, PROCESS.enabled

@@ -21,11 +21,14 @@ from soltrace.records import (
     AnyRecord,
     Attribute,
     LaneEnded,
+    Level,
     Number,
     PassEnded,
+    PassHeartbeat,
     PassProgress,
     PassStarted,
     Phase,
+    Status,
     Steps,
 )
 
@@ -57,7 +60,7 @@ class PassView:
         info = self.entry.info
         return [
             PassStarted(
-                **self._every_line(event),
+                **self._every_line(event.time_ns),
                 solver=info.solver,
                 adjoint=info.adjoint,
                 controller=info.controller,
@@ -70,7 +73,7 @@ class PassView:
     def progressed(self, event: Emission) -> list[AnyRecord]:
         """The lines of a report: lanes that have ended, lanes that run, the whole."""
         lines = self._ended_lanes(event, last=False)
-        common_part = self._every_line(event)
+        common_part = self._every_line(event.time_ns)
         if self.is_batch:
             index = self.index.rows(self.lanes.shape)
             for lane in self.run.selection.running(self.lanes, index).tolist():
@@ -92,6 +95,21 @@ class PassView:
         )
         return lines
 
+    def heartbeat(self, time_ns: int, now: float, *, stalled: bool) -> PassHeartbeat:
+        """Say that it is still open."""
+        place = self._place(self.lanes.slowest())
+        open_s = now - self.entry.began
+        rate = place["progress"] / open_s
+        return PassHeartbeat(
+            **self._every_line(time_ns, "warning" if stalled else "info"),
+            open_s=open_s,
+            silent_s=max(0.0, now - self.entry.last_seen),
+            stalled=stalled,
+            **place,
+            rate=rate,
+            eta_s=(1.0 - place["progress"]) / rate if rate else UNSET,
+        )
+
     def finished(self, event: Emission | Abandonment) -> list[AnyRecord]:
         """The last lines. All lanes have ended by now."""
         self.over = True
@@ -102,7 +120,7 @@ class PassView:
         status = "error" if len(failing) else "ok"
         lines.append(
             PassEnded(
-                **self._every_line(event, status),
+                **self._every_line(event.time_ns, _level(status)),
                 status=status,
                 result=lanes.outcomes.names[result],
                 duration_s=event.monotonic - self.entry.began,
@@ -167,7 +185,7 @@ class PassView:
         result = int(self.lanes.result[lane])
         status = self.lanes.outcomes.status(result)
         return LaneEnded(
-            **(self._every_line(event, status) | self._of_lane(lane)),
+            **(self._every_line(event.time_ns, _level(status)) | self._of_lane(lane)),
             batch_index=index,
             status=status,
             result=self.lanes.outcomes.names[result],
@@ -187,10 +205,10 @@ class PassView:
         """Values of a smaller batch, as large as the lanes are now."""
         return self.lanes.fit(shape, values)[0]
 
-    def _every_line(self, event: Emission | Abandonment, status: str = "ok") -> dict[str, Any]:
+    def _every_line(self, time_ns: int, level: Level = "info") -> dict[str, Any]:
         return {
-            "timestamp": moment(event.time_ns),
-            "level": "info" if status == "ok" else "error",
+            "timestamp": moment(time_ns),
+            "level": level,
             "run_id": self.run.run_id,
             "experiment": self.entry.context.experiment,
             "attributes": self.attributes,
@@ -199,3 +217,7 @@ class PassView:
             "pass_id": self.entry.pass_id,
             "phase": self.phase,
         }
+
+
+def _level(status: Status) -> Level:
+    return "info" if status == "ok" else "error"

@@ -3,6 +3,7 @@
 Host side. `receive` runs inside compiled programs, on their threads; the rest on the threads of whoever calls.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context, Contexts, HasContext
 from soltrace.host.emission import Abandonment, Announcement, Emission, moment
+from soltrace.host.heartbeat import Watch
 from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.pacing import Pacing
 from soltrace.host.passes import Run
@@ -48,6 +50,7 @@ class Recorder:
         barriers: Sequence[Callable[[], object]],
         queue_size: int,
         abandon_after_s: float,
+        heartbeat_s: float = math.inf,
     ) -> None:
         """Put the parts together; nothing runs until the first signal."""
         self.run, self.clock, self.tracing, self.contexts = run, clock, tracing, contexts
@@ -58,7 +61,9 @@ class Recorder:
         self._table = Table()
         self._answering = Answering(run.run_id, self._table, contexts, pacing)
         self._queue: Queue[Item] = Queue(queue_size)
-        self._worker = Worker(self._queue, Translator(run, self.losses), sinks, tracing, self.losses, self._loss_record)
+        watch = Watch(clock, heartbeat_s)
+        translator = Translator(run, self.losses, watch)
+        self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, watch, self._loss_record)
         self._lock = threading.Lock()
         self._passes_ended = threading.Condition(self._lock)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from soltrace.host.backward import Backward
 from soltrace.host.emission import Abandonment, Announcement, Emission
 from soltrace.host.forward import Forward, Memory, Meter
+from soltrace.host.heartbeat import Watch
 from soltrace.host.losses import Losses, described
 from soltrace.host.passes import PassView, Run
 from soltrace.host.signals import Signal
@@ -32,9 +33,9 @@ _ONGOING: Final[Mapping[Signal, Callable[[Any, Emission], list[AnyRecord]]]] = {
 class Translator:
     """Turns what was queued into records."""
 
-    def __init__(self, run: Run, losses: Losses) -> None:
+    def __init__(self, run: Run, losses: Losses, watch: Watch) -> None:
         """Make it for one run."""
-        self._run, self._losses = run, losses
+        self._run, self._losses, self._watch = run, losses, watch
 
     def __call__(self, item: Emission | Abandonment | Announcement) -> Sequence[Told]:
         """The records of one item, each with the place under which its span is opened."""
@@ -53,6 +54,7 @@ class Translator:
             open_view = isinstance(view, PassView) and not view.over
             return _ONGOING[event.signal](view, event) if open_view else []
         view = event.entry.view = self._view(event)
+        self._watch.follow(event.entry)
         return view.start(event)
 
     def _view(self, event: Emission) -> Forward | Meter | Backward:

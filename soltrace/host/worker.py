@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import structs
 
 from soltrace.host.emission import Abandonment, Announcement, Emission
+from soltrace.host.heartbeat import Watch
 from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.queue import Queue
 from soltrace.records import AnyRecord, TelemetryDropped
@@ -36,11 +37,12 @@ class Worker:
         sinks: Sequence[Sink],
         tracing: Tracing | None,
         losses: Losses,
+        watch: Watch,
         loss_record: Callable[[Loss], TelemetryDropped],
     ) -> None:
         """Make it; the thread starts with the first item."""
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
-        self._sinks, self._tracing = list(sinks), tracing
+        self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._said_at = -WINDOW_S
@@ -63,11 +65,17 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (batch := self._queue.take(WINDOW_S if self._losses.waiting() else None)) is not None:
+        while (batch := self._queue.take(self._patience_s())) is not None:
             for item in batch:
                 self._deal_with(item)
+            self._beat()
             self._say_losses(last=False)
         self._say_losses(last=True)
+
+    def _patience_s(self) -> float | None:
+        """How long it may sleep where there is nothing to take; None: until there is."""
+        waits = [WINDOW_S if self._losses.waiting() else None, self._watch.wait_s()]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _deal_with(self, item: Item) -> None:
         self.handled += 1
@@ -78,6 +86,13 @@ class Worker:
             return
         for record, parent in told:
             self._deliver(record, parent)
+
+    def _beat(self) -> None:
+        try:
+            for entry, heartbeat in self._watch.beats():
+                self._deliver(heartbeat, entry.context.parent)
+        except Exception as error:  # noqa: BLE001 - the next one may do
+            self._losses.add("heartbeat", described(error))
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
         record = self._identified(record, parent)

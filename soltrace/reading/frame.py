@@ -153,7 +153,7 @@ class Painter:
         return Cells(self._names.of(tally.newest), half(tally.newest), text=mark.append_text(text))
 
     def _pass_cells(self, at: OpenPass, now: datetime) -> Cells:
-        silent_s = (now - at.latest).total_seconds()
+        silent_s = (now - at.moved).total_seconds()
         eta = "" if at.eta_s is None else f"eta {countdown(at.eta_s)}"
         return Cells(
             name=self._names.of(at.first),
@@ -164,7 +164,9 @@ class Painter:
             t="" if at.t is None else f"t {steady(at.t)}",
             steps=plural(at.step, "step"),
             rate="" if at.rate is None else rate(at.rate),
-            eta=f"silent {countdown(silent_s)}" if silent_s > SILENT_S else eta,
+            eta=f"{'stalled' if at.stalled else 'silent'} {countdown(silent_s)}"
+            if at.stalled or silent_s > SILENT_S
+            else eta,
         )
 
     def _lanes(self, at: OpenPass) -> Text | None:

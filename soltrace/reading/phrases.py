@@ -16,6 +16,7 @@ from soltrace.records import (
     LogOpened,
     Number,
     PassEnded,
+    PassHeartbeat,
     PassProgress,
     PassRecord,
     PassStarted,
@@ -63,6 +64,8 @@ def describe(record: AnyRecord, known: Mapping[str, Attribute] | None = None) ->
             text = _started(record, known or {})
         case PassProgress():
             text = _progress(record)
+        case PassHeartbeat():
+            text = _heartbeat(record)
         case LaneEnded():
             text = f"lane {index(record.batch_index)} {_outcome(record)}"
         case PassEnded():
@@ -140,6 +143,12 @@ def _progress(record: PassProgress) -> str:
     lanes = "" if record.lanes is UNSET else finished(record.lanes)
     step = f"step {record.step:,}"
     return _words(lane, percent(record.progress).rjust(len("100.0 %")), _named("t=", record.t), step, rejected, lanes)
+
+
+def _heartbeat(record: PassHeartbeat) -> str:
+    state = f"STALLED: silent for {duration(record.silent_s)}" if record.stalled else "alive"
+    left = "" if record.eta_s is UNSET or record.stalled else f"about {duration(record.eta_s)} left"
+    return _words(state, f"open for {duration(record.open_s)}", percent(record.progress), _named("t=", record.t), left)
 
 
 def _experiment_ended(record: ExperimentEnded) -> str:

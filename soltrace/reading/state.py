@@ -14,6 +14,7 @@ from soltrace.records import (
     Lanes,
     Number,
     PassEnded,
+    PassHeartbeat,
     PassProgress,
     PassRecord,
     PassStarted,
@@ -54,11 +55,16 @@ class OpenPass:
     first: PassRecord
     """The record by which it is known: its start, unless the log lacks that."""
     latest: datetime
+    """The last record about it, a heartbeat's too."""
+    moved: datetime
+    """The last that says where it is."""
     step: int = 0
     """Steps attempted: of a batch the sum over its lanes, where that is known."""
     progress: float = 0.0
     t: Number | None = None
     lanes: Lanes | None = None
+    stalled: bool = False
+    """By its last heartbeat."""
     slowest: tuple[LaneAt, ...] = ()
     """Lanes of the last report, slowest first."""
     _report: dict[tuple[int, ...], LaneAt] = field(default_factory=dict[tuple[int, ...], LaneAt])
@@ -91,7 +97,8 @@ class OpenPass:
 
     def move(self, record: PassProgress) -> None:
         """Take a report, of a lane or of the whole."""
-        self.latest = record.timestamp
+        self.latest = self.moved = record.timestamp
+        self.stalled = False
         if record.batch_index is not UNSET:
             index = tuple(record.batch_index)
             self._report[index] = LaneAt(index, record.progress)
@@ -146,13 +153,15 @@ class Table:
         at = self._open.get(key)
         if at is None:
             self._make_room()
-            at = self._open[key] = OpenPass(record, record.timestamp)
+            at = self._open[key] = OpenPass(record, record.timestamp, record.timestamp)
         if isinstance(record, PassStarted):
             at.start(record)
         elif isinstance(record, PassProgress):
             at.move(record)
+        elif isinstance(record, PassHeartbeat):
+            at.latest, at.stalled = record.timestamp, record.stalled
         elif isinstance(record, LaneEnded):
-            at.latest = record.timestamp
+            at.latest = at.moved = record.timestamp
 
     def _make_room(self) -> None:
         if len(self._open) >= _MOST_OPEN:

@@ -8,6 +8,7 @@ are named by OpenTelemetry's rules: no name is both a value and a namespace. A u
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import Token
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,18 +21,42 @@ from opentelemetry.trace import Link, ProxyTracerProvider, Span, SpanContext, St
 from opentelemetry.util.types import AttributeValue
 
 from soltrace import __version__
-from soltrace.records import AnyRecord, Attribute, PassEnded, PassRecord, PassStarted, Record
+from soltrace.names import ATTRIBUTES, EXPERIMENT, MARKER, PREFIX, SCOPE
+from soltrace.records import (
+    AnyRecord,
+    Attribute,
+    PassEnded,
+    PassHeartbeat,
+    PassProgress,
+    PassRecord,
+    PassStarted,
+    Record,
+)
 from soltrace.sinks import Ids
 
-SCOPE: Final = "soltrace"
 LINKABLE_AT_MOST: Final = 4096
 """Ended forward passes that a backward one can still be linked to."""
-EXPERIMENT: Final = "soltrace.experiment.name"
-ATTRIBUTES: Final = "soltrace.experiment.attributes."
+MILESTONES: Final = (0.25, 0.5, 0.75)
+"""A report that passes one of them is an event of the span too: Jaeger shows those."""
+STALLS_AT_MOST: Final = 16
+"""Events of a span that say so; the SDK keeps 128 events in all."""
 _PLAIN: Final = ("run_id", "solve_id", "pass_id", "phase", "solver", "adjoint", "controller", "max_steps")
 _FLOATS: Final = ("rtol", "atol", "t0", "t1")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A pass under way."""
+
+    started: PassStarted
+    span: Span
+    progress: float = 0.0
+    marked: bool = False
+    """Said to be under way, by a span of its own."""
+    stalled: bool = False
+    stalls: int = 0
 
 
 class Spans:
@@ -41,7 +66,7 @@ class Spans:
         """Make spans with this provider; None: the global one, whenever it is set."""
         self._provider = provider
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
-        self._open: dict[str, Span] = {}
+        self._open: dict[str, _Open] = {}
         self._linkable: OrderedDict[str, SpanContext] = OrderedDict()
 
     def identify(self, record: AnyRecord, parent: object) -> Ids | None:
@@ -50,10 +75,20 @@ class Spans:
             return None
         if isinstance(record, PassStarted) and self._somebody_records():
             self._start(record, parent)
-        span = self._open.get(record.pass_id)
-        if span is not None and isinstance(record, PassEnded):
-            self._end(record, self._open.pop(record.pass_id))
-        return None if span is None else _ids(span)
+        there = self._open.get(record.pass_id)
+        if there is None:
+            return None
+        match record:
+            case PassProgress() if record.batch_index is UNSET:
+                _milestone(there, record)
+            case PassHeartbeat():
+                self._mark(there)
+                _stall(there, record)
+            case PassEnded():
+                self._end(record, self._open.pop(record.pass_id).span)
+            case _:
+                pass
+        return _ids(there.span)
 
     def _somebody_records(self) -> bool:
         """With no SDK there is nothing to make attributes and links for."""
@@ -62,13 +97,13 @@ class Spans:
     def _start(self, record: PassStarted, parent: object) -> None:
         # An explicit context even without a parent: whatever is current on the worker's thread is nobody's.
         span = self._tracer.start_span(
-            f"diffeqsolve {record.phase}",
+            name_of(record),
             context=parent if isinstance(parent, Context) else Context(),
             attributes=started(record),
             links=self._links(record),
             start_time=_nanoseconds(record.timestamp),
         )
-        self._open[record.pass_id] = span
+        self._open[record.pass_id] = _Open(record, span)
         if record.phase == "forward" and span.get_span_context().is_valid:
             self._linkable[record.pass_id] = span.get_span_context()
             if len(self._linkable) > LINKABLE_AT_MOST:
@@ -77,6 +112,23 @@ class Spans:
     def _links(self, record: PassStarted) -> list[Link]:
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
         return [] if forward is None else [Link(forward)]
+
+    def _mark(self, there: _Open) -> None:
+        """Make a pass that is open for long visible: its own span is exported when it ends, and not before.
+
+        A child with an id of its own: of two spans with one id Jaeger and Tempo would show either, or both.
+        """
+        if there.marked:
+            return
+        there.marked = True
+        moment = _nanoseconds(there.started.timestamp)
+        marker = self._tracer.start_span(
+            f"{name_of(there.started)} started",
+            context=trace.set_span_in_context(there.span, Context()),
+            attributes={**started(there.started), MARKER: True},
+            start_time=moment,
+        )
+        marker.end(moment)
 
     def _end(self, record: PassEnded, span: Span) -> None:
         span.set_attributes(ended(record))
@@ -116,7 +168,7 @@ class Spans:
     def close(self) -> None:
         """End whatever is still open. The provider is the user's, and stays."""
         while self._open:
-            self._open.popitem()[1].end()
+            self._open.popitem()[1].span.end()
 
 
 class OpenExperiment:
@@ -150,10 +202,32 @@ class OpenExperiment:
         self._span.end(time_ns)
 
 
+def name_of(record: PassRecord) -> str:
+    """The name of a pass's span: no values in it, so that passes are alike to a backend."""
+    return f"diffeqsolve {record.phase}"
+
+
+def _milestone(there: _Open, record: PassProgress) -> None:
+    before, there.progress = there.progress, record.progress
+    if any(before < milestone <= record.progress for milestone in MILESTONES):
+        _event(there.span, record, _known(record, ("progress", "step")) | _floats(record, ("t",)))
+
+
+def _stall(there: _Open, record: PassHeartbeat) -> None:
+    begins, there.stalled = record.stalled and not there.stalled, record.stalled
+    if begins and there.stalls < STALLS_AT_MOST:
+        there.stalls += 1
+        _event(there.span, record, _known(record, ("stalled", "silent_s", "progress", "step")))
+
+
+def _event(span: Span, record: PassRecord, attributes: dict[str, AttributeValue]) -> None:
+    span.add_event(str(record.__struct_config__.tag), attributes, _nanoseconds(record.timestamp))
+
+
 def _ids(span: Span) -> Ids | None:
     context = span.get_span_context()
-    if not context.is_valid:
-        return None
+    if not (context.is_valid and context.trace_flags.sampled):
+        return None  # nobody would find a trace under them
     return Ids(trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
 
 
@@ -177,7 +251,7 @@ def ended(record: PassEnded) -> dict[str, AttributeValue]:
     for name in ("steps", "lanes"):
         value = getattr(record, name)
         if value is not UNSET:
-            attributes |= {f"soltrace.{name}.{key}": number for key, number in msgspec.to_builtins(value).items()}
+            attributes |= {f"{PREFIX}{name}.{key}": number for key, number in msgspec.to_builtins(value).items()}
     return attributes
 
 
@@ -189,7 +263,7 @@ def experiment_attributes(path: str | None, attributes: Mapping[str, Attribute])
 
 def _known(record: Record, names: tuple[str, ...]) -> dict[str, AttributeValue]:
     values = {name: getattr(record, name) for name in names}
-    return {f"soltrace.{name}": value for name, value in values.items() if value is not UNSET and value is not None}
+    return {PREFIX + name: value for name, value in values.items() if value is not UNSET and value is not None}
 
 
 def _floats(record: Record, names: tuple[str, ...]) -> dict[str, AttributeValue]:

@@ -53,7 +53,7 @@ def test_json_passes_the_chosen_lines(soltrace, runs, logs):
     """Byte for byte, those of later versions too; each kind of filter may be repeated."""
     warm, cold, other = logs(experiment="fit/warm"), logs(experiment="fit/cold"), logs(experiment="other")
     forward, backward = warm.ended(1), cold.ended(2, 1, "backward")
-    beat = warm.line(warm.ended(3), event="pass.heartbeat", text="\u202e")
+    beat = warm.line(warm.ended(3), event="pass.paused", text="\u202e")
     records = [warm.experiment_started(0), forward, backward, beat, other.ended(4), b"damage\n"]
     warm.append(runs / "run.jsonl", *records)
 
@@ -69,7 +69,7 @@ def test_json_passes_the_chosen_lines(soltrace, runs, logs):
     assert chosen() == lines[:5]
     assert chosen("--phase", "backward") == [lines[2]]
     assert chosen("--experiment", "fit/warm", "--experiment=other") == [lines[0], lines[1], lines[3], lines[4]]
-    assert chosen("--event", "pass.ended", "--event", "pass.h*", "--experiment", "fit") == lines[1:4]
+    assert chosen("--event", "pass.ended", "--event", "pass.pa*", "--experiment", "fit") == lines[1:4]
 
 
 def test_nothing_to_read(soltrace, tmp_path):
@@ -97,13 +97,13 @@ def test_what_is_damaged_is_counted(soltrace, runs, log):
         b"{torn\n",
         b"[1]\n",
         log.line(log.ended(1), schema=99),
-        log.line(log.ended(1), event="pass.heartbeat"),
+        log.line(log.ended(1), event="pass.paused"),
         log.experiment_ended(2),
         log.line(log.ended(3))[:70],
     )
 
     known = "1 not UTF-8, 1 not JSON, 1 not a record"
-    kinds = f"{known}, 1 of the unknown schema 99, 1 of the unknown event 'pass.heartbeat', 1 unfinished"
+    kinds = f"{known}, 1 of the unknown schema 99, 1 of the unknown event 'pass.paused', 1 unfinished"
     assert soltrace.run("tail", "--no-follow", "--utc") == (
         0,
         [

@@ -16,6 +16,7 @@ from soltrace.records import (
     Lanes,
     LogOpened,
     PassEnded,
+    PassHeartbeat,
     PassProgress,
     PassStarted,
     Record,
@@ -76,6 +77,19 @@ class Log:
         return PassProgress(
             **self._pass(at, solve, phase) | {"step": step, "progress": progress, "t": 100 * progress} | more
         )
+
+    def heartbeat(self, at: float, solve: int = 1, phase: str = "forward", **more):
+        values = {
+            "open_s": 12.0,
+            "silent_s": 2.0,
+            "stalled": False,
+            "step": 50,
+            "progress": 0.25,
+            "t": 25.0,
+            "rate": 0.02,
+            "eta_s": 36.0,
+        }
+        return PassHeartbeat(**self._pass(at, solve, phase) | values | more)
 
     def lane_ended(self, at: float, solve: int = 1, phase: str = "forward", *, lane: Sequence[int], **more):
         values = {

@@ -14,7 +14,7 @@ def entries(*lines: bytes) -> list[Entry]:
 def test_lines_pass_byte_for_byte():
     """A pipe gets what stands in the log."""
     out = io.BytesIO()
-    lines = [b'{"event": "pass.heartbeat",  "name": "\xc2\x9b\xe2\x80\xae"}', b'{"event":"x"}\r']
+    lines = [b'{"event": "pass.paused",  "name": "\xc2\x9b\xe2\x80\xae"}', b'{"event":"x"}\r']
 
     JsonView(out, terminal=False).feed(entries(*lines))
 

@@ -263,7 +263,9 @@ def test_silence_is_told_from_progress(screen, log):
         "fit  forward  #1  ━━━━━━━╸──────────────────────   25.0 %   t 25.00  1,234 steps   617/s  silent 1:35",
         "runs · 1 pass open · 0 ended",
     ]
-    assert screen.show(at=603) == ["", "runs · none open · 0 ended · 1 silent for long"]
+    assert "  stalled 1:37" in screen.show(log.heartbeat(98, stalled=True), at=99)[1]
+    assert "  silent 1:39" in screen.show(log.heartbeat(101), at=101)[1]
+    assert screen.show(at=702) == ["", "runs · none open · 0 ended · 1 silent for long"]
 
 
 def test_a_frame_is_written_only_when_it_changed(screen, log):

@@ -17,6 +17,7 @@ def test_every_kind_of_record_comes_back(log):
         log.started(1, lanes=[2, 3], rtol=1e-6),
         log.progress(1, progress=0.5, step=3, steps=Steps(accepted=2, rejected=1), lanes=log.lanes(6, 1)),
         log.progress(1, progress=0.5, step=3, t="NaN", batch_index=[0, 2]),
+        log.heartbeat(1, t="NaN"),
         log.lane_ended(1, lane=[0, 2]),
         log.ended(2, t="-Infinity"),
         log.dropped(3, 17),
@@ -34,6 +35,7 @@ def test_known_events_are_those_of_the_records():
         "lane.ended",
         "log.opened",
         "pass.ended",
+        "pass.heartbeat",
         "pass.progress",
         "pass.started",
         "telemetry.dropped",
@@ -49,12 +51,12 @@ def test_a_field_that_is_not_known_is_ignored(log):
 
 def test_a_later_event_or_schema_is_unknown(log):
     """What a later version writes says what it is, and is not guessed at."""
-    beat = log.line(log.ended(1), event="pass.heartbeat")
+    paused = log.line(log.ended(1), event="pass.paused")
     later = log.line(log.ended(1), schema=2)
 
     at = datetime(2026, 11, 25, 3, 24, 30, 123_456, tzinfo=UTC)
-    assert parse(beat) == Unknown("pass.heartbeat", 1, at, "fit", "forward")
-    assert parse(beat).reason == "of the unknown event 'pass.heartbeat'"
+    assert parse(paused) == Unknown("pass.paused", 1, at, "fit", "forward")
+    assert parse(paused).reason == "of the unknown event 'pass.paused'"
     assert parse(later) == Unknown("pass.ended", 2, at, "fit", "forward")
     assert parse(later).reason == "of the unknown schema 2"
 

@@ -54,6 +54,19 @@ def test_a_run_from_its_beginning_to_its_end(logs):
     ]
 
 
+def test_heartbeats_say_whether_a_pass_is_alive(log):
+    """How long it is open, where it is and what is left; or that it has stalled, of which nothing is left to say."""
+    stalled = {"level": "warning", "stalled": True, "silent_s": 75.0}
+    standing = {"progress": 0.0, "t": UNSET, "rate": 0.0, "eta_s": UNSET}
+    records = [log.heartbeat(0), log.heartbeat(1, **stalled), log.heartbeat(2, **standing)]
+
+    assert [line.split("#1 forward   ")[1] for line in lines(records)[1:]] == [
+        "alive  open for 12 s  25.0 %  t=25  about 36 s left",
+        "STALLED: silent for 1 min 15 s  open for 12 s  25.0 %  t=25",
+        "alive  open for 12 s  0.0 %",
+    ]
+
+
 def test_how_passes_end(log):
     """A failure says its reason and where; an event that stopped a solve says where, and is none."""
     nothing = Steps(accepted=0, rejected=0)
@@ -157,7 +170,7 @@ def test_very_long_lines_are_cut(logs):
     )
 
 
-@pytest.mark.parametrize("value", [Rejected("not JSON"), Unknown("pass.heartbeat")], ids=str)
+@pytest.mark.parametrize("value", [Rejected("not JSON"), Unknown("pass.paused")], ids=str)
 def test_what_is_no_record_has_no_line(value):
     """It is counted elsewhere."""
     assert lines([value]) == []

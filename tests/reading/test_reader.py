@@ -83,8 +83,8 @@ def test_a_long_log_is_shown_in_portions(tmp_path: Path, log):
 
 def test_problems_are_counted_whatever_is_chosen(tmp_path: Path, log):
     """A selection narrows what is shown, not what is known to be damaged."""
-    heartbeat = log.line(log.ended(1), event="pass.heartbeat")
-    log.append(tmp_path / "run.jsonl", b"damage\n", heartbeat, log.started(0), log.started(0, 1, "backward"))
+    paused = log.line(log.ended(1), event="pass.paused")
+    log.append(tmp_path / "run.jsonl", b"damage\n", paused, log.started(0), log.started(0, 1, "backward"))
     written: list[str] = []
     view = PlainView(written.append)
     reader = Reader(Follower([tmp_path], print), Show.plain(view), Selection(phases=("backward",)))
@@ -93,5 +93,5 @@ def test_problems_are_counted_whatever_is_chosen(tmp_path: Path, log):
 
     assert len("".join(written).splitlines()) == 2
     assert reader.problems.summary() == (
-        f"2 lines were skipped: 1 not JSON, 1 of the unknown event 'pass.heartbeat' (first: {tmp_path / 'run.jsonl'}:1)"
+        f"2 lines were skipped: 1 not JSON, 1 of the unknown event 'pass.paused' (first: {tmp_path / 'run.jsonl'}:1)"
     )

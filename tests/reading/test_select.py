@@ -15,7 +15,7 @@ def records(log, logs):
         "backward": log.ended(1, phase="backward"),
         "warm": warm.progress(1, progress=0.5, step=3),
         "fitted": logs(experiment="fitted").experiment_ended(2),
-        "beat": Unknown("pass.heartbeat", 1, None, "fit", "forward"),
+        "beat": Unknown("pass.paused", 1, None, "fit", "forward"),
     }
 
 

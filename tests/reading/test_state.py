@@ -69,6 +69,18 @@ def test_a_pass_that_stands_still_has_no_eta(log):
     assert (only(table).rate, only(table).eta_s) == (0.0, None)
 
 
+def test_a_heartbeat_is_no_movement(log):
+    """It says that a pass is open and whether it has stalled; where it is stays what the last report said."""
+    table = Table()
+    table.feed([log.started(0), log.progress(1, progress=0.5, step=10), log.heartbeat(20, stalled=True)])
+    at = only(table)
+    seconds = [(moment - log.start).total_seconds() for moment in (at.latest, at.moved)]
+    assert (seconds, at.stalled, at.progress, at.step) == ([20.0, 1.0], True, 0.5, 10)
+
+    table.feed([log.progress(21, progress=0.6, step=12)])
+    assert (at.stalled, at.progress) == (False, 0.6)
+
+
 def test_lanes_of_the_latest_report(log):
     """The lanes shown are those of one report, slowest first: what a lane did before is no news."""
     table = Table()

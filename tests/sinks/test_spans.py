@@ -5,13 +5,16 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
 from soltrace import experiment, host
 from soltrace.host import Signal
+from soltrace.host.emission import moment
+from soltrace.records import LogOpened
 from soltrace.sinks import spans as spans_module
 from soltrace.sinks.spans import Spans
-from soltrace.testing import START_NS, capture
+from soltrace.testing import START_NS, HandClock, capture
 
 
 class Exported:
@@ -80,7 +83,7 @@ def test_a_pass_is_a_span(program, exported):
     assert milliseconds(span) == (1, 7)
     assert (span.status.status_code, span.status.description) == (StatusCode.UNSET, None)
     assert (span.parent, span.links, span.kind) == (None, (), trace.SpanKind.INTERNAL)
-    assert (span.instrumentation_scope.name, span.events) == ("soltrace", ())
+    assert (span.instrumentation_scope.name, [event.name for event in span.events]) == ("soltrace", ["pass.progress"])
 
 
 def test_no_name_is_both_a_value_and_a_namespace(program, exported):
@@ -244,3 +247,78 @@ def test_flush_reaches_the_exporter(exported):
     """The provider's own, if it has one."""
     assert Spans(exported.provider).flush(1.0) is True
     assert Spans(trace.NoOpTracerProvider()).flush(1.0) is True
+
+
+def at(program, told, clock, now):
+    """Move the clock, and have the worker look at it."""
+    clock.now = now
+    told.recorder.announce(
+        LogOpened(timestamp=moment(START_NS), run_id="run", experiment=None, attributes={}, resource={})
+    )
+    told.flush()
+
+
+def test_a_pass_that_is_open_for_long_is_visible(program, exported):
+    """By one span of no duration, a child of its own with an id of its own: its own span comes when it ends."""
+    clock = HandClock()
+    with capture(tracing=Spans(exported.provider), heartbeat_s=5.0, clock=clock, attributes={"seed": 3}) as told:
+        handle = program.start()
+        for now in (4.0, 5.0, 10.0):
+            at(program, told, clock, now)
+        (marker,) = exported.spans.values()
+        program.end(handle)
+        told.flush()
+    span = exported.spans["diffeqsolve forward"]
+    assert (marker.name, milliseconds(marker)) == ("diffeqsolve forward started", (0.0, 0.0))
+    assert marker.parent == span.context
+    assert marker.context.span_id != span.context.span_id
+    assert marker.attributes["soltrace.marker"] is True
+    began = {key: value for key, value in marker.attributes.items() if key != "soltrace.marker"}
+    assert began.items() <= span.attributes.items()
+    assert (began["soltrace.phase"], began["soltrace.experiment.attributes.seed"]) == ("forward", 3)
+    assert "soltrace.marker" not in span.attributes
+    assert sorted(exported.spans) == ["diffeqsolve forward", "diffeqsolve forward started"]
+
+
+def test_milestones_are_events_of_the_span(program, exported):
+    """The reports that pass a quarter, a half, three quarters, and a stall: a few, whatever the number of reports."""
+    clock = HandClock()
+    with capture(tracing=Spans(exported.provider), heartbeat_s=1.0, clock=clock) as told:
+        handle = program.start()
+        for step in range(1, 10):
+            clock.now = step / 10
+            program.step(handle, step, step, step / 10)
+        for now in (1.5, 3.0, 4.0):
+            at(program, told, clock, now)
+        program.end(handle)
+        told.flush()
+    events = exported.spans["diffeqsolve forward"].events
+    assert [(event.name, (event.timestamp - START_NS) / 1e9, dict(event.attributes)) for event in events] == [
+        ("pass.progress", 0.3, {"soltrace.progress": 0.3, "soltrace.step": 3, "soltrace.t": pytest.approx(0.3)}),
+        ("pass.progress", 0.5, {"soltrace.progress": 0.5, "soltrace.step": 5, "soltrace.t": 0.5}),
+        ("pass.progress", 0.8, {"soltrace.progress": 0.8, "soltrace.step": 8, "soltrace.t": pytest.approx(0.8)}),
+        (
+            "pass.heartbeat",
+            3.0,
+            {
+                "soltrace.stalled": True,
+                "soltrace.silent_s": pytest.approx(2.1),
+                "soltrace.progress": 0.9,
+                "soltrace.step": 9,
+            },
+        ),
+    ]
+
+
+def test_what_is_not_sampled_is_not_marked(program):
+    """A sampler that says no is obeyed: not one span is exported, and no id is on any line."""
+    exporter, clock = InMemorySpanExporter(), HandClock()
+    provider = TracerProvider(sampler=ALWAYS_OFF)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with capture(tracing=Spans(provider), heartbeat_s=1.0, clock=clock) as told:
+        handle = program.start()
+        at(program, told, clock, 2.0)
+        program.end(handle)
+        assert [event for event in told.events() if {"trace_id", "span_id"} & set(event)] == []
+    assert exporter.get_finished_spans() == ()
+    provider.shutdown()

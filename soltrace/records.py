@@ -91,6 +91,17 @@ class ExperimentEnded(Record, frozen=True, kw_only=True, tag="experiment.ended")
     """Type and message of the exception that left the experiment."""
 
 
+class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled"):
+    """A program that holds a solve was compiled: until now nothing ran."""
+
+    function: str
+    """The name of what was compiled, as jax says it."""
+    trace_s: float
+    """0 where it had been traced before."""
+    lower_s: float
+    compile_s: float
+
+
 class PassRecord(Record, frozen=True, kw_only=True):
     """What every line of a pass carries."""
 
@@ -192,6 +203,7 @@ AnyRecord: TypeAlias = (
     LogOpened
     | ExperimentStarted
     | ExperimentEnded
+    | ProgramCompiled
     | PassStarted
     | PassProgress
     | PassHeartbeat

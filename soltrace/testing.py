@@ -19,7 +19,7 @@ from soltrace.host.passes import Run
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
-from soltrace.records import AnyRecord, Attribute
+from soltrace.records import AnyRecord, Attribute, ProgramCompiled
 from soltrace.sinks import Sink, Tracing
 
 UNSTEADY: Final = ("timestamp", "schema", "run_id", "duration_s")
@@ -81,13 +81,15 @@ class HandClock:
 class MemorySink:
     """Keep records in a list."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, *, programs: bool = True) -> None:
+        """Begin empty; `programs=False` leaves out the records of programs that were compiled."""
+        self._programs = programs
         self.records: list[AnyRecord] = []
 
     def handle(self, record: AnyRecord) -> None:
         """Keep one."""
-        self.records.append(record)
+        if self._programs or not isinstance(record, ProgramCompiled):
+            self.records.append(record)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
         """Do nothing."""
@@ -147,6 +149,7 @@ def capture(
     abandon_after_s: float = 30.0,
     heartbeat_s: float = math.inf,
     clock: Clock | None = None,
+    programs: bool = False,
     run_id: str = "run",
 ) -> Generator[Capture]:
     """Record into memory while the block runs, whatever this process is configured to do otherwise.
@@ -163,12 +166,13 @@ def capture(
         abandon_after_s: as in `configure`.
         heartbeat_s: as in `configure`; by default there are none.
         clock: tell the time otherwise than by a `TickingClock`.
+        programs: keep the records of programs that were compiled too. When one is, is a matter of jax's caches.
         run_id: what solve ids begin with.
 
     Yields:
         A `Capture`, whose `records` and `events()` wait for what has happened so far.
     """
-    sink = MemorySink()
+    sink = MemorySink(programs=programs)
     recorder = Recorder(
         Run(run_id, selection(lanes)),
         clock=clock or TickingClock(),

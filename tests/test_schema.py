@@ -16,6 +16,7 @@ from soltrace.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    ProgramCompiled,
     Steps,
     TelemetryDropped,
 )
@@ -40,6 +41,7 @@ RECORDS = [
         **PASS, solver="a", adjoint="b", controller="c", rtol="NaN", t0=0, t1=1.0, max_steps=None, batch_shape=[2]
     ),
     PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
+    ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2),
     PassHeartbeat(**PASS, open_s=9.0, silent_s=1.0, stalled=False, step=1, progress=0.5, t=0.5, rate=0.1, eta_s=5.0),
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
     PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),

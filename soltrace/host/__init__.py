@@ -3,7 +3,7 @@
 It imports numpy, and neither jax nor a logging or tracing library. These are its doors for the traced room.
 """
 
-from soltrace.host.process import current_context, enabled, receive, register_barrier, register_context
+from soltrace.host.process import compiled, current_context, enabled, receive, register_barrier, register_context
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "NEVER_ELAPSED",
     "Signal",
     "SolveInfo",
+    "compiled",
     "current_context",
     "default_answer",
     "enabled",

@@ -95,6 +95,22 @@ def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, 
         return default_answer(signal)
 
 
+def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
+    """Take what the compilation of a program that holds a solve took. Never raises.
+
+    Args:
+        function: The name of what was compiled.
+        trace_s: Seconds for tracing it; 0 where it had been traced before.
+        lower_s: Seconds for lowering it.
+        compile_s: Seconds for compiling it, or for reading it from jax's cache of compiled programs.
+    """
+    try:
+        if (target := recorder()) is not None:
+            target.compiled(function, trace_s, lower_s, compile_s)
+    except Exception as error:  # noqa: BLE001 - called while a solve is compiled
+        _failed(error)
+
+
 def _failed(error: Exception) -> None:
     """Count what went wrong outside a recorder; inside one, the recorder counts."""
     PROCESS.failures += 1

@@ -25,7 +25,7 @@ from soltrace.host.signals import Array, Signal, SolveInfo, default_answer
 from soltrace.host.table import Entry, Kind, Table
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Item, Worker
-from soltrace.records import AnyRecord, TelemetryDropped
+from soltrace.records import AnyRecord, ProgramCompiled, TelemetryDropped
 from soltrace.sinks import Sink, Tracing
 
 QUEUE_FULL: Final = "queue full"
@@ -97,6 +97,24 @@ class Recorder:
     def announce(self, record: AnyRecord, parent: object = None) -> None:
         """Queue a record that is no pass's."""
         self._put(Announcement(record, parent))
+
+    def compiled(self, function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
+        """Queue what the compilation of a program took."""
+        with self._lock:
+            context = self.contexts.callers
+        self.announce(
+            ProgramCompiled(
+                timestamp=moment(self.clock.time_ns()),
+                run_id=self.run.run_id,
+                experiment=context.experiment,
+                attributes=context.attributes,
+                process_index=self.run.process_index,
+                function=function,
+                trace_s=trace_s,
+                lower_s=lower_s,
+                compile_s=compile_s,
+            )
+        )
 
     def _put(self, item: Item) -> None:
         self._worker.ensure_started()

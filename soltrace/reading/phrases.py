@@ -20,6 +20,7 @@ from soltrace.records import (
     PassProgress,
     PassRecord,
     PassStarted,
+    ProgramCompiled,
     Steps,
     TelemetryDropped,
 )
@@ -60,8 +61,27 @@ def describe(record: AnyRecord, known: Mapping[str, Attribute] | None = None) ->
         known: Attributes that were said before and are not repeated.
     """
     match record:
+        case LogOpened():
+            text = _words("opened", attributes(record.resource))
+        case ExperimentStarted():
+            text = _words("started", attributes(record.attributes))
+        case ExperimentEnded():
+            text = _experiment_ended(record)
+        case ProgramCompiled():
+            text = _compiled(record)
+        case TelemetryDropped():
+            text = f"{record.dropped:,} dropped: {clean(record.what)} ({clean(record.reason, _LONGEST_ERROR)})"
+        case _:
+            text = _of_a_pass(record, known or {})
+    return text
+
+
+def _of_a_pass(
+    record: PassStarted | PassProgress | PassHeartbeat | LaneEnded | PassEnded, known: Mapping[str, Attribute]
+) -> str:
+    match record:
         case PassStarted():
-            text = _started(record, known or {})
+            text = _started(record, known)
         case PassProgress():
             text = _progress(record)
         case PassHeartbeat():
@@ -70,14 +90,6 @@ def describe(record: AnyRecord, known: Mapping[str, Attribute] | None = None) ->
             text = f"lane {index(record.batch_index)} {_outcome(record)}"
         case PassEnded():
             text = ended(record)
-        case LogOpened():
-            text = _words("opened", attributes(record.resource))
-        case ExperimentStarted():
-            text = _words("started", attributes(record.attributes))
-        case ExperimentEnded():
-            text = _experiment_ended(record)
-        case TelemetryDropped():
-            text = f"{record.dropped:,} dropped: {clean(record.what)} ({clean(record.reason, _LONGEST_ERROR)})"
     return text
 
 
@@ -149,6 +161,12 @@ def _heartbeat(record: PassHeartbeat) -> str:
     state = f"STALLED: silent for {duration(record.silent_s)}" if record.stalled else "alive"
     left = "" if record.eta_s is UNSET or record.stalled else f"about {duration(record.eta_s)} left"
     return _words(state, f"open for {duration(record.open_s)}", percent(record.progress), _named("t=", record.t), left)
+
+
+def _compiled(record: ProgramCompiled) -> str:
+    stages = (("trace", record.trace_s), ("lower", record.lower_s), ("compile", record.compile_s))
+    took = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in stages)
+    return f"compiled {clean(record.function)} in {duration(sum(seconds for _, seconds in stages))} ({took})"
 
 
 def _experiment_ended(record: ExperimentEnded) -> str:

@@ -22,6 +22,7 @@ from jax.typing import ArrayLike
 
 from soltrace import host
 from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes, zero_tangent
+from soltrace.traced.compiling import lowering
 
 emit_p = Primitive("soltrace_emit")
 emit_p.multiple_results = True
@@ -146,6 +147,7 @@ def _batch(operands: Sequence[jax.Array], dims: Dims, *, told: _Told, depth: int
 
 
 def _lower_anywhere(*operands: Any, told: _Told, **_: Any) -> Any:
+    lowering()
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in told.answer()]
     return io_callback(told.knock, shapes, *operands[: told.sent])
 
@@ -154,6 +156,7 @@ _lower_io_callback = mlir.lower_fun(_lower_anywhere, multiple_results=True)
 
 
 def _lower_cpu(ctx: Any, *operands: Any, told: _Told, depth: int) -> Any:
+    lowering()
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:

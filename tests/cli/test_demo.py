@@ -39,6 +39,7 @@ def test_the_demonstration(tmp_path):
     del counts["pass.progress"]
     assert counts == {
         "log.opened": 1,
+        "program.compiled": 1,
         "experiment.started": 2,
         "experiment.ended": 2,
         "pass.started": 12,

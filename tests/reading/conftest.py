@@ -19,6 +19,7 @@ from soltrace.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    ProgramCompiled,
     Record,
     Steps,
     TelemetryDropped,
@@ -60,6 +61,11 @@ class Log:
         status = "ok" if error is None else "error"
         error = UNSET if error is None else error
         return ExperimentEnded(**self._common(at), status=status, duration_s=at, error=error)
+
+    def compiled(self, at: float, function: str = "fit", **more) -> ProgramCompiled:
+        return ProgramCompiled(
+            **self._common(at) | {"function": function, "trace_s": 0.8, "lower_s": 0.1, "compile_s": 1.1} | more
+        )
 
     def started(self, at: float, solve: int = 1, phase: str = "forward", *, lanes: Sequence[int] = (), **more):
         values = {

@@ -14,6 +14,7 @@ def test_every_kind_of_record_comes_back(log):
         log.opened(host="lynx"),
         log.experiment_started(0),
         log.experiment_ended(1, error="ValueError: no"),
+        log.compiled(1),
         log.started(1, lanes=[2, 3], rtol=1e-6),
         log.progress(1, progress=0.5, step=3, steps=Steps(accepted=2, rejected=1), lanes=log.lanes(6, 1)),
         log.progress(1, progress=0.5, step=3, t="NaN", batch_index=[0, 2]),
@@ -38,6 +39,7 @@ def test_known_events_are_those_of_the_records():
         "pass.heartbeat",
         "pass.progress",
         "pass.started",
+        "program.compiled",
         "telemetry.dropped",
     )
 

@@ -22,6 +22,7 @@ def test_a_run_from_its_beginning_to_its_end(logs):
     records = [
         log.opened(0, **{"host.name": "lynx", "process.pid": 4242}),
         log.experiment_started(0.1),
+        log.compiled(0.15),
         log.started(0.2, 12, lanes=[2, 4], **started),
         log.progress(0.3, 12, progress=0.42, step=1234, batch_index=[1, 3]),
         log.progress(
@@ -41,6 +42,7 @@ def test_a_run_from_its_beginning_to_its_end(logs):
         "-- 2026-11-25 UTC",
         "03:24:29.123  -    log          opened  host.name=lynx process.pid=4242",
         "03:24:29.223  fit/warm  experiment   started  seed=3 lr=0.001",
+        "03:24:29.273  fit/warm  program      compiled fit in 2 s (trace 800 ms, lower 100 ms, compile 1.1 s)",
         f"03:24:29.323  fit/warm  #12 forward  started  {how}  t 0 -> 100  rtol 1e-06 atol 1e-08  lanes 2x4  epoch=7",
         "03:24:29.423  fit/warm  #12 forward  lane 1,3   42.0 %  t=42  step 1,234",
         "03:24:29.423  fit/warm  #12 forward   42.0 %  t=42  step 1,234  12 rejected  3/8 lanes done, 1 failed",

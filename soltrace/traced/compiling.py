@@ -1,0 +1,52 @@
+"""How long a program took to trace, lower and compile: jax's own durations, of the programs that hold a solve.
+
+Traced side, on the thread that compiles. jax tells the durations of every program that it compiles, also of `a + b`;
+whether one holds a solve is known when a call to the host is lowered. Not a timer around the solve: that is traced
+inside a program of the user's, which is compiled long after.
+"""
+
+import threading
+
+import jax
+
+from soltrace import host
+
+TRACE = "/jax/core/compile/jaxpr_trace_duration"
+LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+COMPILE = "/jax/core/compile/backend_compile_duration"
+
+
+class _Thread(threading.local):
+    """What this thread is compiling."""
+
+    holds_solve = False
+    """A call to the host has been lowered, into the program that is being lowered."""
+    traced: tuple[str, float] = ("", 0.0)
+    """The program that was traced last, and its seconds."""
+    lowered: tuple[str, float] | None = None
+    """The program with a solve that was lowered last, if it has not been compiled yet."""
+
+
+_THREAD = _Thread()
+
+
+def lowering() -> None:
+    """Note that the program that this thread lowers holds a solve."""
+    _THREAD.holds_solve = True
+
+
+def _listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+    name = str(kwargs.get("fun_name", ""))
+    if event == TRACE:
+        _THREAD.traced = (name, duration_secs)
+    elif event == LOWER and _THREAD.holds_solve:
+        _THREAD.lowered, _THREAD.holds_solve = (name, duration_secs), False
+    elif event == COMPILE and _THREAD.lowered is not None and _THREAD.lowered[0] == name:
+        (_, lower_s), _THREAD.lowered = _THREAD.lowered, None
+        traced, trace_s = _THREAD.traced
+        function = name.partition("(")[2].removesuffix(")") or name  # jit(fit), pmap(fit)
+        # Another name: the jaxpr was traced before, and is only lowered anew.
+        host.compiled(function, trace_s if traced == function else 0.0, lower_s, duration_secs)
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)

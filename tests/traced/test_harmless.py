@@ -95,3 +95,14 @@ def test_disabled_adjoint_and_enabled_one_are_different_programs(monkeypatch: py
             "pass.started",
             "pass.ended",
         ]
+
+
+@pytest.mark.parametrize("solver", [dfx.Euler(), dfx.Heun(), dfx.Tsit5()], ids=lambda solver: type(solver).__name__)
+def test_steps_that_are_no_power_of_two(solver: Any) -> None:
+    """A constant step size divides counts: packed with others, XLA would round the time of a step otherwise."""
+    times = lambda solve: jax.jit(lambda y: run(solve, y, solver=solver, dt0=0.1, saveat=dfx.SaveAt(steps=True)))(Y).ts
+    ends = lambda solve: jax.jit(lambda y: run(solve, y, solver=solver, dt0=0.1).ys)(Y)
+    with capture():
+        assert bits((times(soltrace.diffeqsolve), ends(soltrace.diffeqsolve))) == bits(
+            (times(dfx.diffeqsolve), ends(dfx.diffeqsolve))
+        )

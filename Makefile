@@ -6,10 +6,10 @@ DEMO_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
-SOURCES := soltrace tests benchmarks scripts
+SOURCES := soltrace tests benchmarks scripts dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format bench pins tmux
+.PHONY: help env demo test servers check format bench pins tmux
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter):"
@@ -28,9 +28,13 @@ demo: $(STAMP) ## fit a model to lynx and hare pelts, and watch its passes
 	@echo "==> soltrace demo $(DEMO_ARGS)"
 	@$(BIN)/soltrace demo $(DEMO_ARGS)
 
-test: $(STAMP) tmux ## run every test, in two processes and in random order
-	@echo "==> pytest -n 2 $(PYTEST_ARGS)"
-	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+# loadgroup: the tests that share the real servers run in one of the two processes
+test: $(STAMP) tmux servers ## run every test, in two processes and in random order
+	@echo "==> pytest -n 2 --dist loadgroup $(PYTEST_ARGS)"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+servers: ## build the servers that the tests talk to, with Go; nine minutes the first time
+	@scripts/servers/build.sh
 
 check: $(STAMP) ## format, lint and types, changing nothing
 	@echo "==> ruff format --check"

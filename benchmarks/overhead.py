@@ -23,8 +23,9 @@ ABOUT = """\
 Time ÷ bare diffrax's (`NoProgressMeter`), pair by pair in one run: median (lower to upper quartile). Right before each
 timed call goes an untimed one of the same program: what is timed is a solve among others like it. *Processor time* is
 that of the whole process, with what soltrace does on its own thread beside the solve. *First call*: trace, compile and
-run. The meters print to /dev/null; soltrace writes its JSON log to a file and its spans through a `BatchSpanProcessor`
-to an exporter that discards them. In bold: a limit that soltrace keeps; ✗ marks one it exceeds."""
+run. The meters print to /dev/null; soltrace has everything on: its JSON log goes to a file, spans, metrics and log
+records go by OTLP over HTTP to a backend in a process of its own. In bold: a limit that soltrace keeps; ✗ marks one it
+exceeds."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -3,19 +3,16 @@
 Host side. Nothing here runs before somebody asks for it or the first solve reports.
 """
 
-import atexit
 import os
-import re
-import socket
-import sys
 import time
-import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from soltrace import outputs
 from soltrace.attributes import parse_attributes
-from soltrace.errors import ConfigurationError, SoltraceWarning
+from soltrace.ending import end, with_the_process
+from soltrace.errors import ConfigurationError
+from soltrace.export.exporters import maker
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context, Contexts
 from soltrace.host.emission import moment
@@ -23,13 +20,14 @@ from soltrace.host.passes import Run
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice
+from soltrace.outputs import set_up_export, tell_losses, warn
 from soltrace.records import Attribute, LogOpened
-from soltrace.resource import resource
+from soltrace.resource import process_index, resource
 from soltrace.settings import QUEUE_SIZE, Settings, checked
-from soltrace.sinks import Sink, Tracing
+from soltrace.sigterm import SIGTERM
 
-EXIT_S: Final = 5.0
-"""Ending a process takes at most about so long, even with a backend that is dead."""
+FOR_CLOSING: Final = 0.1
+"""Of the time that `shutdown` has: kept to write down what could not be exported."""
 
 
 class _Configured:
@@ -37,8 +35,6 @@ class _Configured:
 
     def __init__(self) -> None:
         self.settings: Settings | None = None
-        self.announced = False
-        """Where the log is has been said."""
 
 
 _CONFIGURED: Final = _Configured()
@@ -52,11 +48,19 @@ def configure(
     json_log: bool = True,
     tracer_provider: Any = None,
     spans: bool = True,
+    meter_provider: Any = None,
+    metrics: bool = True,
+    logger_provider: Any = None,
+    logs: bool = True,
+    otlp_endpoint: str | None = None,
     max_reports_per_s: float = 10.0,
     max_overhead: float = 0.02,
     lanes: LaneChoice = "auto",
     queue_size: int = QUEUE_SIZE,
     abandon_after_s: float = 30.0,
+    heartbeat_s: float = 5.0,
+    exit_timeout_s: float = 5.0,
+    flush_on_sigterm: bool = False,
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Say how this process records, from now on. What was set up before is flushed and closed first.
@@ -66,9 +70,16 @@ def configure(
         directory: where the log file of this run is made; None: SOLTRACE_DIR, or else `soltrace-runs/`.
         logger: a structlog logger that gets the log's lines, instead of a file.
         json_log: whether there is a log.
-        tracer_provider: the OpenTelemetry provider that makes the spans; None: the global one, which the SDK sets up
-            here if the program has not done so and the environment has OTEL_TRACES_EXPORTER or OTEL_EXPORTER_OTLP_*.
+        tracer_provider: the OpenTelemetry provider that makes the spans; None: the global one, which is set up here if
+            the program has not done so and `otlp_endpoint` or the environment (OTEL_TRACES_EXPORTER or
+            OTEL_EXPORTER_OTLP_*, and what else OpenTelemetry specifies) asks for it.
         spans: whether there are spans.
+        meter_provider: the same for metrics, with OTEL_METRICS_EXPORTER.
+        metrics: whether there are metrics.
+        logger_provider: the same for log records, one for each line of the log, with OTEL_LOGS_EXPORTER.
+        logs: whether there are log records.
+        otlp_endpoint: where spans, metrics and log records are sent, such as `http://localhost:4318`; gRPC if the port
+            is 4317 or OTEL_EXPORTER_OTLP_PROTOCOL says so. It holds as long as the process.
         max_reports_per_s: reports of one pass in a second, at most. `math.inf`: no limit.
         max_overhead: fraction of a pass's time that its reports may take. `math.inf`: no limit; with both, each step.
         lanes: of which lanes of a batch lines are written: `auto` (all of up to 16; else the 8 slowest and the failing
@@ -76,6 +87,12 @@ def configure(
         queue_size: signals that may wait for being written. Beyond it the oldest progress is dropped, and counted.
         abandon_after_s: who leaves an experiment waits for its passes, but no longer than this for a silent one (or ten
             times the longest silence that it had before).
+        heartbeat_s: a pass that is open for longer is heard of this often, in seconds. `math.inf`: never.
+        exit_timeout_s: how long the end of the process may wait for what is to be exported, in seconds. What is not
+            exported by then is lost, counted, and said so in the log.
+        flush_on_sigterm: SIGTERM ends the process as its own end does, with status 143, also in the midst of a compiled
+            solve. Without it what was told in the last tenth of a second is lost, and what waits to be exported. A
+            handler of your own stays instead, and the children of a fork die at once.
         attributes: put on everything. SOLTRACE_ATTRIBUTES=seed=3,lr=1e-3 adds to them.
 
     Raises:
@@ -88,20 +105,33 @@ def configure(
         json_log=json_log,
         tracer_provider=tracer_provider,
         spans=spans,
+        meter_provider=meter_provider,
+        metrics=metrics,
+        logger_provider=logger_provider,
+        logs=logs,
+        otlp_endpoint=otlp_endpoint,
         max_reports_per_s=max_reports_per_s,
         max_overhead=max_overhead,
         lanes=lanes,
         queue_size=queue_size,
         abandon_after_s=abandon_after_s,
+        heartbeat_s=heartbeat_s,
+        exit_timeout_s=exit_timeout_s,
+        flush_on_sigterm=flush_on_sigterm,
         attributes=attributes,
     )
+    if settings.otlp_endpoint is not None:
+        maker("traces", "otlp", settings.otlp_endpoint)
     if enabled is not None and not isinstance(enabled, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"enabled= must be True, False or None, got {enabled!r}.")
+    if settings.flush_on_sigterm:
+        SIGTERM.install(_at_exit)
     shutdown()
-    _set_up_provider(settings)
+    set_up_export(settings)
     with PROCESS.lock:
         PROCESS.enabled = enabled
         _CONFIGURED.settings = settings
+    with_the_process(_at_exit)
 
 
 def flush(timeout_s: float = 30.0) -> bool:
@@ -128,80 +158,47 @@ def shutdown(timeout_s: float = 30.0) -> bool:
     """
     with PROCESS.lock:
         recorder, PROCESS.recorder = PROCESS.recorder, None
-    return True if recorder is None else recorder.close(timeout_s)
+    if recorder is None:
+        return True
+    deadline = time.monotonic() + timeout_s
+    flushed = recorder.flush(timeout_s * (1 - FOR_CLOSING))  # first: closing says what could not be exported
+    closed = recorder.close(deadline - time.monotonic())
+    tell_losses(None)
+    return flushed and closed
 
 
 def open_recorder() -> Recorder:
     """Make this process's recorder: `soltrace.host.process` asks for it at the first use. What fails is a warning."""
     settings = _CONFIGURED.settings or Settings()
-    if not _CONFIGURED.settings:
-        _set_up_provider(settings)
-    run_id, sinks = _log(settings)
+    set_up_export(settings)
+    run_id, sinks = outputs.log(settings)
     base = Context(attributes=_attributes_of_all() | dict(settings.attributes))
+    waiting = lambda: recorder.waiting()  # noqa: PLW0108 - there is no recorder yet
     recorder = Recorder(
-        Run(run_id, settings.selection),
+        Run(run_id, settings.selection, process_index),
         clock=SystemClock(),
         pacing=settings.pacing(),
-        sinks=sinks,
-        tracing=_spans(settings),
+        sinks=[*sinks, *outputs.metrics_and_logs(settings, waiting)],
+        tracing=outputs.spans(settings),
         contexts=Contexts(base, PROCESS.experiments),
         barriers=PROCESS.barriers,
         queue_size=settings.queue_size,
         abandon_after_s=settings.abandon_after_s,
+        heartbeat_s=settings.heartbeat_s,
     )
+    tell_losses(recorder.losses.add)
     recorder.announce(
         LogOpened(
             timestamp=moment(time.time_ns()),
             run_id=run_id,
             experiment=None,
             attributes=base.attributes,
+            process_index=recorder.run.process_index,
             resource=resource(),
         )
     )
-    _end_with_the_process()
+    with_the_process(_at_exit)
     return recorder
-
-
-def _log(settings: Settings) -> tuple[str, list[Sink]]:
-    """The id of this run, and its log: the run is named like its file."""
-    host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
-    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
-    if not settings.json_log:
-        return stem, []
-    from soltrace.sinks.json_log import JsonLog, fresh_file
-
-    if settings.logger is not None:
-        return stem, [JsonLog(settings.logger)]
-    directory = settings.log_directory()
-    try:
-        stem, log = fresh_file(directory, stem)
-    except OSError as error:
-        warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
-        return stem, []
-    if settings.directory is None and not _CONFIGURED.announced:
-        _CONFIGURED.announced = True
-        file = directory / f"{stem}.jsonl"
-        print(f"soltrace: logging to {file}; follow it with: soltrace tail {directory}", file=sys.stderr)  # noqa: T201
-    return stem, [log]
-
-
-def _spans(settings: Settings) -> Tracing | None:
-    if not settings.spans:
-        return None
-    from soltrace.sinks.spans import Spans
-
-    return Spans(settings.tracer_provider)
-
-
-def _set_up_provider(settings: Settings) -> None:
-    if not settings.spans or settings.tracer_provider is not None:
-        return
-    from soltrace import provider
-
-    try:
-        provider.set_up()
-    except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
-        warn(f"no spans are exported: OpenTelemetry could not be set up from the environment: {error}")
 
 
 def _attributes_of_all() -> dict[str, Attribute]:
@@ -212,19 +209,5 @@ def _attributes_of_all() -> dict[str, Attribute]:
     return attributes
 
 
-def warn(message: str) -> None:
-    """Warn, and go on even where warnings are errors: this may run inside a solve."""
-    try:
-        warnings.warn(message, SoltraceWarning, stacklevel=2)
-    except SoltraceWarning:
-        print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201
-
-
-def _end_with_the_process() -> None:
-    # Anew each time: what is registered last runs first, and must run before a provider set up meanwhile shuts down.
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
-
-
 def _at_exit() -> None:
-    shutdown(EXIT_S)
+    end((_CONFIGURED.settings or Settings()).exit_timeout_s)

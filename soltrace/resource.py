@@ -1,6 +1,7 @@
-"""Where a run lives: what the first line of its log says.
+"""Where a run lives: the facts of the log's first line and of OpenTelemetry's resource (`soltrace.detector`).
 
-Host side. Versions are read from the installed packages' metadata: nothing is imported for them.
+Host side, any thread. Versions are read from the installed packages' metadata, devices from jax if it is in use:
+nothing is imported or started for them.
 """
 
 import os
@@ -9,37 +10,105 @@ import socket
 import sys
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Final
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET, UnsetType
 
 from soltrace.records import Attribute
 
 PACKAGES: Final = ("soltrace", "jax", "jaxlib", "diffrax")
-SCHEDULERS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "slurm": {
-        # An array task has a job id of its own; people know the array's.
-        "job": ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID"),
-        "rank": ("SLURM_PROCID",),
-        "array_task": ("SLURM_ARRAY_TASK_ID",),
-    },
-    "pbs": {
-        "job": ("PBS_JOBID",),
-        "rank": ("PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK"),
-        "array_task": ("PBS_ARRAY_INDEX", "PBS_ARRAYID"),
-    },
-    "lsf": {"job": ("LSB_JOBID",), "rank": ("PMIX_RANK", "OMPI_COMM_WORLD_RANK"), "array_task": ("LSB_JOBINDEX",)},
+
+
+class Scheduler(NamedTuple):
+    """How a scheduler tells a process who it is."""
+
+    marks: str
+    """The variable that is only set where it runs."""
+    variables: Mapping[str, tuple[str, ...]]
+    """Where to look for each fact, in this order."""
+
+
+_MPI_RANKS: Final = ("PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+SCHEDULERS: Final[Mapping[str, Scheduler]] = {
+    "slurm": Scheduler(
+        "SLURM_JOB_ID",
+        {
+            # An array task has a job id of its own; people know the array's.
+            "job": ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID"),
+            "rank": ("SLURM_PROCID",),
+            "array_task": ("SLURM_ARRAY_TASK_ID",),
+        },
+    ),
+    "pbs": Scheduler(
+        "PBS_JOBID",
+        {
+            "job": ("PBS_JOBID",),
+            "rank": (*_MPI_RANKS, "PMI_RANK"),
+            "array_task": ("PBS_ARRAY_INDEX", "PBS_ARRAYID"),
+        },
+    ),
+    "lsf": Scheduler("LSB_JOBID", {"job": ("LSB_JOBID",), "rank": _MPI_RANKS, "array_task": ("LSB_JOBINDEX",)}),
+    # The index is Kubernetes' own, of an indexed Job; the names are what its documentation calls them in a pod's `env`.
+    # A pod's host name is its name. Last: the others may run inside it.
+    "kubernetes": Scheduler(
+        "KUBERNETES_SERVICE_HOST",
+        {
+            "job": ("JOB_NAME",),
+            "array_task": ("JOB_COMPLETION_INDEX",),
+            "pod": ("POD_NAME", "MY_POD_NAME", "HOSTNAME"),
+            "namespace": ("POD_NAMESPACE", "MY_POD_NAMESPACE"),
+            "node": ("NODE_NAME", "MY_NODE_NAME"),
+        },
+    ),
 }
 
 
 def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
-    """Describe this process: host, versions, and the scheduler's job where there is one."""
+    """Describe this process: host, versions, devices where they are known, the scheduler's job where there is one."""
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "argv0": sys.argv[0] if sys.argv else "",
+        "executable": sys.executable,
         "python": platform.python_version(),
         **_versions(),
+        **devices(),
         **_job(environ),
     }
+
+
+def devices() -> dict[str, Attribute]:
+    """Say what jax computes on: `backend`, `devices` (how many, of all processes), `device_kinds`, and which process.
+
+    Returns:
+        Nothing before jax has found that out for itself: asking would make it take a GPU, or join its other processes.
+    """
+    jax = _jax_in_use()
+    if jax is None:
+        return {}
+    found = jax.devices()
+    return {
+        "backend": jax.default_backend(),
+        "devices": len(found),
+        "device_kinds": sorted({device.device_kind for device in found}),
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
+
+
+def process_index() -> int | UnsetType:
+    """Say which of the processes of one jax program this is; UNSET where there is one alone, or before jax knows."""
+    jax = _jax_in_use()
+    return UNSET if jax is None or jax.process_count() == 1 else jax.process_index()
+
+
+def _jax_in_use() -> Any:
+    """The module jax if its backend has been started, by whoever that was."""
+    # Not through the traced room: that would import jax and diffrax where nobody may want them. jax has no public way
+    # to ask whether its backend has been started.
+    jax, bridge = sys.modules.get("jax"), sys.modules.get("jax._src.xla_bridge")
+    started = getattr(bridge, "backends_are_initialized", None)
+    return jax if started is not None and started() else None
 
 
 def _versions() -> dict[str, Attribute]:
@@ -53,14 +122,15 @@ def _versions() -> dict[str, Attribute]:
 
 
 def _job(environ: Mapping[str, str]) -> dict[str, Attribute]:
-    """The first scheduler that says which job this is."""
-    for scheduler, names in SCHEDULERS.items():
+    """What the first scheduler says that is there."""
+    for name, scheduler in SCHEDULERS.items():
+        if not environ.get(scheduler.marks):
+            continue
         found = {
-            key: next((environ[name] for name in variables if environ.get(name)), None)
-            for key, variables in names.items()
+            key: next((environ[variable] for variable in variables if environ.get(variable)), None)
+            for key, variables in scheduler.variables.items()
         }
-        # LSF sets the index to 0 in a job that is no array.
-        if found["job"]:
-            known = {key: value for key, value in found.items() if value and (key, value) != ("array_task", "0")}
-            return {"scheduler": scheduler, **known}
+        if name == "lsf" and found["array_task"] == "0":  # how it says that a job is no array
+            del found["array_task"]
+        return {"scheduler": name, **{key: value for key, value in found.items() if value}}
     return {}

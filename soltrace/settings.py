@@ -6,9 +6,11 @@ Host side.
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from soltrace.attributes import plain_attributes
 from soltrace.errors import ConfigurationError
@@ -31,11 +33,20 @@ class Settings:
     json_log: bool = True
     tracer_provider: Any = None
     spans: bool = True
+    meter_provider: Any = None
+    metrics: bool = True
+    logger_provider: Any = None
+    logs: bool = True
+    otlp_endpoint: str | None = None
+    """None: where the environment says."""
     max_reports_per_s: float = 10.0
     max_overhead: float = 0.02
     selection: Selection = field(default_factory=Selection)
     queue_size: int = QUEUE_SIZE
     abandon_after_s: float = 30.0
+    heartbeat_s: float = 5.0
+    exit_timeout_s: float = 5.0
+    flush_on_sigterm: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
 
     def log_directory(self) -> Path:
@@ -54,11 +65,19 @@ def checked(
     json_log: Any,
     tracer_provider: Any,
     spans: Any,
+    meter_provider: Any,
+    metrics: Any,
+    logger_provider: Any,
+    logs: Any,
+    otlp_endpoint: Any,
     max_reports_per_s: Any,
     max_overhead: Any,
     lanes: LaneChoice,
     queue_size: Any,
     abandon_after_s: Any,
+    heartbeat_s: Any,
+    exit_timeout_s: Any,
+    flush_on_sigterm: Any,
     attributes: Any,
 ) -> Settings:
     """Check the arguments of `configure`.
@@ -73,19 +92,25 @@ def checked(
         raise ConfigurationError(
             f"logger= must be a structlog logger, as structlog.get_logger() makes; got {logger!r}."
         )
-    if tracer_provider is not None and not callable(getattr(tracer_provider, "get_tracer", None)):
-        raise ConfigurationError(f"tracer_provider= must be an OpenTelemetry TracerProvider, got {tracer_provider!r}.")
     return Settings(
         directory=_path(directory),
         logger=logger,
         json_log=_flag("json_log", json_log),
-        tracer_provider=tracer_provider,
+        tracer_provider=_provider("TracerProvider", "get_tracer", tracer_provider),
         spans=_flag("spans", spans),
+        meter_provider=_provider("MeterProvider", "get_meter", meter_provider),
+        metrics=_flag("metrics", metrics),
+        logger_provider=_provider("LoggerProvider", "get_logger", logger_provider),
+        logs=_flag("logs", logs),
+        otlp_endpoint=_endpoint(otlp_endpoint),
         max_reports_per_s=_positive("max_reports_per_s", max_reports_per_s),
         max_overhead=_positive("max_overhead", max_overhead),
         selection=_selection(lanes),
         queue_size=_count("queue_size", queue_size),
         abandon_after_s=_not_negative("abandon_after_s", abandon_after_s),
+        heartbeat_s=_positive("heartbeat_s", heartbeat_s),
+        exit_timeout_s=_finite("exit_timeout_s", exit_timeout_s),
+        flush_on_sigterm=_flag("flush_on_sigterm", flush_on_sigterm),
         attributes=_attributes(attributes),
     )
 
@@ -94,6 +119,23 @@ def _path(value: Any) -> Path | None:
     if value is None or isinstance(value, str | os.PathLike):
         return None if value is None else Path(value)  # pyright: ignore[reportUnknownArgumentType] - of str
     raise ConfigurationError(f"directory= must be a path, got {value!r}.")
+
+
+def _provider(kind: str, method: str, value: Any) -> Any:
+    if value is None or callable(getattr(value, method, None)):
+        return value
+    name = kind.replace("P", "_p").lower()
+    raise ConfigurationError(f"{name}= must be an OpenTelemetry {kind}, got {value!r}.")
+
+
+def _endpoint(value: Any) -> str | None:
+    if value is None:
+        return None
+    with suppress(ValueError):  # a port that is no number
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return str(value)
+    raise ConfigurationError(f"otlp_endpoint= must be an address such as http://localhost:4318, got {value!r}.")
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -120,6 +162,13 @@ def _not_negative(name: str, value: Any) -> float:
     if number >= 0:
         return number
     raise ConfigurationError(f"{name}= must not be negative, got {value!r}.")
+
+
+def _finite(name: str, value: Any) -> float:
+    number = _not_negative(name, value)
+    if number < math.inf:
+        return number
+    raise ConfigurationError(f"{name}= must be finite, got {value!r}.")
 
 
 def _count(name: str, value: Any) -> int:

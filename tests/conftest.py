@@ -26,8 +26,10 @@ def _compiled_programs_are_forgotten():
 @pytest.fixture(autouse=True)
 def _nothing_is_configured(monkeypatch):
     """Each test begins in a process that has recorded nothing, and leaves none of its threads behind."""
-    for name in ("SOLTRACE_DISABLED", "SOLTRACE_DIR", "SOLTRACE_ATTRIBUTES"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [
+        name for name in os.environ if name.startswith(("SOLTRACE_", "OTEL_")) and name != "SOLTRACE_SERVERS_DIR"
+    ]:
+        monkeypatch.delenv(name)
     yield
     config.shutdown()
     config._CONFIGURED.__init__()

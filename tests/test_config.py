@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from importlib import metadata
+import time
 
 import pytest
 import structlog
@@ -15,8 +15,6 @@ from opentelemetry import trace
 from soltrace import AttributeValueError, ConfigurationError, SoltraceWarning, config, configure, flush, host, shutdown
 from soltrace.attributes import parse_attributes
 from soltrace.host.process import PROCESS
-from soltrace.provider import wanted
-from soltrace.resource import resource
 
 SOLVE = """
 import numpy as np
@@ -104,61 +102,6 @@ def test_disabled_by_the_environment_nothing_is_written(tmp_path):
     assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("False\n", "", [])
 
 
-def test_the_sdk_is_set_up_by_its_own_variables(tmp_path):
-    """Spans are exported, the last of them at exit; lines carry their ids."""
-    program = "soltrace.configure(directory='logs')\nwith soltrace.experiment('fit'): solve()"
-    done = run(program, tmp_path, "-W", "error", OTEL_TRACES_EXPORTER="console", OTEL_SERVICE_NAME="fitting")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count('"name": "diffeqsolve forward"') == 1
-    assert done.stdout.count('"name": "fit"') == 1
-    assert done.stdout.count('"service.name": "fitting"') == 2
-    assert all(len(line["trace_id"]) == 32 for line in lines(tmp_path / "logs")[1:])
-
-
-def test_the_sdk_is_set_up_by_the_first_solve_too(tmp_path):
-    """With no line of configuration in the program."""
-    done = run("solve()", tmp_path, OTEL_TRACES_EXPORTER="console")
-    assert done.stdout.count('"name": "diffeqsolve forward"') == 1
-
-
-def test_an_exporter_that_is_not_there_is_a_warning(tmp_path):
-    """The log is written all the same."""
-    done = run("soltrace.configure(directory='logs'); solve()", tmp_path, OTEL_TRACES_EXPORTER="no_such_exporter")
-    assert "no spans are exported: OpenTelemetry could not be set up from the environment" in done.stderr
-    assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended"]
-
-
-def test_a_provider_of_the_programs_own_stays(tmp_path):
-    """The variables are the SDK's then, and are not read again."""
-    program = """
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-mine = TracerProvider()
-trace.set_tracer_provider(mine)
-solve()
-print(trace.get_tracer_provider() is mine)
-"""
-    done = run(program, tmp_path, "-W", "error", OTEL_TRACES_EXPORTER="console")
-    assert done.stdout == "True\n"
-
-
-@pytest.mark.parametrize(
-    "environ,asked",
-    [
-        ({}, False),
-        ({"OTEL_SERVICE_NAME": "a"}, False),
-        ({"OTEL_TRACES_EXPORTER": "none"}, False),
-        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a"}, False),
-        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a"}, True),
-    ],
-    ids=["nothing", "name", "none", "none wins", "exporter", "endpoint"],
-)
-def test_what_asks_for_traces(environ, asked):
-    """An exporter, or where one is to send to."""
-    assert wanted(environ) is asked
-
-
 def test_a_hanging_backend_does_not_keep_the_process(tmp_path):
     """Flushing at exit is bounded; the log is complete."""
     program = """
@@ -167,14 +110,23 @@ from opentelemetry import trace
 class Hanging:
     def get_tracer(self, *_, **__): return trace.NoOpTracer()
     def force_flush(self, timeout): threading.Event().wait(); return True
-soltrace.config.EXIT_S = 0.2
-soltrace.configure(directory="logs", tracer_provider=Hanging())
+soltrace.configure(directory="logs", tracer_provider=Hanging(), exit_timeout_s=0.2)
 solve()
 print(soltrace.flush(0.1))
 """
-    done = run("import soltrace.config" + program, tmp_path)
+    done = run(program, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
     assert events(tmp_path / "logs") == ["log.opened", "pass.started", "pass.ended"]
+
+
+def test_a_pass_that_is_open_for_long_is_heard_of(tmp_path, program):
+    """As often as configured."""
+    configure(directory=tmp_path, spans=False, heartbeat_s=0.05)
+    program.start()
+    deadline = time.monotonic() + 10
+    while "pass.heartbeat" not in events(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_open_pass_is_abandoned_at_exit(tmp_path):
@@ -267,6 +219,13 @@ def test_configure_may_disable_and_enable(monkeypatch):
         ({"json_log": "no"}, "json_log= must be True or False, got 'no'."),
         ({"spans": None}, "spans= must be True or False, got None."),
         ({"tracer_provider": 3}, "tracer_provider= must be an OpenTelemetry TracerProvider, got 3."),
+        ({"metrics": "no"}, "metrics= must be True or False, got 'no'."),
+        ({"meter_provider": 3}, "meter_provider= must be an OpenTelemetry MeterProvider, got 3."),
+        ({"logs": "no"}, "logs= must be True or False, got 'no'."),
+        ({"logger_provider": 3}, "logger_provider= must be an OpenTelemetry LoggerProvider, got 3."),
+        ({"otlp_endpoint": 4318}, "otlp_endpoint= must be an address such as http://localhost:4318, got 4318."),
+        ({"otlp_endpoint": "localhost:4318"}, "address such as http://localhost:4318, got 'localhost:4318'."),
+        ({"otlp_endpoint": "http://a:b"}, "address such as http://localhost:4318, got 'http://a:b'."),
         ({"max_reports_per_s": 0}, "max_reports_per_s= must be greater than 0, got 0; math.inf means without a limit."),
         ({"max_reports_per_s": True}, "max_reports_per_s= must be a number, got True."),
         ({"max_overhead": -1.0}, "max_overhead= must be greater than 0, got -1.0"),
@@ -277,6 +236,10 @@ def test_configure_may_disable_and_enable(monkeypatch):
         ({"queue_size": 0}, "queue_size= must be a whole number from 1, got 0."),
         ({"queue_size": 1.5}, "queue_size= must be a whole number from 1, got 1.5."),
         ({"abandon_after_s": -1}, "abandon_after_s= must not be negative, got -1."),
+        ({"heartbeat_s": 0}, "heartbeat_s= must be greater than 0, got 0; math.inf means without a limit."),
+        ({"exit_timeout_s": -1}, "exit_timeout_s= must not be negative, got -1."),
+        ({"flush_on_sigterm": 1}, "flush_on_sigterm= must be True or False, got 1."),
+        ({"exit_timeout_s": math.inf}, "exit_timeout_s= must be finite, got inf."),
         ({"attributes": ["seed"]}, "attributes= must be a mapping of names to values, got ['seed']."),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else None,
@@ -323,43 +286,6 @@ def test_malformed_attributes_are_a_warning(tmp_path, program, monkeypatch):
         program.start()
     flush()
     assert [line["attributes"] for line in lines(tmp_path)] == [{"seed": 3}] * 2
-
-
-def test_the_resource_says_where_a_run_lives():
-    """Versions of what computes, read without importing it; no scheduler here."""
-    versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "diffrax")}
-    described = resource({})
-    assert described.pop("soltrace")
-    assert described == {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "argv0": sys.argv[0],
-        "python": ".".join(map(str, sys.version_info[:3])),
-        **versions,
-    }
-
-
-@pytest.mark.parametrize(
-    "environ,job",
-    [
-        ({"SLURM_JOB_ID": "7", "SLURM_PROCID": "0"}, {"scheduler": "slurm", "job": "7", "rank": "0"}),
-        (
-            {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"},
-            {"scheduler": "slurm", "job": "7", "array_task": "2"},
-        ),
-        (
-            {"PBS_JOBID": "7[2].a", "PBS_ARRAY_INDEX": "2"},
-            {"scheduler": "pbs", "job": "7[2].a", "array_task": "2"},
-        ),
-        ({"LSB_JOBID": "7", "LSB_JOBINDEX": "0"}, {"scheduler": "lsf", "job": "7"}),
-        ({"LSB_JOBID": "7", "LSB_JOBINDEX": "3"}, {"scheduler": "lsf", "job": "7", "array_task": "3"}),
-    ],
-    ids=["slurm", "slurm array", "pbs array", "lsf", "lsf array"],
-)
-def test_the_resource_names_the_schedulers_job(environ, job):
-    """As the scheduler's users know it."""
-    described = resource(environ)
-    assert {key: described[key] for key in ("scheduler", "job", "rank", "array_task") if key in described} == job
 
 
 def test_a_global_provider_is_not_set_by_us():

@@ -15,10 +15,13 @@ from typing import Final, Protocol, cast
 from soltrace import __version__
 
 COMMANDS: Final = {
+    "run": ("soltrace.cli.run", "run a Python program, unchanged, and trace its solves"),
     "tail": ("soltrace.cli.tail", "follow logs: a live view on a terminal, else a readable line per event"),
     "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
 }
 """Module and one line of help of each command, by its name."""
+RUN: Final = "run"
+"""The command whose arguments end with a program and its arguments."""
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
@@ -44,10 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 130 when interrupted, 0 when nobody reads the output any more (`| head`).
+
+    Raises:
+        BaseException: what the program raises that `soltrace run` runs.
     """
+    arguments = sys.argv[1:] if argv is None else argv
+    if _chosen(arguments) == RUN:
+        return _run(arguments)  # signals, and what is raised, are the program's own affair
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
+        status = _run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -59,14 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    # Only the command that was named is imported: the others' libraries take their time.
-    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    chosen = _chosen(arguments)
     parser, command = _parser(chosen)
-    args = parser.parse_args(arguments)
+    program: list[str] = []
+    if chosen == RUN:
+        from soltrace.cli.run import split
+
+        arguments, program = split(arguments)
+    args = parser.parse_args(arguments, argparse.Namespace(program=program))
     if command is None:
         parser.print_help()
         return USAGE_ERROR
     return command.run(args)
+
+
+def _chosen(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
 def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
@@ -76,6 +93,7 @@ def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     command: Command | None = None
+    # Only the command that was named is imported: the others' libraries take their time.
     for name, (module, summary) in COMMANDS.items():
         own = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == chosen:

@@ -7,11 +7,13 @@ import shlex
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
+from soltrace.cli.checks import OTLP_ENDPOINT, deaf, endpoint, missing_exporter, unfit_directory
 from soltrace.cli.tail import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
@@ -39,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="where the log is written (default: $SOLTRACE_DIR, or soltrace-runs/)",
     )
+    parser.add_argument(
+        "--otlp",
+        type=endpoint,
+        nargs="?",
+        const=OTLP_ENDPOINT,
+        metavar="ENDPOINT",
+        help=f"export spans, metrics and logs to a collector too (default: {OTLP_ENDPOINT})",
+    )
     parser.add_argument("--plain", action="store_true", help="no live view on a terminal either")
 
 
@@ -54,12 +64,10 @@ def run(args: argparse.Namespace) -> int:
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         return _complain(f"needs {', '.join(missing)}, not installed here: pip install 'soltrace[demo]'")
     directory = args.directory or Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return _complain(f"cannot make {directory}: {error.strerror}; choose another with --directory")
-    if not os.access(directory, os.W_OK):
-        return _complain(f"cannot write into {directory}; choose another with --directory")
+    if problem := unfit_directory(directory):
+        return _complain(f"{problem}; choose another with --directory")
+    if args.otlp is not None and (problem := _unfit_collector(args.otlp)):
+        return _complain(f"--otlp: {problem}")
     # Eight small lanes are faster on the processor than on any accelerator. Whoever wants to see that may say so.
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -68,9 +76,10 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.demo.cost import costs, read_log
 
     find_log = _log_of_this_run(directory)
-    soltrace.configure(enabled=True, directory=directory)  # whatever the environment says: it is why it runs
+    # Enabled whatever the environment says: it is why it runs.
+    soltrace.configure(enabled=True, directory=directory, otlp_endpoint=args.otlp)
     fits = _fit(args.steps, find_log, live=not args.plain and sys.stdout.isatty())
-    soltrace.shutdown()
+    arrived = soltrace.shutdown()
     log = find_log()
     if log is None:
         return _complain(f"found no log in {directory}")
@@ -78,7 +87,25 @@ def run(args: argparse.Namespace) -> int:
     print("", *summary.fitted(fits), sep="\n")
     print("", *summary.cost(costs(records)), sep="\n")
     print("", *summary.next_steps(log, len(records), _command()), sep="\n")
+    if args.otlp is not None:
+        print("", *_where_to_look(args.otlp, arrived=arrived), sep="\n")
     return 0
+
+
+def _unfit_collector(address: str) -> str | None:
+    if problem := missing_exporter():
+        return problem
+    if problem := deaf(address):
+        return f"{problem}. Start one, with soltrace's docker-compose.yml: docker compose up --wait; or name another"
+    return None
+
+
+def _where_to_look(address: str, *, arrived: bool) -> Iterator[str]:
+    """Say where the pages are, if it is soltrace's docker-compose.yml that runs there."""
+    host = urlsplit(address).hostname
+    yield f"Exported to {address}" if arrived else f"Not everything could be exported to {address}"
+    yield f"  Jaeger   http://{host}:16686/search?service={os.environ.get('OTEL_SERVICE_NAME', 'soltrace')}"
+    yield f"  Grafana  http://{host}:3000/d/soltrace-experiments"
 
 
 def _command() -> str:

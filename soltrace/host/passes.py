@@ -3,6 +3,7 @@
 Host side, on the worker thread alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -39,7 +40,13 @@ class Run:
 
     run_id: str
     selection: Selection
-    process_index: int | UnsetType = UNSET
+    find_process_index: Callable[[], int | UnsetType] = lambda: UNSET
+    """Not a number: a recorder may be made before jax knows which of several processes this is."""
+
+    @property
+    def process_index(self) -> int | UnsetType:
+        """Which of the processes of one jax program this is, once that is known; UNSET where it is alone."""
+        return self.find_process_index()
 
 
 class PassView:

@@ -44,7 +44,7 @@ class Queue(Generic[T]):
 
     def __init__(self, capacity: int, *, bytes_at_most: int = BYTES_AT_MOST, linger_s: float = LINGER_S) -> None:
         """Begin empty; `capacity` counts items."""
-        self._capacity, self._bytes_at_most, self._linger_s = capacity, bytes_at_most, linger_s
+        self.capacity, self._bytes_at_most, self._linger_s = capacity, bytes_at_most, linger_s
         self._changed = threading.Condition(threading.Lock())
         self._kept: deque[tuple[int, T]] = deque()
         self._progress: deque[tuple[int, T]] = deque()
@@ -58,7 +58,7 @@ class Queue(Generic[T]):
 
     def has_room(self) -> bool:
         """Say whether a new pass may begin: its start and its end will not be dropped."""
-        return len(self._kept) < self._capacity and self._kept_bytes < self._bytes_at_most
+        return len(self._kept) < self.capacity and self._kept_bytes < self._bytes_at_most
 
     def put(self, item: T) -> None:
         """Add an item."""
@@ -74,12 +74,12 @@ class Queue(Generic[T]):
                 self._kept.append((self._last, item))
                 self._kept_bytes += item.nbytes
             self._make_room()
-            if self._idle or (self._in_hand == math.inf and len(self) * 2 > self._capacity):
+            if self._idle or (self._in_hand == math.inf and len(self) * 2 > self.capacity):
                 self._changed.notify_all()
 
     def _make_room(self) -> None:
         while self._progress and (
-            len(self) > self._capacity or self._kept_bytes + self._progress_bytes > self._bytes_at_most
+            len(self) > self.capacity or self._kept_bytes + self._progress_bytes > self._bytes_at_most
         ):
             _, item = self._progress.popleft()
             self._progress_bytes -= item.nbytes
@@ -107,7 +107,7 @@ class Queue(Generic[T]):
             return None if self._closed and not batch else batch
 
     def _hurry(self) -> bool:
-        return self._urgent or self._closed or len(self) * 2 > self._capacity
+        return self._urgent or self._closed or len(self) * 2 > self.capacity
 
     def _wait(self, timeout_s: float | None) -> None:
         self._changed.wait(self._linger_s)

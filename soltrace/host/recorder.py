@@ -120,6 +120,10 @@ class Recorder:
         self._worker.ensure_started()
         self._queue.put(item)
 
+    def waiting(self) -> tuple[int, int]:
+        """How many items wait for the worker, and how many may. Any thread."""
+        return len(self._queue), self._queue.capacity
+
     # Experiments
 
     def register_context(self, experiment: HasContext | None) -> int:

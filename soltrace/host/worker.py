@@ -24,6 +24,8 @@ Told = tuple[AnyRecord, object]
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
+SAID_ELSEWHERE: Final = frozenset({"queue full", "export failed", "not exported in time"})
+"""Losses that need no warning of their own on stderr: exporters say what they lose once an outage."""
 _LOG: Final = logging.getLogger("soltrace")
 
 
@@ -123,6 +125,6 @@ class Worker:
             return
         self._said_at = now
         for loss in self._losses.take():
-            if loss.reason != "queue full":  # then the log may be what failed: say it elsewhere too
+            if loss.reason not in SAID_ELSEWHERE:  # the JSON log may be what failed
                 _LOG.warning("lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
             self._deliver(self._loss_record(loss), None)

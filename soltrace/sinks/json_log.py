@@ -120,7 +120,7 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def fresh_file(directory: Path, stem: str) -> tuple[str, JsonLog]:
+def fresh_file(directory: Path, stem: str, suffix: str = ".jsonl") -> tuple[str, JsonLog]:
     """Make a log file that nobody else has: `<stem>.jsonl`, or `<stem>-2.jsonl` and so on.
 
     Returns:
@@ -134,6 +134,6 @@ def fresh_file(directory: Path, stem: str) -> tuple[str, JsonLog]:
     while True:
         name = stem if number == 1 else f"{stem}-{number}"
         try:
-            return name, JsonLog.file(directory / f"{name}.jsonl")
+            return name, JsonLog.file(directory / f"{name}{suffix}")
         except FileExistsError:
             number += 1

@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET
@@ -31,8 +30,10 @@ from soltrace.records import (
     PassRecord,
     PassStarted,
     Record,
+    Scalar,
 )
 from soltrace.sinks import Ids
+from soltrace.sinks.otel import fitting, nanoseconds
 
 LINKABLE_AT_MOST: Final = 4096
 """Ended forward passes that a backward one can still be linked to."""
@@ -42,8 +43,6 @@ STALLS_AT_MOST: Final = 16
 """Events of a span that say so; the SDK keeps 128 events in all."""
 _PLAIN: Final = ("run_id", "solve_id", "pass_id", "phase", "solver", "adjoint", "controller", "max_steps")
 _FLOATS: Final = ("rtol", "atol", "t0", "t1")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ class Spans:
             context=parent if isinstance(parent, Context) else Context(),
             attributes=started(record),
             links=self._links(record),
-            start_time=_nanoseconds(record.timestamp),
+            start_time=nanoseconds(record.timestamp),
         )
         self._open[record.pass_id] = _Open(record, span)
         if record.phase == "forward" and span.get_span_context().is_valid:
@@ -121,7 +120,7 @@ class Spans:
         if there.marked:
             return
         there.marked = True
-        moment = _nanoseconds(there.started.timestamp)
+        moment = nanoseconds(there.started.timestamp)
         marker = self._tracer.start_span(
             f"{name_of(there.started)} started",
             context=trace.set_span_in_context(there.span, Context()),
@@ -134,7 +133,7 @@ class Spans:
         span.set_attributes(ended(record))
         if record.status == "error":
             span.set_status(StatusCode.ERROR, record.result)
-        span.end(_nanoseconds(record.timestamp))
+        span.end(nanoseconds(record.timestamp))
 
     def caller(self) -> object:
         """The context of the caller, if a span is current in it."""
@@ -221,7 +220,7 @@ def _stall(there: _Open, record: PassHeartbeat) -> None:
 
 
 def _event(span: Span, record: PassRecord, attributes: dict[str, AttributeValue]) -> None:
-    span.add_event(str(record.__struct_config__.tag), attributes, _nanoseconds(record.timestamp))
+    span.add_event(str(record.__struct_config__.tag), attributes, nanoseconds(record.timestamp))
 
 
 def _ids(span: Span) -> Ids | None:
@@ -229,10 +228,6 @@ def _ids(span: Span) -> Ids | None:
     if not (context.is_valid and context.trace_flags.sampled):
         return None  # nobody would find a trace under them
     return Ids(trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 def started(record: PassStarted) -> dict[str, AttributeValue]:
@@ -273,8 +268,12 @@ def _floats(record: Record, names: tuple[str, ...]) -> dict[str, AttributeValue]
 
 def _value(value: Attribute) -> AttributeValue:
     """A list must be of one type here: numbers of both kinds become floats, and any other mixture strings."""
-    if not isinstance(value, list) or len({type(item) for item in value}) <= 1:
-        return value  # pyright: ignore[reportReturnType] - a list of one type, which its type can't say
-    if all(isinstance(item, int | float) and not isinstance(item, bool) for item in value):
-        return [float(item) for item in value]
-    return [str(item) for item in value]
+    fitted: Any = fitting(value)
+    if not isinstance(fitted, list):
+        return fitted
+    items = cast("list[Scalar]", fitted)
+    if len({type(item) for item in items}) <= 1:
+        return fitted  # pyright: ignore[reportUnknownVariableType] - a list of one type, which its type can't say
+    if all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):
+        return [float(item) for item in items]
+    return [str(item) for item in items]

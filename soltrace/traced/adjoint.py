@@ -85,6 +85,11 @@ class _Stretch(dfx.AbstractAdjoint):
         return _with_users_meter(final), aux
 
 
+def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
+    """Say whether this is the adjoint of a solve that is a part of a backward pass."""
+    return isinstance(adjoint, _Stretch)
+
+
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
     # These integrate backwards, or not at all: their backward pass is not the loop's, so it is tapped around them.

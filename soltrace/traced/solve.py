@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 import diffrax as dfx
+import numpy as np
 from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as under_a_jit  # pyright: ignore[reportPrivateImportUsage]
 
 from soltrace import host
@@ -36,10 +37,15 @@ def diffeqsolve(*args: Any, attributes: Mapping[str, Any] | None = None, **kwarg
         adjoint = adjoint.inner
     if not host.enabled():
         return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
-    # Under jit the caller is unknown: what is traced now runs later, for others. An experiment tells then.
-    context = 0 if under_a_jit() else host.current_context()
-    traced = TracedAdjoint(adjoint, attributes=attributes, context=context)
-    return dfx.diffeqsolve(*args, adjoint=traced, **kwargs)
+    return dfx.diffeqsolve(*args, adjoint=reporting(adjoint, attributes), **kwargs)
+
+
+def reporting(adjoint: dfx.AbstractAdjoint | None, attributes: Mapping[str, Any] | None = None) -> TracedAdjoint:
+    """Wrap an adjoint for one call of `diffrax.diffeqsolve`, made by whoever calls this."""
+    # Under jit the caller is unknown: what is traced now runs later, for others. An experiment tells then. Otherwise it
+    # is data: as a Python number it would be a part of the key under which diffrax caches the compiled solve.
+    context = 0 if under_a_jit() else np.int32(host.current_context())
+    return TracedAdjoint(adjoint, attributes=attributes, context=context)
 
 
 def _signature() -> inspect.Signature:

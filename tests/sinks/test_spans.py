@@ -51,7 +51,7 @@ def milliseconds(span):
 def test_a_pass_is_a_span(program, exported):
     """Its own start and end, what it is made of, and what became of it."""
     with capture(
-        tracing=Spans(exported.provider), attributes={"seed": 3, "layers": [2, 3.5], "mixed": [1, "a"]}
+        tracing=Spans(exported.provider), attributes={"seed": 3, "layers": [2, 3.5], "mixed": [1, "a"], "huge": 2**63}
     ) as told:
         program.solve(rtol=1e-3)
         told.flush()
@@ -72,6 +72,7 @@ def test_a_pass_is_a_span(program, exported):
         "soltrace.experiment.attributes.seed": 3,
         "soltrace.experiment.attributes.layers": (2.0, 3.5),
         "soltrace.experiment.attributes.mixed": ("1", "a"),
+        "soltrace.experiment.attributes.huge": "9223372036854775808",
         "soltrace.status": "ok",
         "soltrace.result": "successful",
         "soltrace.progress": 1.0,

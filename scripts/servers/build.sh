@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Build the servers that the tests talk to, from the Go modules pinned beside this file: Jaeger, the OpenTelemetry
+# collector, Prometheus with promtool, VictoriaLogs. Safe to repeat and to run twice at once: what was made from these
+# pins is not made again. The last line says where they are.
+#     SOLTRACE_SERVERS_DIR    where they go; ~/.cache/soltrace/servers if not given
+set -euo pipefail
+PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked to
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+out=${SOLTRACE_SERVERS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/soltrace/servers}
+mkdir -p "$out"
+export GOFLAGS="-buildvcs=false -trimpath"
+export LC_ALL=C # one order of the files, wherever the digest is made
+
+# The same digest as in tests/stack/servers.py, which refuses what was made from other pins.
+digest() { (cd "$here/$1" && cat ./* | sha256sum | cut -d' ' -f1); }
+
+# build PROGRAM PINS ARGUMENTS...: one program, unless it is there
+build() {
+    local program=$1 pins=$2 wanted started
+    shift 2
+    wanted=$(digest "$pins")
+    if [ -x "$out/$program" ] && [ "$(cat "$out/$program.pins" 2>/dev/null)" = "$wanted" ]; then return; fi
+    echo "==> $program: building it (all five take about nine minutes the first time)"
+    started=$SECONDS
+    rm -f "$out/$program.pins"
+    (cd "$here/$pins" && go build -ldflags="-s -w" -o "$out/$program.new" "$@")
+    mv "$out/$program.new" "$out/$program" # in one move: a test that runs the old one keeps it
+    echo "$wanted" >"$out/$program.pins"
+    echo "==> $program: built in $((SECONDS - started)) s"
+}
+
+"$here/need.sh"
+exec 9>"$out/lock"
+if ! flock --nonblock 9; then
+    echo "==> servers: somebody else is building them; waiting"
+    flock 9
+fi
+build victoria-logs victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
+build prometheus prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus
+build promtool prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool
+build otelcol otelcol .
+build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
+echo "$out"

@@ -1,0 +1,53 @@
+"""What commands check before they begin: a directory that can be written, a collector that listens.
+
+Each check returns what is wrong, to be said after the command's name, or None.
+"""
+
+import argparse
+import importlib.util
+import os
+import socket
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+OTLP_ENDPOINT: Final = "http://localhost:4318"
+"""Where a collector listens by OpenTelemetry's convention, for OTLP over HTTP."""
+_PORTS: Final = {"http": 80, "https": 443}
+_PATIENCE_S: Final = 2.0
+
+
+def endpoint(text: str) -> str:
+    """Read the address of a collector: an argparse type."""
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"must be a URL like {OTLP_ENDPOINT}, got {text!r}")
+    return text
+
+
+def missing_exporter() -> str | None:
+    """Check that the exporters are installed: the extra `otlp`."""
+    try:
+        found = importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        found = None
+    return None if found else "needs OpenTelemetry's exporters, not installed here: pip install 'soltrace[otlp]'"
+
+
+def deaf(address: str) -> str | None:
+    """Check that somebody listens at an address."""
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        return f"nobody listens at {address} ({error.strerror or error})"
+    return None
+
+
+def unfit_directory(directory: Path) -> str | None:
+    """Make a directory if need be, and check that it can be written into."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"cannot make {directory}: {error.strerror}"
+    return None if os.access(directory, os.W_OK) else f"cannot write into {directory}"

@@ -1,0 +1,137 @@
+"""`soltrace run`: run a program of the user's, unchanged and in this process, with its solves traced."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Final
+
+from soltrace.cli import program
+from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
+from soltrace.cli.tail import DIRECTORY_VARIABLE
+
+_USAGE_ERROR: Final = 2
+_NO_MODULE: Final = 1
+"""What Python's own status is then."""
+_MODULE: Final = "-m"
+_OTLP: Final = "--otlp"
+_VALUED: Final = frozenset({"--attributes", "--experiment", "--dir"})
+"""Our options that are followed by a value."""
+
+_DESCRIPTION: Final = """\
+Run a Python program, unchanged, and trace its solves. Its arguments, its exit status and what it prints stay
+its own; where the log is, is said on stderr."""
+_EPILOG: Final = """\
+examples:
+  soltrace run fit.py --epochs 10
+  soltrace run --experiment fit --attributes seed=3,lr=1e-3 -m mypackage.fit --epochs 10
+  soltrace run --otlp http://collector:4318 fit.py
+
+Processes that it starts anew (multiprocessing's spawn, subprocess) are not traced; those that it forks are.
+A program that sets OpenTelemetry up itself keeps its own providers."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `soltrace run` takes. What follows the program's name is the program's."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.usage = (
+        f"soltrace run [-h] [--attributes KEY=VALUE,...] [--experiment NAME] [--dir PATH] [{_OTLP} [ENDPOINT]]\n"
+        f"                    (PROGRAM.py | {_MODULE} MODULE) [ARGUMENT ...]"
+    )
+    parser.allow_abbrev = False  # `split` knows the names as they are
+    parser.add_argument(
+        "--attributes", type=_attributes, metavar="KEY=VALUE,...", help="put on every line and span of the run"
+    )
+    parser.add_argument(
+        "--experiment", type=_name, metavar="NAME", help="make the whole run an experiment of this name"
+    )
+    parser.add_argument(
+        "--dir", metavar="PATH", help="where the log is written (default: $SOLTRACE_DIR, or soltrace-runs/)"
+    )
+    parser.add_argument(
+        _OTLP,
+        type=endpoint,
+        nargs="?",
+        const=OTLP_ENDPOINT,
+        metavar="ENDPOINT",
+        help=f"export to an OpenTelemetry collector too (default: {OTLP_ENDPOINT})",
+    )
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Divide a command line into ours and the program's: argparse can't, both may have options.
+
+    Returns:
+        Our part, and the program's: a file or `-m` and a module, and arguments.
+    """
+    index = arguments.index("run") + 1
+    while index < len(arguments) and arguments[index].startswith("-") and arguments[index] != _MODULE:
+        option = arguments[index]
+        index += 1
+        if option == "--":
+            return list(arguments[: index - 1]), list(arguments[index:])
+        # An endpoint is a URL, and a program is none.
+        if option in _VALUED or (option == _OTLP and "://" in "".join(arguments[index : index + 1])):
+            index += 1
+    return list(arguments[:index]), list(arguments[index:])
+
+
+def _attributes(text: str) -> str:
+    from soltrace.attributes import parse_attributes
+
+    _, malformed = parse_attributes(text)
+    if malformed:
+        parts = ", ".join(map(repr, malformed))
+        raise argparse.ArgumentTypeError(f"must be like seed=3,lr=1e-3; not so: {parts}")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what `soltrace run` does. What the program raises is raised, `SystemExit` included."""
+    if args.dir is not None and (problem := unfit_directory(Path(args.dir))):
+        return _complain(f"{problem}; choose another with --dir")
+    if args.otlp is not None and (problem := missing_exporter()):
+        return _complain(f"{_OTLP} {problem}")
+    name, *arguments = args.program or [""]
+    if name in {"", _MODULE} and (not name or not arguments):
+        return _complain(f"which program? A file or {_MODULE} MODULE is missing; see soltrace run --help")
+    os.environ.update(_environment(args, os.environ))
+    import soltrace
+    from soltrace import zero_code
+
+    zero_code.instrument()
+    try:
+        execute = program.module(*arguments) if name == _MODULE else program.script(name, *arguments)
+    except OSError as error:
+        return _complain(f"can't open {name}: {error.strerror}")
+    except ImportError as error:
+        return _complain(f"{error}", _NO_MODULE)
+    with nullcontext() if args.experiment is None else soltrace.experiment(args.experiment):
+        execute()
+    return 0
+
+
+def _environment(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
+    """Say it in the environment: no `configure()` in the program undoes that, and its own processes inherit it."""
+    variables: dict[str, str] = {}
+    if args.dir is not None:
+        variables[DIRECTORY_VARIABLE] = str(Path(args.dir).absolute())  # the program may go elsewhere
+    if args.attributes is not None:
+        before = environ.get("SOLTRACE_ATTRIBUTES")
+        variables["SOLTRACE_ATTRIBUTES"] = f"{before},{args.attributes}" if before else args.attributes
+    if args.otlp is not None:
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = args.otlp
+    return variables
+
+
+def _complain(message: str, status: int = _USAGE_ERROR) -> int:
+    print(f"soltrace run: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,59 @@
+"""`SoltraceResourceDetector`: where a run lives, as attributes of OpenTelemetry's resource.
+
+Host side, any thread. `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=soltrace` finds it by its entry point. The facts are those
+of the log's first line (`soltrace.resource`), under the names of OpenTelemetry's conventions where there are any.
+"""
+
+import sys
+from pathlib import PurePath
+from typing import Final
+
+from opentelemetry.sdk.resources import Resource, ResourceDetector
+from opentelemetry.util.types import AttributeValue
+
+from soltrace.resource import resource
+
+NAMES: Final = {
+    "host": "host.name",
+    "pid": "process.pid",
+    "argv0": "process.command",
+    "executable": "process.executable.path",
+    "python": "process.runtime.version",
+    "pod": "k8s.pod.name",
+    "namespace": "k8s.namespace.name",
+    "node": "k8s.node.name",
+    "soltrace": "soltrace.version",
+    "jax": "soltrace.jax.version",
+    "jaxlib": "soltrace.jaxlib.version",
+    "diffrax": "soltrace.diffrax.version",
+    "backend": "soltrace.jax.backend",
+    "devices": "soltrace.jax.devices",
+    "device_kinds": "soltrace.jax.device_kinds",
+    "process_index": "soltrace.jax.process_index",
+    "process_count": "soltrace.jax.process_count",
+    "scheduler": "soltrace.scheduler.name",
+    "job": "soltrace.scheduler.job",
+    "rank": "soltrace.scheduler.rank",
+    "array_task": "soltrace.scheduler.array_task",
+}
+"""Attribute of each fact, by its key in the log."""
+
+
+class SoltraceResourceDetector(ResourceDetector):
+    """Tell the host, the process, versions, the scheduler's job, and the devices where jax has started them already.
+
+    Not the arguments of the command: they may hold secrets.
+    """
+
+    def detect(self) -> Resource:
+        """Look at this process."""
+        attributes: dict[str, AttributeValue] = {
+            "process.executable.name": PurePath(sys.executable).name,
+            "process.runtime.name": sys.implementation.name,
+        }
+        facts = resource()
+        for key, value in facts.items():
+            attributes[NAMES[key]] = value  # pyright: ignore[reportArgumentType] - a list of one type
+        if facts.get("scheduler") == "kubernetes" and "job" in facts:
+            attributes["k8s.job.name"] = str(facts["job"])
+        return Resource(attributes)

@@ -1,0 +1,54 @@
+"""The end of the process: everything gets where it is to go, or is counted and said to be lost, within a bound.
+
+Host side, on the thread that ends the process. No thread is started for it: from Python 3.12 on, none can be.
+"""
+
+import atexit
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from soltrace.host.process import PROCESS
+
+FOR_THE_LOG_S: Final = 0.5
+"""Kept, but no more than half of the time there is, to write down what could not be exported."""
+FOR_PROGRAMS: Final = 0.5
+"""Of the time there is: the most that programs still running are waited for, or nothing is left for exporting."""
+
+
+def end(timeout_s: float) -> None:
+    """Export, say what was lost, close the log. Nothing is exported afterwards."""
+    deadline = time.monotonic() + timeout_s
+    for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
+    with PROCESS.lock:
+        PROCESS.enabled = False  # a thread that goes on solving must not begin a new run now
+        recorder, PROCESS.recorder = PROCESS.recorder, None
+    if recorder is not None:
+        recorder.await_programs(timeout_s * FOR_PROGRAMS)
+        recorder.drain(deadline - time.monotonic() - for_the_log)
+    exports = _exports()
+    # What it gives up must be counted while there is a log to say it in.
+    if exports is not None and not exports.flush(deadline - time.monotonic() - for_the_log):
+        exports.stop(0.0, timeout_s)
+    if recorder is not None:
+        recorder.close(deadline - time.monotonic())
+    if exports is not None:
+        exports.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
+
+
+def _exports() -> Any:
+    """What was set up to be exported, if anything was."""
+    setup = sys.modules.get("soltrace.export.setup")
+    return None if setup is None else setup.EXPORTS
+
+
+def with_the_process(call: Callable[[], object]) -> None:
+    """Have this called when the process ends, before what was registered earlier."""
+    # Anew each time: what is registered last runs first, and must run before a provider set up meanwhile shuts down.
+    atexit.unregister(call)
+    atexit.register(call)
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        # Its forked children leave by `os._exit`, without what `atexit` has. Before their queues are joined (-5).
+        multiprocessing.util.Finalize(None, call, exitpriority=0)

@@ -1,0 +1,69 @@
+"""What metrics are told apart by: experiment, phase and solver, few of each whatever a user calls them.
+
+Host side, any thread. One table for the process, however often soltrace is configured: each new value costs the
+backend a series of every metric, for good.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from soltrace.names import EXPERIMENT, PHASE, SOLVER
+from soltrace.records import Phase
+
+OTHER: Final = "_OTHER"
+"""What is one too many; by OpenTelemetry's conventions for values that are not known beforehand."""
+EXPERIMENTS_AT_MOST: Final = 100
+"""Names. Beyond it somebody puts a seed or a date into them, which belongs into an attribute."""
+SOLVERS_AT_MOST: Final = 20
+"""diffrax has some thirty; a program uses two or three."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The passes that one series of a metric is about. There is one of each: equal is the same."""
+
+    experiment: str | None
+    phase: Phase
+    solver: str | None
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Under their wire names; what is not known is left out."""
+        values = {EXPERIMENT: self.experiment, PHASE: self.phase, SOLVER: self.solver}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Groups:
+    """The groups that there have been."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._experiments: set[str] = set()
+        self._solvers: set[str] = set()
+        self._known: dict[tuple[str | None, str, str | None], Group] = {}
+
+    def of(self, experiment: str | None, phase: Phase, solver: str | None) -> Group:
+        """The group of a pass. `solver` None: its start was not seen."""
+        with self._lock:
+            experiment = _bounded(experiment, self._experiments, EXPERIMENTS_AT_MOST)
+            solver = _bounded(solver, self._solvers, SOLVERS_AT_MOST)
+            return self._known.setdefault((experiment, phase, solver), Group(experiment, phase, solver))
+
+    def known(self) -> list[Group]:
+        """All of them, in the order in which they came."""
+        with self._lock:
+            return list(self._known.values())
+
+
+def _bounded(name: str | None, known: set[str], at_most: int) -> str | None:
+    if name is None or name in known:
+        return name
+    if len(known) >= at_most:
+        return OTHER
+    known.add(name)
+    return name
+
+
+GROUPS: Final = Groups()

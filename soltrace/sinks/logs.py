@@ -1,0 +1,89 @@
+"""OpenTelemetry log records: every record is one, with an event name, tied to its span.
+
+Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody takes log records, none is made. What a
+collector reads from the JSON log has the same fields: it does not matter which way an event went.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from opentelemetry import _logs as logs
+from opentelemetry._logs import LoggerProvider, NoOpLoggerProvider, SeverityNumber
+
+# For traces this has a public name. `Logger.enabled`, which could be asked instead, is as new as version 1.45.
+from opentelemetry._logs._internal import ProxyLoggerProvider
+from opentelemetry.util.types import AnyValue
+
+from soltrace import __version__
+from soltrace.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
+from soltrace.records import AnyRecord, Level
+from soltrace.sinks.otel import context_of, fitting, nanoseconds
+
+SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
+    "debug": ("DEBUG", SeverityNumber.DEBUG),
+    "info": ("INFO", SeverityNumber.INFO),
+    "warning": ("WARN", SeverityNumber.WARN),
+    "error": ("ERROR", SeverityNumber.ERROR),
+}
+_ELSEWHERE: Final = ("timestamp", "level", "event", "trace_id", "span_id")
+"""Fields that a log record has a place of its own for."""
+
+
+class OtelLogs:
+    """Emits each record as a log record."""
+
+    def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
+        """Emit to this provider; None: the global one, whenever it is set."""
+        self._provider = logger_provider
+        self._logger = logs.get_logger(SCOPE, __version__, logger_provider)
+        self._heard = False
+
+    def handle(self, record: AnyRecord) -> None:
+        """Emit one, if somebody takes it."""
+        if not self._somebody_listens():
+            return
+        event = str(record.__struct_config__.tag)
+        text, number = SEVERITY[record.level]
+        self._logger.emit(
+            timestamp=nanoseconds(record.timestamp),
+            context=context_of(record),
+            severity_text=text,
+            severity_number=number,
+            body=event,  # not the fields again: some stores find no text in a body that is no string
+            attributes=attributes_of(record),
+            event_name=event,
+        )
+
+    def _somebody_listens(self) -> bool:
+        if not self._heard:  # once there is a provider, it stays
+            provider = self._provider or logs.get_logger_provider()
+            self._heard = not isinstance(provider, ProxyLoggerProvider | NoOpLoggerProvider)
+        return self._heard
+
+    def flush(self, timeout_s: float) -> bool:
+        """Have the provider export what it has."""
+        provider = self._provider or logs.get_logger_provider()
+        force_flush = getattr(provider, "force_flush", None)  # the SDK's; not in the API
+        return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+
+    def close(self) -> None:
+        """Do nothing: the provider is not ours."""
+
+
+def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:
+    """The fields of a record under their wire names. The user's own come first: an SDK over its limit drops those."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    path, own = fields.pop("experiment"), fields.pop("attributes")
+    named: dict[str, AnyValue] = {} if path is None else {EXPERIMENT: path}
+    rest = {name: value for name, value in fields.items() if name not in _ELSEWHERE}
+    return named | dict(_flat(ATTRIBUTES, own)) | dict(_flat(PREFIX, rest))
+
+
+def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, AnyValue]]:
+    """Nested fields with dots between their names; what is null is left out."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)  # pyright: ignore[reportUnknownArgumentType] - of str, by JSON
+        elif value is not None:
+            yield prefix + name, fitting(value)

@@ -1,0 +1,165 @@
+"""Metrics, through OpenTelemetry's API alone. With no SDK there is nothing to count for, and nothing is counted.
+
+Host side, on the worker thread; counters and gauges are read by the thread that collects. Told apart only by what is
+bounded: experiment, phase, solver, status, outcome, event, stage, and never by a user's own attributes.
+"""
+
+from typing import Final
+
+from msgspec import UNSET
+from opentelemetry import metrics
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+
+# For traces this has a public name.
+from opentelemetry.metrics._internal import _ProxyMeterProvider  # pyright: ignore[reportPrivateUsage]
+
+from soltrace import __version__
+from soltrace.names import (
+    COMPILE_DURATION,
+    EVENT,
+    EVENTS_DROPPED,
+    EVENTS_EMITTED,
+    EXPORT_FAILURES,
+    LANES,
+    OUTCOME,
+    PASS_DURATION,
+    SCOPE,
+    SIGNAL,
+    STAGE,
+    STATUS,
+    STEPS,
+    WHAT,
+)
+from soltrace.records import (
+    AnyRecord,
+    PassEnded,
+    PassHeartbeat,
+    PassProgress,
+    PassStarted,
+    ProgramCompiled,
+    Steps,
+    TelemetryDropped,
+)
+from soltrace.sinks.counts import COUNTS
+from soltrace.sinks.gauges import GAUGES, Queue
+from soltrace.sinks.groups import GROUPS, Group
+from soltrace.sinks.open_passes import OpenPass, OpenPasses
+from soltrace.sinks.otel import context_of
+
+BUCKETS_S: Final = (
+    *(1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    *(60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0),
+)
+"""A solve takes from a tenth of a millisecond to ten hours; OpenTelemetry's own go from 5 to 10 000, of any unit."""
+EXPORTED: Final = {"span": "traces", "metric point": "metrics", "log record": "logs"}
+"""What is lost where an export fails, and the signal that it belongs to."""
+
+
+class Metrics:
+    """Counts records, and keeps the table that gauges are read from."""
+
+    def __init__(self, meter_provider: MeterProvider | None = None, *, queue: Queue | None = None) -> None:
+        """Make the instruments.
+
+        Args:
+            meter_provider: their provider; None: the global one, whenever it is set.
+            queue: tells how many events wait for being written, and how many may. Any thread.
+        """
+        self._provider, self._queue, self._open = meter_provider, queue, OpenPasses()
+        self._heard = False
+        meter = metrics.get_meter(SCOPE, __version__, meter_provider)
+        self._duration = meter.create_histogram(
+            PASS_DURATION, "s", "How long passes took.", explicit_bucket_boundaries_advisory=BUCKETS_S
+        )
+        self._compiling = meter.create_histogram(
+            COMPILE_DURATION, "s", "How long programs took to compile.", explicit_bucket_boundaries_advisory=BUCKETS_S
+        )
+        COUNTS.make(meter)
+        GAUGES.make(meter)
+        GAUGES.read(self._open, queue)
+
+    def handle(self, record: AnyRecord) -> None:
+        """Count one record."""
+        if not self._somebody_listens():
+            return
+        COUNTS.add(EVENTS_EMITTED, 1, EVENT, str(record.__struct_config__.tag))
+        match record:
+            case PassStarted():
+                self._open.start(record, GROUPS.of(record.experiment, record.phase, record.solver))
+            case PassProgress():
+                self._progressed(record)
+            case PassHeartbeat():
+                if (open_pass := self._open.find(record.pass_id)) is not None:
+                    open_pass.beat(record)
+            case PassEnded():
+                self._ended(record)
+            case ProgramCompiled():
+                self._compiled(record)
+            case TelemetryDropped():
+                _count_lost(record)
+            case _:
+                pass
+
+    def _somebody_listens(self) -> bool:
+        if not self._heard:  # once there is a provider, it stays
+            provider = self._provider or metrics.get_meter_provider()
+            self._heard = not isinstance(provider, _ProxyMeterProvider | NoOpMeterProvider)
+        return self._heard
+
+    def _progressed(self, record: PassProgress) -> None:
+        open_pass = self._open.find(record.pass_id)
+        if open_pass is None:
+            return
+        open_pass.moved(record)
+        if record.batch_index is UNSET and record.steps is not UNSET:
+            _count_steps(open_pass, record.steps)
+
+    def _ended(self, record: PassEnded) -> None:
+        open_pass = self._open.end(record.pass_id)
+        if open_pass is None:  # its start was not seen: nobody listened yet
+            open_pass = OpenPass(GROUPS.of(record.experiment, record.phase, None), record.timestamp, 0)
+        group = open_pass.group
+        # With its context, the exemplar of a bucket leads from a slow pass to its span.
+        self._duration.record(record.duration_s, {**group.attributes, STATUS: record.status}, context_of(record))
+        if record.steps is not UNSET:
+            _count_steps(open_pass, record.steps)
+        _count_lanes(record, group)
+
+    def _compiled(self, record: ProgramCompiled) -> None:
+        stages = ("trace", record.trace_s), ("lower", record.lower_s), ("compile", record.compile_s)
+        for stage, duration_s in stages:
+            if duration_s > 0.0:  # or else it was not needed
+                self._compiling.record(duration_s, {STAGE: stage}, context_of(record))
+
+    def flush(self, timeout_s: float) -> bool:
+        """Have the provider collect and export."""
+        provider = self._provider or metrics.get_meter_provider()
+        force_flush = getattr(provider, "force_flush", None)  # the SDK's; not in the API
+        return True if force_flush is None else bool(force_flush(timeout_s * 1000))
+
+    def close(self) -> None:
+        """Have the gauges read no more from here. The provider is not ours, and stays."""
+        GAUGES.forget(self._open, self._queue)
+
+
+def _count_steps(open_pass: OpenPass, steps: Steps) -> None:
+    """Count those that are new: counted only when a pass ends, an hour's steps would come in one moment."""
+    for outcome, number in open_pass.new_steps(steps):
+        COUNTS.add(STEPS, number, OUTCOME, outcome, open_pass.group)
+
+
+def _count_lanes(record: PassEnded, group: Group) -> None:
+    """Count both kinds, and be it none: a share can't be computed with a series that is not there."""
+    total, failed = 1, int(record.status == "error")
+    if record.lanes is not UNSET:
+        total, failed = record.lanes.total, record.lanes.failed
+    COUNTS.add(LANES, total - failed, STATUS, "ok", group)
+    COUNTS.add(LANES, failed, STATUS, "error", group)
+
+
+def _count_lost(record: TelemetryDropped) -> None:
+    signal = EXPORTED.get(record.what)
+    if signal is None:
+        COUNTS.add(EVENTS_DROPPED, record.dropped, WHAT, record.what)
+    else:
+        COUNTS.add(EXPORT_FAILURES, record.dropped, SIGNAL, signal)

@@ -1,0 +1,75 @@
+"""Make `diffrax.diffeqsolve` itself report, under whatever name a program calls it, and undo that.
+
+Traced side. `diffrax.diffeqsolve` is one object, a jit of equinox's. Each call of it first binds its arguments to the
+signature that the object holds, and only then looks for a compiled program, by what was bound. So that signature is
+the place to stand: one that puts a reporting adjoint among what it binds makes every call a call with that adjoint.
+"""
+
+import inspect
+from typing import Any, Final, Self
+
+import diffrax as dfx
+
+from soltrace import host
+from soltrace.traced.adjoint import TracedAdjoint, is_part_of_a_pass
+from soltrace.traced.meter import ProgressMeter
+from soltrace.traced.solve import reporting
+
+# Not another function in the place of `diffrax.diffeqsolve`: whoever said `from diffrax import diffeqsolve` before
+# would keep the old one, and a search of all modules finds no closures. Not inside diffrax's function either, nor in
+# its adjoints: that runs under a jit whose cache knows nothing of a patch, so it would go on tracing, or not tracing,
+# what was compiled before. An adjoint that is an argument is a part of the cache's key.
+_PLACE: Final = "_signature"
+
+
+class _Reporting(inspect.Signature):
+    """Binds as the signature does that it was made of, and lets the adjoint report."""
+
+    original: inspect.Signature
+    active: bool
+
+    @classmethod
+    def of(cls, original: inspect.Signature) -> Self:
+        """Make one that is active. It is equal to the original, also where a jit compares them."""
+        self = cls(list(original.parameters.values()), return_annotation=original.return_annotation)
+        self.original, self.active = original, True
+        return self
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        """Bind the arguments of a call."""
+        bound = super().bind(*args, **kwargs)
+        if self.active and host.enabled():
+            _let_report(bound.arguments)
+        return bound
+
+
+def _let_report(arguments: dict[str, Any]) -> None:
+    adjoint = arguments.get("adjoint", dfx.RecursiveCheckpointAdjoint())
+    if not isinstance(adjoint, dfx.AbstractAdjoint):
+        return  # diffrax says what is wrong
+    if isinstance(adjoint, TracedAdjoint) or is_part_of_a_pass(adjoint):
+        return
+    arguments["adjoint"] = reporting(adjoint)
+    if isinstance(arguments.get("progress_meter"), ProgressMeter):  # it would report the same pass, and less of it
+        arguments["progress_meter"] = dfx.NoProgressMeter()
+
+
+def patch() -> None:
+    """Let every solve from now on report, as `soltrace.diffeqsolve` does. Twice is once.
+
+    A solve that reports already, through `soltrace.diffeqsolve` or `soltrace.TracedAdjoint`, stays as it is. A function
+    of the user's own that was compiled before keeps what it was compiled with, until `jax.clear_caches()`; so it does
+    after `unpatch`.
+    """
+    signature = getattr(dfx.diffeqsolve, _PLACE)
+    if not isinstance(signature, _Reporting):
+        # The object is frozen, and is meant to be.
+        object.__setattr__(dfx.diffeqsolve, _PLACE, _Reporting.of(signature))
+
+
+def unpatch() -> None:
+    """Make `diffrax.diffeqsolve` what it was."""
+    signature = getattr(dfx.diffeqsolve, _PLACE)
+    if isinstance(signature, _Reporting):
+        signature.active = False  # equinox's modules are copied freely: a copy made meanwhile holds it too
+        object.__setattr__(dfx.diffeqsolve, _PLACE, signature.original)

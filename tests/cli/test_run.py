@@ -1,0 +1,275 @@
+"""`soltrace run`: to the program it is as if Python had been started with it, and its solves are in the log."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+PYTHON = [sys.executable]
+RUN = [sys.executable, "-m", "soltrace", "run"]
+DEADLINE_S = 120
+SOLVE = """
+import sys
+import diffrax, jax.numpy as jnp
+def solve():
+    return diffrax.diffeqsolve(diffrax.ODETerm(lambda t, y, args: -y), diffrax.Heun(), 0.0, 1.0, 0.25, jnp.array(1.0))
+solve()
+"""
+
+
+def start(command, directory, **environ):
+    """Run a command to its end, with nothing of OpenTelemetry's or ours in its environment but what is said."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SOLTRACE_"))}
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=directory,
+        env=inherited | environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def outcome(done):
+    """What whoever started it sees, but for the line that says where the log is."""
+    said = [line for line in done.stderr.splitlines() if not line.startswith("soltrace: logging to ")]
+    return done.returncode, done.stdout, said
+
+
+def events(directory):
+    """Everything in the logs of a directory."""
+    return [json.loads(line) for log in sorted(directory.glob("*.jsonl")) for line in log.read_text().splitlines()]
+
+
+def named(directory):
+    """The events of passes and experiments, with the experiment and the attributes that they carry."""
+    wanted = ("experiment.started", "experiment.ended", "pass.started", "pass.ended")
+    lines = [line for line in events(directory) if line["event"] in wanted]
+    return [(line["event"], line["experiment"], line["attributes"], line.get("status")) for line in lines]
+
+
+def write(directory, text, name="solve.py"):
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_same_output_and_a_log(tmp_path):
+    """Of a program with arguments of its own, options among them."""
+    alone = start([*PYTHON, PROGRAMS / "sweep.py", 4], tmp_path)
+    traced = start([*RUN, PROGRAMS / "sweep.py", 4], tmp_path, SOLTRACE_DIR="logs")
+    assert outcome(traced) == outcome(alone)
+    assert outcome(alone)[0] == 0
+    lines = [line for line in events(tmp_path / "logs") if line["event"] in {"pass.started", "pass.ended"}]
+    assert [(line["event"], line["phase"]) for line in lines] == [
+        ("pass.started", "forward"),
+        ("pass.ended", "forward"),
+    ]
+    assert (lines[0]["batch_shape"], lines[1]["lanes"]["finished"]) == ([4], 4)
+    steps = sum(int(line.split()[-2]) for line in alone.stdout.splitlines())
+    assert lines[1]["steps"]["accepted"] + lines[1]["steps"]["rejected"] == steps
+
+
+def test_our_options_end_where_the_program_begins(tmp_path):
+    """What follows its name is the program's, also what looks like ours. The log stays where it is to be."""
+    write(tmp_path, f"{SOLVE}print(sys.argv[1:])\nimport os; os.chdir('/')\nsolve()")
+    ours = ["--experiment", "fit", "--attributes", "seed=3,lr=1e-3", "--dir", "some runs"]
+    done = start([*RUN, *ours, "solve.py", "--dir", "x", "--", "-m"], tmp_path, SOLTRACE_ATTRIBUTES="seed=1,who=me")
+    assert (done.returncode, done.stdout) == (0, "['--dir', 'x', '--', '-m']\n")
+    attributes = {"seed": 3, "who": "me", "lr": 0.001}
+    assert named(tmp_path / "some runs") == [
+        ("experiment.started", "fit", attributes, None),
+        ("pass.started", "fit", attributes, None),
+        ("pass.ended", "fit", attributes, "ok"),
+        ("pass.started", "fit", attributes, None),
+        ("pass.ended", "fit", attributes, "ok"),
+        ("experiment.ended", "fit", attributes, "ok"),
+    ]
+    (log,) = (tmp_path / "some runs").iterdir()
+    assert done.stderr.startswith(f"soltrace: logging to {log};")
+
+
+WORLD = """
+import json, os, sys
+import neighbour
+main = sys.modules["__main__"]
+print(json.dumps([__name__, __file__, __package__, str(__spec__ and __spec__.name), sys.argv, sys.path[0], __cached__]))
+print(sorted(name for name in globals() if name != "__annotations__"))
+print(type(__builtins__).__name__, type(__loader__).__name__, main.__dict__ is globals())
+"""
+
+
+@pytest.mark.parametrize(
+    "how", [["some/solve.py"], ["-m", "some.solve"], ["-m", "whole"]], ids=["file", "module", "package"]
+)
+@pytest.mark.parametrize("safe", [{}, {"PYTHONSAFEPATH": "1", "PYTHONPATH": "some:."}], ids=["path", "safe path"])
+def test_the_world_is_as_python_makes_it(how, safe, tmp_path):
+    """Names, arguments and path: what a program may look at."""
+    write(tmp_path, WORLD, "some/solve.py")
+    write(tmp_path, WORLD, "whole/__main__.py")
+    write(tmp_path, "", "neighbour.py")
+    write(tmp_path, "", "some/neighbour.py")
+    alone = start([*PYTHON, *how, "--lr", "3"], tmp_path, **safe)
+    assert alone.returncode == 0, alone.stderr
+    assert outcome(start([*RUN, *how, "--lr", "3"], tmp_path, **safe)) == outcome(alone)
+
+
+ENDINGS = {
+    "an exception": "def fail():\n    raise ValueError('no') from KeyError('why')\nfail()",
+    "in an except clause": "try:\n    1 / 0\nexcept ZeroDivisionError:\n    [][1]",
+    "exit with a number": "import sys; sys.exit(7)",
+    "exit with words": "import sys; sys.exit('that was it')",
+    "exit with nothing": "raise SystemExit",
+    "no Python": "for",
+    "not even text": "x = '\\x00",
+    "an interrupt": "raise KeyboardInterrupt",
+    "a signal": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+    "a broken pipe": "raise BrokenPipeError(32, 'Broken pipe')",
+    "a hook of its own": "import sys\nsys.excepthook = lambda *error: print(error[0], error[2].tb_lineno)\n\n1 / 0",
+    "at exit": "import atexit, sys\natexit.register(lambda: print(sys.modules['__main__'].x))\nexit(x := 3)",
+    "a thread": "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.3), print('late'))).start()",
+    "by os._exit": "import os; print('now', flush=True); os._exit(4)",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_it_ends_as_under_python(ending, tmp_path):
+    """Exit status, output, and the traceback word by word: there is no frame of ours in it."""
+    write(tmp_path, f"print('begins')\n{ENDINGS[ending]}\n")
+    alone = start([*PYTHON, "solve.py"], tmp_path)
+    assert outcome(start([*RUN, "solve.py"], tmp_path)) == outcome(alone)
+
+
+@pytest.mark.parametrize("ending", ["an exception", "no Python", "an interrupt", "at exit"])
+def test_a_module_ends_as_under_python(ending, tmp_path):
+    """But that Python shows some frames of its own above the module's: they tell nothing."""
+    write(tmp_path, f"{ENDINGS[ending]}\n", "fit.py")
+    status, printed, said = outcome(start([*PYTHON, "-m", "fit"], tmp_path))
+    shown = [line for line in said if "<frozen " not in line]
+    if ending == "no Python":  # all the frames were Python's
+        assert shown.pop(0).startswith("Traceback")
+    assert outcome(start([*RUN, "-m", "fit"], tmp_path)) == (status, printed, shown)
+
+
+def test_an_experiment_ends_with_the_program(tmp_path):
+    """With its error, if it had one; what it had solved is told."""
+    write(tmp_path, f"{SOLVE}1 / 0")
+    done = start([*RUN, "--dir", "logs", "--experiment", "fit", "solve.py"], tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "ZeroDivisionError: division by zero")
+    last = events(tmp_path / "logs")[-1]
+    assert (last["event"], last["status"], last["error"]) == (
+        "experiment.ended",
+        "error",
+        "ZeroDivisionError: division by zero",
+    )
+
+
+def test_children(tmp_path):
+    """Pickles, multiprocessing's children and forks find the program as their main module."""
+    program = """
+import multiprocessing, os, pickle, sys
+class Point:
+    pass
+def work(x):
+    return type(x).__name__, __name__
+if __name__ == "__main__":
+    print(type(pickle.loads(pickle.dumps(Point()))) is Point)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(work, [Point()]))
+"""
+    write(tmp_path, program)
+    alone = start([*PYTHON, "solve.py"], tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert outcome(start([*RUN, "solve.py"], tmp_path)) == outcome(alone)
+
+
+def test_a_program_that_is_terminated(tmp_path):
+    """The signal is the program's own: it ends by it as under Python, and what was solved is in the log."""
+    write(tmp_path, f"{SOLVE}import soltrace, time\nsoltrace.flush()\nprint('solved', flush=True)\ntime.sleep(100)")
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path / "logs")}
+    with subprocess.Popen([*RUN, "solve.py"], cwd=tmp_path, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"solved\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == -signal.SIGTERM
+    assert named(tmp_path / "logs") == [("pass.started", None, {}, None), ("pass.ended", None, {}, "ok")]
+
+
+def test_disabled_it_only_runs_the_program(tmp_path):
+    """Not a file, not a word."""
+    write(tmp_path, f"{SOLVE}print('done')")
+    done = start([*RUN, "solve.py"], tmp_path, SOLTRACE_DISABLED="true")
+    assert (outcome(done), done.stderr, [path.name for path in tmp_path.iterdir()]) == (
+        (0, "done\n", []),
+        "",
+        ["solve.py"],
+    )
+
+
+def test_it_needs_no_package_of_the_instrumentors(tmp_path):
+    """Only the zero-code extra brings it; here it is as if it were not installed."""
+    write(tmp_path, f"{SOLVE}print('opentelemetry.instrumentation' in sys.modules)")
+    write(tmp_path, "import sys; sys.modules['opentelemetry.instrumentation'] = None", "sitecustomize.py")
+    program = "import sitecustomize, sys; from soltrace.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = start([*PYTHON, "-c", program, "run", "--dir", "logs", "solve.py"], tmp_path)
+    assert (done.returncode, len(named(tmp_path / "logs"))) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments,status,said",
+    [
+        ([], 2, "soltrace run: which program? A file or -m MODULE is missing; see soltrace run --help"),
+        (["-m"], 2, "soltrace run: which program? A file or -m MODULE is missing; see soltrace run --help"),
+        (["none.py"], 2, "soltrace run: can't open none.py: No such file or directory"),
+        (["-m", "no_such_module"], 1, "soltrace run: No module named no_such_module"),
+        (["-m", "xml"], 1, "soltrace run: No module named xml.__main__"),
+        (["-m", "no.such"], 1, "soltrace run: No module named 'no'"),
+        (["--otlp", "none.py"], 2, "soltrace run: can't open none.py: No such file or directory"),
+        (["--attributes", "seed", "x.py"], 2, "must be like seed=3,lr=1e-3; not so: 'seed'"),
+        (["--experiment", "", "x.py"], 2, "soltrace run: error: argument --experiment: must not be empty"),
+        (["--otlp", "ftp://host", "x.py"], 2, "must be a URL like http://localhost:4318, got 'ftp://host'"),
+        (
+            ["--dir", "/proc/none", "x.py"],
+            2,
+            "cannot make /proc/none: No such file or directory; choose another with --dir",
+        ),
+        (["--exp", "fit", "x.py"], 2, "soltrace: error: unrecognized arguments: --exp"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_of_the_command_line(arguments, status, said, tmp_path):
+    """Each is said in one line, before anything runs."""
+    write(tmp_path, "print('runs')", "x.py")
+    done = start([*RUN, *arguments], tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_without_the_exporters_it_says_what_to_install(tmp_path):
+    """The extra is named."""
+    program = (
+        "import sys; sys.modules['opentelemetry.exporter'] = None; from soltrace.cli import main; sys.exit(main())"
+    )
+    done = start([*PYTHON, "-c", program, "run", "--otlp", "x.py"], tmp_path)
+    assert outcome(done) == (
+        2,
+        "",
+        ["soltrace run: --otlp needs OpenTelemetry's exporters, not installed here: pip install 'soltrace[otlp]'"],
+    )
+
+
+def test_a_collector_that_is_not_there_costs_nothing(tmp_path):
+    """An endpoint after `--otlp` is ours, a program is not; the run ends soon, and the program's output is its own."""
+    write(tmp_path, f"{SOLVE}print(sys.argv)")
+    began = time.monotonic()
+    done = start([*RUN, "--dir", "logs", "--otlp", "http://127.0.0.1:9", "solve.py", "http://x"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, "['solve.py', 'http://x']\n")
+    assert len(named(tmp_path / "logs")) == 2
+    assert time.monotonic() - began < 60

@@ -1,0 +1,188 @@
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from soltrace.export.batch import Batch, Limits
+
+SLOW = Limits(delay_s=3600.0, queue_size=100, batch_size=10)
+
+
+class Backend:
+    """Takes batches; may be told to fail, or to hang until it is released."""
+
+    def __init__(self):
+        self.taken = []
+        self.fails = False
+        self.entered, self.released = threading.Event(), threading.Event()
+        self.released.set()
+        self.lost = Counter()
+
+    def export(self, batch):
+        self.entered.set()
+        self.released.wait(30)
+        if not self.fails:
+            self.taken.append(list(batch))
+        return not self.fails
+
+    def lose(self, lost, reason):
+        self.lost[reason] += lost
+
+    def hang(self):
+        self.entered.clear()
+        self.released.clear()
+
+
+@pytest.fixture
+def backend():
+    return Backend()
+
+
+@pytest.fixture
+def make(backend):
+    """Make a batch; it ends with the test."""
+    made = []
+
+    def make(limits=SLOW, **options):
+        made.append(Batch(backend.export, backend.lose, limits, **options))
+        return made[-1]
+
+    yield make
+    backend.released.set()
+    for batch in made:
+        batch.stop(10.0)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_items_are_exported_in_order_when_a_batch_is_full(make, backend):
+    """Nobody has to flush; what is no full batch waits."""
+    batch = make()
+    for item in range(25):
+        batch.put(item)
+    wait_for(lambda: len(backend.taken) == 2)
+    assert backend.taken == [list(range(10)), list(range(10, 20))]
+    assert batch.flush(10.0)
+    assert backend.taken[2:] == [list(range(20, 25))]
+
+
+def test_items_are_exported_after_a_delay(make, backend):
+    """However few they are."""
+    batch = make(Limits(0.01, 100, 10))
+    batch.put(1)
+    wait_for(lambda: backend.taken == [[1]])
+    batch.put(2)
+    wait_for(lambda: backend.taken == [[1], [2]])
+
+
+def test_a_full_queue_drops_the_oldest_and_counts_it(make, backend):
+    """Putting never waits for the backend, and what it drops is counted."""
+    batch = make(Limits(3600.0, 10, 10))
+    backend.hang()
+    for item in range(10):
+        batch.put(item)
+    assert backend.entered.wait(10)
+    for item in range(10, 25):
+        batch.put(item)
+    backend.released.set()
+    assert batch.flush(10.0)
+    assert backend.taken == [list(range(10)), list(range(15, 25))]
+    assert backend.lost == {"queue full": 5}
+
+
+def test_a_batch_that_fails_is_counted(make, backend):
+    """Once, and before a flush that waits for it returns; the next one may arrive."""
+    batch = make()
+    backend.fails = True
+    batch.put(1)
+    batch.put(2)
+    assert batch.flush(10.0)
+    assert backend.lost == {"export failed": 2}
+    backend.fails = False
+    batch.put(3)
+    assert batch.flush(10.0)
+    assert (backend.taken, backend.lost) == ([[3]], {"export failed": 2})
+
+
+def test_a_flush_waits_no_longer_than_it_may(make, backend):
+    """The backend hangs; nothing is lost by that yet."""
+    batch = make()
+    backend.hang()
+    batch.put(1)
+    began = time.monotonic()
+    assert not batch.flush(0.1)
+    assert time.monotonic() - began < 5
+    assert backend.lost == {}
+    backend.released.set()
+    assert batch.flush(10.0)
+    assert backend.taken == [[1]]
+
+
+def test_a_flush_does_not_wait_for_what_comes_later(make, backend):
+    """Who goes on putting does not keep who flushes."""
+    batch = make(Limits(3600.0, 1000, 1))
+    stop = threading.Event()
+
+    def put():
+        while not stop.is_set():
+            batch.put(0)
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    assert batch.flush(30.0)
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_given_up_is_counted_once(fails, make, backend):
+    """What waits and what is in hand, whatever becomes of that afterwards; and what comes too late."""
+    batch = make(size=lambda item: item)
+    backend.hang()
+    backend.fails = fails
+    batch.put(1)
+    assert not batch.flush(0.0)
+    assert backend.entered.wait(10)
+    batch.put(10)
+    assert batch.stop(0.05) == 11
+    batch.put(100)
+    assert backend.lost == {"not exported in time": 111}
+    backend.released.set()
+    wait_for(lambda: not batch._thread.is_alive())
+    assert backend.lost == {"not exported in time": 111}
+
+
+def test_stopping_exports_what_is_there(make, backend):
+    """And ends the thread."""
+    batch = make()
+    for item in range(15):
+        batch.put(item)
+    assert batch.stop(10.0) == 0
+    assert [item for taken in backend.taken for item in taken] == list(range(15))
+    assert backend.lost == {}
+    wait_for(lambda: not batch._thread.is_alive())
+    assert batch.stop(10.0) == 0
+
+
+def test_the_child_of_a_fork_begins_empty(run):
+    """What waits is the parent's; the child exports its own."""
+    program = """
+import os
+from soltrace.export.batch import Batch, Limits
+taken = []
+batch = Batch(lambda batch: not taken.extend(batch), print, Limits(3600.0, 100, 10))
+batch.put("parent's")
+if (child := os.fork()) == 0:
+    batch.put("child's")
+    print(batch.flush(10.0), taken, flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1], batch.flush(10.0), taken)
+"""
+    done = run(program, "-W", "ignore::DeprecationWarning")  # of forks, from Python 3.12 on
+    assert done.stdout == """True ["child's"]\n0 True ["parent's"]\n"""

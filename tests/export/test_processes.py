@@ -1,0 +1,145 @@
+from collections import Counter
+
+import pytest
+
+FORKING = ("-W", "ignore::DeprecationWarning")
+"""From Python 3.12 on it warns of forks in a process that has threads."""
+FORKS = {
+    "fork": """
+import os
+solve()
+soltrace.flush()
+if (child := os.fork()) == 0:
+    solve(); solve()
+    raise SystemExit
+print(os.waitpid(child, 0)[1])
+solve()
+""",
+    "multiprocessing": """
+import multiprocessing
+def work():
+    solve(); solve()
+solve()
+soltrace.flush()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+print(child.exitcode)
+solve()
+""",
+    "configured": """
+import os
+soltrace.configure(attributes={"seed": 3})
+if (child := os.fork()) == 0:
+    solve(); solve()
+    raise SystemExit
+print(os.waitpid(child, 0)[1])
+solve(); solve()
+""",
+}
+
+
+@pytest.mark.parametrize("way", FORKS)
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+def test_a_forked_child_exports_its_own(transport, way, request, run):
+    """Under an instance and a process id of its own, and nothing of its parent's; nobody hangs."""
+    backend = request.getfixturevalue("backend" if transport == "http" else "grpc_backend")
+    protocol = "grpc" if transport == "grpc" else "http/protobuf"
+    done = run(FORKS[way], *FORKING, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+    assert (done.returncode, done.stdout, done.said) == (0, "0\n", [])
+
+    def counts(signal):
+        return Counter((who["service.instance.id"], who["process.pid"]) for who, _ in backend.of(signal))
+
+    spans = counts("traces")
+    assert sorted(spans.values()) == [2, 2]
+    assert len({instance for instance, _ in spans}) == len({pid for _, pid in spans}) == 2
+    assert counts("logs") == dict.fromkeys(spans, 5)
+    durations = {
+        (who["service.instance.id"], who["process.pid"]): metric.histogram.data_points[0].count
+        for who, metric in backend.of("metrics")
+        if metric.name == "soltrace.pass.duration"
+    }
+    assert durations == dict.fromkeys(spans, 2)
+
+
+def test_a_child_does_not_export_what_waits_in_its_parent(backend, run):
+    """Once, by the parent; also the sums of its metrics."""
+    program = """
+import os
+for _ in range(5): solve()
+host.process.PROCESS.recorder.drain(10)  # the spans have ended, and wait; the metrics have been counted
+if (child := os.fork()) == 0:
+    raise SystemExit
+print(os.waitpid(child, 0)[1])
+"""
+    done = run(program, *FORKING, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, done.stdout, done.said) == (0, "0\n", [])
+    assert set(Counter(span.span_id for _, span in backend.of("traces")).values()) == {1}
+    assert len(backend.of("traces")) == 5
+    assert len({who["process.pid"] for signal in ("traces", "logs", "metrics") for who, _ in backend.of(signal)}) == 1
+
+
+def test_a_child_forked_in_an_outage_does_not_hang(backend, run):
+    """While its parent's exporter waits for an answer that never comes."""
+    backend.answer = "hang"
+    program = """
+import os
+soltrace.configure(exit_timeout_s=1.0)
+solve()
+soltrace.flush(0.5)
+if (child := os.fork()) == 0:
+    solve()
+    raise SystemExit
+print(os.waitpid(child, 0)[1])
+"""
+    done = run(program, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (0, "0\n", False)
+    assert done.took_s < 10
+
+
+@pytest.mark.parametrize("answer", ["ok", "hang"])
+def test_leaving_without_ceremony_is_no_harm(answer, backend, run):
+    """`os._exit` leaves at once and silently."""
+    backend.answer = answer
+    done = run("solve(); import os; os._exit(3)", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, done.said) == (3, [])
+    assert done.took_s < 4
+
+
+@pytest.mark.parametrize("answer", ["ok", "hang"])
+def test_a_thread_may_solve_until_the_end(answer, backend, run, tmp_path):
+    """A daemon thread in the midst of it neither keeps the process nor makes it complain, nor begins a new run."""
+    backend.answer = answer
+    program = """
+import threading, time
+soltrace.configure(exit_timeout_s=3.0)
+def forever():
+    while True:
+        solve()
+        time.sleep(0.001)  # what is compiled runs without the interpreter's lock
+for _ in range(2): threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.3)
+"""
+    done = run(program, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, "Traceback" in done.stderr, "Fatal" in done.stderr) == (0, False, False)
+    assert done.took_s < 10
+    assert len(backend.of("traces")) > 0
+    assert len(list(tmp_path.glob("logs/*.jsonl"))) == 1
+
+
+def test_an_exception_that_ends_the_program_loses_nothing(backend, run):
+    """Its own traceback is all that is said."""
+    done = run("solve(); raise SystemExit(7)", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, done.said, backend.spans) == (7, [], ["diffeqsolve forward"])
+
+
+def test_the_programs_own_spans_go_the_same_way(backend, run):
+    """A provider that we set up is everybody's; what ends after our last solve is exported too."""
+    program = """
+from opentelemetry import trace
+solve()
+trace.get_tracer("mine").start_span("mine").end()
+"""
+    run(program, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert backend.spans == ["diffeqsolve forward", "mine"]

@@ -1,0 +1,94 @@
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+from soltrace.detector import NAMES, SoltraceResourceDetector
+from soltrace.resource import SCHEDULERS, devices, resource
+
+
+def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):
+    """The whole of it, in a task of an array."""
+    for name, value in {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    found = dict(SoltraceResourceDetector().detect().attributes)
+    for key in devices():  # another test may have used jax
+        del found[NAMES[key]]
+    assert found == {
+        "host.name": socket.gethostname(),
+        "process.pid": os.getpid(),
+        "process.command": sys.argv[0],
+        "process.executable.name": Path(sys.executable).name,
+        "process.executable.path": sys.executable,
+        "process.runtime.name": "cpython",
+        "process.runtime.version": platform.python_version(),
+        "soltrace.version": version("soltrace"),
+        "soltrace.jax.version": version("jax"),
+        "soltrace.jaxlib.version": version("jaxlib"),
+        "soltrace.diffrax.version": version("diffrax"),
+        "soltrace.scheduler.name": "slurm",
+        "soltrace.scheduler.job": "7",
+        "soltrace.scheduler.array_task": "2",
+        "soltrace.scheduler.rank": "1",
+    }
+
+
+def test_kubernetes_has_names_of_its_own(monkeypatch):
+    """OpenTelemetry has conventions for these."""
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_NAME": "fit", "JOB_COMPLETION_INDEX": "2"}
+    for name, value in (environ | {"POD_NAME": "fit-2-x7k", "POD_NAMESPACE": "lab", "NODE_NAME": "n3"}).items():
+        monkeypatch.setenv(name, value)
+    found = SoltraceResourceDetector().detect().attributes
+    assert {name: value for name, value in found.items() if name.startswith(("k8s.", "soltrace.scheduler."))} == {
+        "k8s.job.name": "fit",
+        "k8s.pod.name": "fit-2-x7k",
+        "k8s.namespace.name": "lab",
+        "k8s.node.name": "n3",
+        "soltrace.scheduler.name": "kubernetes",
+        "soltrace.scheduler.job": "fit",
+        "soltrace.scheduler.array_task": "2",
+    }
+
+
+def test_every_fact_has_a_name_of_its_own():
+    """And none is both a value and a namespace."""
+    facts = {*resource({}), *(key for scheduler in SCHEDULERS.values() for key in scheduler.variables)}
+    facts |= {"scheduler", "backend", "devices", "device_kinds", "process_index", "process_count"}
+    assert set(NAMES) == facts
+    names = {*NAMES.values(), "k8s.job.name", "process.executable.name", "process.runtime.name"}
+    assert [(one, other) for one in names for other in names if other.startswith(f"{one}.")] == []
+
+
+def test_the_sdk_finds_it_and_jax_is_left_alone():
+    """By OpenTelemetry's variable; devices are told if jax has started, and jax is not started for it."""
+    program = """
+import json, sys
+from opentelemetry.sdk.resources import Resource
+before = Resource.create().attributes
+imported = "jax" in sys.modules
+import jax
+jax.numpy.zeros(1)
+after = Resource.create().attributes
+new = {name: after[name] for name in set(after) - set(before)}
+print(json.dumps([before["soltrace.jax.version"], imported, new]))
+"""
+    environ = os.environ | {"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "soltrace"}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [
+        version("jax"),
+        False,
+        {
+            "soltrace.jax.backend": "cpu",
+            "soltrace.jax.devices": 4,
+            "soltrace.jax.device_kinds": ["cpu"],
+            "soltrace.jax.process_index": 0,
+            "soltrace.jax.process_count": 1,
+        },
+    ]
+    (entry,) = entry_points(group="opentelemetry_resource_detector", name="soltrace")
+    assert entry.load() is SoltraceResourceDetector

@@ -9,7 +9,7 @@ STAMP := .venv/installed.stamp
 SOURCES := soltrace tests benchmarks scripts dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test servers check format bench pins tmux
+.PHONY: help env demo test servers check format bench pins programs
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter):"
@@ -29,7 +29,7 @@ demo: $(STAMP) ## fit a model to lynx and hare pelts, and watch its passes
 	@$(BIN)/soltrace demo $(DEMO_ARGS)
 
 # loadgroup: the tests that share the real servers run in one of the two processes
-test: $(STAMP) tmux servers ## run every test, in two processes and in random order
+test: $(STAMP) programs servers ## run every test, in two processes and in random order
 	@echo "==> pytest -n 2 --dist loadgroup $(PYTEST_ARGS)"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
@@ -56,5 +56,5 @@ pins: ## write constraints.txt anew from a fresh environment
 	@$(PYTHON) scripts/check_python.py
 	@PYTHON="$(PYTHON)" scripts/pins.sh
 
-tmux: # the terminal view is tested in a real terminal
-	@scripts/need_tmux.sh
+programs: # that the tests use, from the system's packages
+	@scripts/need.sh

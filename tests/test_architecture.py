@@ -67,6 +67,9 @@ FORBIDDEN: dict[str, set[str]] = {
     "soltrace.reading": NUMERICAL
     | TELEMETRY
     | {"numpy", "soltrace.traced", "soltrace.host", "soltrace.sinks", "soltrace.cli", "soltrace.config"},
+    "soltrace.report": NUMERICAL
+    | TELEMETRY
+    | {"numpy", "rich", "soltrace.traced", "soltrace.host", "soltrace.sinks", "soltrace.cli", "soltrace.config"},
     "soltrace.cli.run": NUMERICAL | TELEMETRY | {"numpy", "soltrace.traced", "soltrace.host", "soltrace.sinks"},
     "soltrace.cli.demo": NUMERICAL | TELEMETRY | {"soltrace.traced", "soltrace.host", "soltrace.sinks"},
     "soltrace.cli": NUMERICAL
@@ -166,12 +169,22 @@ def test_importing_soltrace_imports_nothing_heavy():
     assert loaded_after("import soltrace") & heavy == set()
 
 
-@pytest.mark.parametrize("command", ["run", "tail", "demo"])
+@pytest.mark.parametrize("command", ["run", "tail", "demo", "report", "convert", "formats", "completion"])
 def test_the_command_line_imports_neither_jax_nor_opentelemetry(command):
     """`soltrace tail` on a login node starts at once, and so does the help of every command."""
-    program = f"from soltrace.cli import main\ntry: main(['{command}', '--help'])\nexcept SystemExit: pass"
-    heavy = {"jax", "jaxlib", "diffrax", "opentelemetry", "structlog", "numpy"}
+    # Quietly: a help may name a library too.
+    program = (
+        "import io; from contextlib import redirect_stdout, suppress; from soltrace.cli import main\n"
+        f"with suppress(SystemExit), redirect_stdout(io.StringIO()): main(['{command}', '--help'])"
+    )
+    heavy = {"jax", "jaxlib", "diffrax", "opentelemetry", "structlog", "numpy", "duckdb", "jinja2", "vl_convert"}
     assert loaded_after(program) & heavy == set()
+
+
+def test_what_the_extra_report_installs_is_imported_only_by_who_asks_for_a_report():
+    """Its modules can be imported where it is not installed."""
+    modules = ", ".join(module_of(file) for file in FILES if within(module_of(file), "soltrace.report"))
+    assert loaded_after(f"import {modules}") & {"duckdb", "jinja2", "vl_convert", "jax", "opentelemetry"} == set()
 
 
 def test_zero_code_imports_no_jax_before_the_program_does():
@@ -205,6 +218,10 @@ def test_no_file_is_too_long():
         "py.typed",
         "schema.json",
         "data/lynx_hare.csv",
+        "formats/lnav.json",
+        "formats/hl.toml",
+        "report/page/page.html.j2",
+        "report/sql/load.sql",
     ],
 )
 def test_what_is_not_code_is_shipped(name):

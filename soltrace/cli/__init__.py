@@ -18,6 +18,10 @@ COMMANDS: Final = {
     "run": ("soltrace.cli.run", "run a Python program, unchanged, and trace its solves"),
     "tail": ("soltrace.cli.tail", "follow logs: a live view on a terminal, else a readable line per event"),
     "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
+    "report": ("soltrace.cli.report", "say what logs hold as a whole: a page, Markdown or JSON"),
+    "convert": ("soltrace.cli.convert", "write logs as one Parquet file"),
+    "formats": ("soltrace.cli.formats", "have the log viewers lnav and hl read the log well"),
+    "completion": ("soltrace.cli.completion", "print what your shell needs to complete all of this"),
 }
 """Module and one line of help of each command, by its name."""
 RUN: Final = "run"

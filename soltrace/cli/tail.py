@@ -1,116 +1,119 @@
 """`soltrace tail`: look at logs while they are written, or afterwards."""
 
 import argparse
+import gc
 import os
 import select
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
+
+from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, add_arguments, since_until
 
 if TYPE_CHECKING:
     import io
 
     from soltrace.reading.follow import Follower
+    from soltrace.reading.outcome import Outcome
     from soltrace.reading.problems import Problems
+    from soltrace.reading.reader import Reader, Show
     from soltrace.reading.select import Selection
 
-DEFAULT_DIRECTORY: Final = "soltrace-runs"
-DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
+__all__ = ["DEFAULT_DIRECTORY", "DIRECTORY_VARIABLE", "add_arguments", "run"]
+
 _USAGE_ERROR: Final = 2
-
-_DESCRIPTION: Final = """\
-Follow soltrace's logs. On a terminal: a live view with a row per open pass; what has ended scrolls above.
-Anywhere else, or with --plain: one readable line per event. Ctrl-C leaves."""
-_EPILOG: Final = """\
-examples:
-  soltrace tail                            follow everything in soltrace-runs/
-  soltrace tail /scratch/me/runs           the logs of a job, those that appear later too
-  soltrace tail --no-follow run.jsonl      read a log to its end
-  soltrace tail --experiment fit           one experiment and those inside it
-  soltrace tail --event '*.ended' --plain  only how things ended
-  soltrace tail --json --phase backward | jq .progress
-
-exit status: 0, 2 if there is nothing to read, 130 after Ctrl-C"""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `soltrace tail` takes."""
-    parser.description = _DESCRIPTION
-    parser.epilog = _EPILOG
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="PATH",
-        help=f"log files, or directories of *.jsonl (default: ${DIRECTORY_VARIABLE}, or {DEFAULT_DIRECTORY}/)",
-    )
-    parser.add_argument("--no-follow", action="store_true", help="leave at the end of what is there")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--plain", action="store_true", help="a line per event on a terminal too")
-    form.add_argument("--json", action="store_true", help="pass the chosen lines on as they stand in the log")
-    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the local time")
-    chosen = parser.add_argument_group("what is shown", "Each may be given more than once: any of them will do.")
-    chosen.add_argument("--phase", action="append", default=[], choices=("forward", "backward"))
-    chosen.add_argument(
-        "--experiment", action="append", default=[], metavar="NAME", help="and those inside it; * ? [ ]"
-    )
-    chosen.add_argument("--event", action="append", default=[], metavar="NAME", help="for instance pass.ended; * ? [ ]")
+_LONGEST_MESSAGE: Final = 2000
+_AFTER_UNTIL: Final = timedelta(seconds=2)
+"""Lines of that time may still be under way."""
+GARBAGE: Final = 100_000
+"""Objects made between two looks for cycles. Records hold none, and looking through them takes a third of the time."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace tail` does."""
     # Here and not above: `--help` and the other commands do without.
     from soltrace.reading.follow import Follower
+    from soltrace.reading.outcome import PATIENCE_S, Outcome
+    from soltrace.reading.prefilter import prefilter
     from soltrace.reading.select import Selection
 
     paths: list[Path] = args.paths or [Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)]
     if complaint := _complaint(paths, follow=not args.no_follow):
         return _say(complaint) or _USAGE_ERROR
-    selection = Selection(tuple(args.phase), tuple(args.experiment), tuple(args.event))
-    follower = Follower(paths, _say)
+    if args.where is not None and (names := args.where.unknown()):
+        _say(f"no record has a field {', '.join(names)}: is it misspelt?")
+    since, until = since_until(args, datetime.now(UTC) if args.utc else datetime.now().astimezone())
+    selection = Selection(tuple(args.phase), tuple(args.experiment), tuple(args.event), since, until, args.where)
+    outcome = Outcome(args.patience or PATIENCE_S) if args.until_done else None
+    # How passes end is to be seen, whatever is shown.
+    skip = prefilter(selection.events if outcome is None else (), since)
+    follower = Follower(paths, _say, skip=skip)
+    gc.set_threshold(GARBAGE)
     # A value may hold what the output's encoding has no sign for.
     cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")
-    if args.no_follow or args.plain or args.json or not _animated():
-        return _lines(args, follower, selection)
-    return _live(args, paths, follower, selection)
+    if args.no_follow or args.plain or args.json or args.csv or not _animated():
+        return _lines(args, follower, selection, outcome)
+    return _live(args, paths, follower, selection, outcome)
 
 
-def _lines(args: argparse.Namespace, follower: "Follower", selection: "Selection") -> int:
-    from soltrace.reading.json_lines import JsonView
-    from soltrace.reading.plain import PlainView
-    from soltrace.reading.reader import Reader, Show
+def _lines(args: argparse.Namespace, follower: "Follower", selection: "Selection", outcome: "Outcome | None") -> int:
+    from soltrace.reading.reader import Reader
 
-    tick = _flush_while_read()
-    if args.json:
-        show = Show(JsonView(sys.stdout.buffer, terminal=sys.stdout.isatty()).feed, tick)
-    else:
-        show = Show.plain(PlainView(sys.stdout.write, UTC if args.utc else None), tick)
-    reader = Reader(follower, show, selection, unknown=args.json)
+    reader = Reader(follower, _show(args), selection, unknown=args.json, last=args.last, outcome=outcome)
     with _summarised(reader.problems):
         if args.no_follow:
             reader.once()
-        else:
-            reader.follow(threading.Event())
-    return 0
+            return 0
+        return _follow(reader, selection, outcome)
 
 
-def _live(args: argparse.Namespace, paths: Sequence[Path], follower: "Follower", selection: "Selection") -> int:
+def _show(args: argparse.Namespace) -> "Show":
+    from soltrace.reading.reader import Show
+
+    tick = _flush_while_read()
+    if args.json:
+        from soltrace.reading.json_lines import JsonView
+
+        return Show(JsonView(sys.stdout.buffer, terminal=sys.stdout.isatty()).feed, tick)
+    if args.csv:
+        from soltrace.reading.csv_lines import CsvView
+
+        return Show(CsvView(sys.stdout.write, terminal=sys.stdout.isatty()).feed, tick)
+    from soltrace.reading.plain import PlainView
+
+    return Show.plain(PlainView(sys.stdout.write, UTC if args.utc else None), tick)
+
+
+def _live(
+    args: argparse.Namespace,
+    paths: Sequence[Path],
+    follower: "Follower",
+    selection: "Selection",
+    outcome: "Outcome | None",
+) -> int:
     # rich takes its time to import, and plain lines do without.
     from rich.console import Console
 
+    from soltrace.reading.keyboard import Keyboard
     from soltrace.reading.live import LiveView
     from soltrace.reading.reader import Reader, Show
 
     title = ", ".join(str(path) for path in paths)
-    view = LiveView(Console(), title=title, zone=UTC if args.utc else None)
-    reader = Reader(follower, Show.live(view), selection)
+    view = LiveView(Console(), title=title, zone=UTC if args.utc else None, keyboard=Keyboard())
+    reader = Reader(follower, Show.live(view, view.listen), selection, last=args.last, outcome=outcome)
     with _summarised(reader.problems), view:
-        reader.follow(threading.Event())
-    return 0
+        return _follow(reader, selection, outcome)
+
+
+def _follow(reader: "Reader", selection: "Selection", outcome: "Outcome | None") -> int:
+    """Follow until what was waited for has come, and tell the exit status."""
+    end = None if selection.until is None else selection.until + _AFTER_UNTIL
+    reader.follow(threading.Event(), lambda: end is not None and datetime.now(UTC) >= end)
+    return 0 if outcome is None else outcome.final()
 
 
 @contextmanager
@@ -123,15 +126,21 @@ def _summarised(problems: "Problems") -> Generator[None]:
 
 
 def _complaint(paths: Sequence[Path], *, follow: bool) -> str | None:
-    from soltrace.reading.follow import PATTERN, logs
+    from soltrace.reading.compressed import missing
+    from soltrace.reading.places import PATTERN, is_pattern, logs
 
     for path in paths:
-        if not path.exists():
+        if is_pattern(path):
+            if not follow and not logs(path):
+                return f"nothing matches {path}: give a file or a directory that soltrace has written"
+        elif not path.exists():
             if not follow:
                 return f"{path} does not exist: give a file or a directory that soltrace has written"
         elif not (path.is_dir() or path.is_file()):
             return f"{path} is neither a file nor a directory"
-        elif not follow and not any(logs(path)):
+        elif path.is_file() and (lack := missing(path)):
+            return f"cannot read {path}: {lack}"
+        elif not follow and not logs(path):
             return f"there is no {PATTERN} in {path}: give a file or a directory that soltrace has written"
     return None
 
@@ -155,4 +164,8 @@ def _flush_while_read() -> Callable[["Problems"], None]:
 
 
 def _say(message: str) -> None:
+    from soltrace.reading.text import clean
+
+    # A file of somebody else's may have any name.
+    message = clean(message, _LONGEST_MESSAGE)
     print(f"soltrace tail: {message}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ from soltrace.records import (
     ExperimentEnded,
     ExperimentStarted,
     PassEnded,
+    ProgramCompiled,
     Record,
     TelemetryDropped,
 )
@@ -95,6 +96,8 @@ class Rest:
     """Of the passes."""
     dropped: int = 0
     """Records that the writers lost."""
+    compiled: int = 0
+    """Programs."""
 
     def add(self, item: "Item") -> None:
         """Count an item that will not have a line of its own."""
@@ -110,15 +113,18 @@ class Rest:
                 self.failed += item.failed
                 self.experiments += item.experiments
                 self.dropped += item.dropped
+                self.compiled += item.compiled
             case ExperimentEnded():
                 self.experiments += 1
+            case ProgramCompiled():
+                self.compiled += 1
             case TelemetryDropped():
                 self.dropped += item.dropped
             case ExperimentStarted():
                 pass
 
 
-Item: TypeAlias = PassEnded | Tally | Rest | ExperimentStarted | ExperimentEnded | TelemetryDropped
+Item: TypeAlias = PassEnded | Tally | Rest | ExperimentStarted | ExperimentEnded | ProgramCompiled | TelemetryDropped
 """What is said on one line."""
 _Key: TypeAlias = tuple[str, str | None, str]
 
@@ -151,7 +157,7 @@ class Endings:
                     for phase in ("forward", "backward"):
                         self._release((record.run_id, record.experiment, phase))
                     self._wait(record)
-                case ExperimentStarted() | TelemetryDropped():
+                case ExperimentStarted() | ProgramCompiled() | TelemetryDropped():
                     self._wait(record)
                 case _:
                     pass

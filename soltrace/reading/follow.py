@@ -2,69 +2,166 @@
 
 import heapq
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from soltrace.reading.lines import LineFile
-from soltrace.reading.parse import Parsed, Rejected, parse
+from soltrace.reading.compressed import head_of, is_compressed
+from soltrace.reading.lines import CHUNK, Change, Identity
+from soltrace.reading.places import PATTERN, Places, logs
+from soltrace.reading.rotation import telling
+from soltrace.reading.source import Entry, Skip, Source
 
-PATTERN: Final = "*.jsonl"
-"""Names of the logs in a directory."""
-_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+__all__ = ["PATTERN", "Entry", "Follower", "logs"]
 
-
-class Entry(NamedTuple):
-    """A line, what it says and where it stands."""
-
-    value: Parsed
-    raw: bytes
-    path: Path
-    number: int
+_MEMORY: Final = 1 << 25
+"""Bytes of chunks that are held at once, of however many files."""
+_LEAST_CHUNK: Final = 1 << 14
+_moment: Final[Callable[[Entry], datetime]] = attrgetter("moment")
 
 
 class Follower:
     """Poll paths for new lines.
 
     Args:
-        paths: Files, or directories whose `*.jsonl` are meant, also those that appear later.
+        paths: Files; directories, whose `*.jsonl` are meant, compressed ones too; patterns of files. All may appear
+            later.
         say: Is told what a reader should know at once, and each only once: a path that is not there yet, a file that
             cannot be read.
+        skip: Tells of a line without decoding it that nobody asked for it.
+        clock: Tells seconds, by which files that are quiet for long are looked at less often.
     """
 
-    def __init__(self, paths: Sequence[Path], say: Callable[[str], None]) -> None:
-        self._paths = tuple(paths)
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        say: Callable[[str], None],
+        *,
+        skip: Skip | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._say = say
         self._said: set[str] = set()
-        self._files: dict[str, _Source] = {}
+        self._places = Places(paths, self._once)
+        self._skip = skip
+        self._clock = clock
+        self._sources: dict[Path, Source] = {}
 
-    def poll(self) -> Iterator[Entry]:
+    def __len__(self) -> int:
+        """How many files are followed."""
+        return len(self._sources)
+
+    def poll(self, *, every: bool = False) -> Iterator[Entry]:
         """Yield what the files have gained by now, in the order of their timestamps as far as it is there.
 
         A file's own lines keep their order. It reads as it is asked for more, so however much there is, little is held.
+
+        Args:
+            every: Look at every file, also at those that were quiet for long.
         """
-        self._discover()
-        reads = [self._read(source) for source in self._files.values()]
-        # Each read's moments never fall, which is what a merge needs.
-        return (entry for _, entry in heapq.merge(*reads, key=_moment))
+        now = self._clock()
+        for path in self._places.appeared(now, every=every):
+            self._add(path, now)
+        return self._gained([source for source in self._sources.values() if every or source.due_s <= now], now)
 
     def rest(self) -> Iterator[Entry]:
         """Yield the last lines that have no newline. Nobody completes them any more: call it last."""
-        for source in self._files.values():
+        for source in self._sources.values():
             yield from source.rest()
 
-    def _discover(self) -> None:
-        for path in self._paths:
-            if not path.exists():
-                self._once(f"waiting for {path}, which does not exist yet")
-                continue
-            for file in logs(path):
-                self._files.setdefault(os.path.realpath(file), _Source(file))
+    def _add(self, path: Path, now: float) -> None:
+        """Follow a file, unless it is another name or a copy of one that is followed."""
+        if path in self._sources:
+            return
+        if is_compressed(path) and path.with_suffix("") in self._sources:
+            return  # It is read on there when the original is gone.
+        if (twin := self._twin(path)) is not None:
+            twin.due_s = now
+            return
+        source = self._sources[path] = Source(path, now, self._skip)
+        source.lines.identity = _identity(path)
 
-    def _read(self, source: "_Source") -> Iterator[tuple[datetime, Entry]]:
+    def _twin(self, path: Path, other: Source | None = None) -> Source | None:
+        """Find what is followed under another name and has the same contents, or had them at the last look."""
+        identity, head = _identity(path), head_of(path)
+        for source in self._sources.values():
+            if source is other:
+                continue
+            if telling(head) and source.lines.head == head:
+                return source
+            # An inode alone says little: that of a deleted file is soon given to a new one.
+            if identity is not None and source.lines.identity == identity and _identity(source.path) == identity:
+                return source
+        return None
+
+    def _gained(self, sources: list[Source], now: float) -> Iterator[Entry]:
+        reads: list[Iterator[Entry]] = []
+        while sources:
+            sources = [more for source in sources for more in self._look(source, now, reads)]
+        # Each read's moments never fall, which is what a merge needs.
+        return reads[0] if len(reads) == 1 else heapq.merge(*reads, key=_moment)
+
+    def _look(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        """Look at a file, and remember to read what it has gained.
+
+        Returns:
+            Those that are to be looked at next: after a rotation there are two.
+        """
+        if self._sources.get(source.path) is not source:
+            return []  # Another has its name by now.
         try:
-            yield from source.read()
+            change = source.look(now)
+        except OSError as error:
+            self._once(f"cannot read {source.path}: {error.strerror}")
+            return []
+        if change is Change.GROWN:
+            reads.append(self._read(source, now))
+        elif change is not Change.NOTHING:
+            return self._rotated(source, change, now, reads)
+        return []
+
+    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        """Follow what a file was, by its new name, and what has its name now."""
+        older = source.rotate(now)
+        if older is None:
+            reads.append(iter(list(source.restart())))
+            if change is Change.ANEW:
+                return [source]
+            del self._sources[source.path]
+            self._places.forget(source.path)
+            return []
+        # Followed on under its new name: its writer may still have it open.
+        following = self._replace(older, now, reads)
+        # Names may have moved on all in a row: what is there now is read on by whoever has read it before.
+        twin = self._twin(source.path, source)
+        if twin is None:
+            return [*following, source]
+        del self._sources[source.path]
+        return [*following, twin]
+
+    def _replace(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        displaced = self._sources.get(source.path)
+        self._sources[source.path] = source
+        if displaced is None:
+            return [source]
+        older = displaced.rotate(now)
+        if older is None:
+            if displaced.lines.offset:  # Else nothing of it was read, and whoever takes its place does.
+                reads.append(iter(list(displaced.restart())))
+            return [source]
+        return [source, *self._replace(older, now, reads)]
+
+    def _read(self, source: Source, now: float) -> Iterator[Entry]:
+        if self._sources.get(source.path) is not source:
+            return  # Another got its name while others were read.
+        chunk = max(_LEAST_CHUNK, min(CHUNK, _MEMORY // max(1, len(self._sources))))
+        try:
+            yield from source.read(chunk)
+            if source.lines.anew:
+                yield from self._gained([source], now)
         except OSError as error:
             self._once(f"cannot read {source.path}: {error.strerror}")
 
@@ -74,44 +171,9 @@ class Follower:
             self._say(message)
 
 
-class _Source:
-    """One file: its lines, numbered, each with the moment by which it is merged."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines = LineFile(path)
-        self._number = 0
-        self._moment = _BEFORE_ALL
-
-    def read(self) -> Iterator[tuple[datetime, Entry]]:
-        for line in self._lines.read():
-            self._number += 1
-            if line is None:
-                yield self._moment, self._entry(Rejected("too long"), b"")
-            elif line and not line.isspace():
-                value = parse(line)
-                # A line without a time stands where its file stands, and so does one that comes late.
-                self._moment = max(self._moment, getattr(value, "timestamp", None) or self._moment)
-                yield self._moment, self._entry(value, line)
-
-    def rest(self) -> Iterator[Entry]:
-        line = self._lines.rest()
-        self._number += 1
-        if line is None:
-            yield self._entry(Rejected("too long"), b"")
-        elif line and not line.isspace():
-            value = parse(line)
-            # A record that is whole lacks nothing but its newline; of anything else the end was never written.
-            yield self._entry(Rejected("unfinished") if isinstance(value, Rejected) else value, line)
-
-    def _entry(self, value: Parsed, raw: bytes) -> Entry:
-        return Entry(value, raw, self.path, self._number)
-
-
-def _moment(item: tuple[datetime, Entry]) -> datetime:
-    return item[0]
-
-
-def logs(path: Path) -> Iterable[Path]:
-    """List the logs of a directory, in the order of their names; a file is its own."""
-    return sorted(path.glob(PATTERN)) if path.is_dir() else (path,)
+def _identity(path: Path) -> Identity | None:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - as `LineFile`
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

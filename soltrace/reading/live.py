@@ -1,5 +1,9 @@
-"""The live view of a terminal: a row per open pass, what ended scrolls above. The only module that draws with rich."""
+"""The live view of a terminal: a row per open pass, what ended scrolls above; keys choose, order and look closer.
 
+The only module that draws with rich. On one thread; with a keyboard that is the main one.
+"""
+
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -12,18 +16,19 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from soltrace.reading.endings import Endings
-from soltrace.reading.frame import ASCII, Glyphs, Painter
+from soltrace.reading.controls import Controls
+from soltrace.reading.detail import Detail
+from soltrace.reading.frame import Painter
+from soltrace.reading.glyphs import ASCII, Glyphs
+from soltrace.reading.keyboard import Keyboard
 from soltrace.reading.parse import Parsed
-from soltrace.reading.state import OpenPass, Table
-from soltrace.reading.text import clean, plural
+from soltrace.reading.pictures import Pictures
+from soltrace.reading.runs import Runs
+from soltrace.reading.scene import Stage
+from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1
 """Frames are no closer than this: more often is seen by nobody, and felt by a remote terminal."""
-_BRIEF_S: Final = 1.0
-"""A younger pass is not shown while others of its kind stream by, or the frame would flicker."""
-_FORGOTTEN_S: Final = 600.0
-"""A pass silent for longer is counted and has no row: most likely its run was killed."""
 
 
 def _utc_now() -> datetime:
@@ -37,6 +42,7 @@ class LiveView:
         console: Where to draw. What is printed on it meanwhile appears above.
         title: What is being followed.
         zone: Whose times are shown; None for this machine's.
+        keyboard: Where keys come from; None for a view that only shows.
         now: Tells the time, to see since when a pass is silent.
         monotonic: Tells seconds, for the pace of what is drawn.
     """
@@ -47,55 +53,129 @@ class LiveView:
         *,
         title: str = "",
         zone: tzinfo | None = None,
+        keyboard: Keyboard | None = None,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.skipped = 0
         """Lines that could not be read, to be said in the last row."""
+        self.left = threading.Event()
+        """Set when `q` is pressed."""
         self._console = console
-        self._title = clean(title)
+        self._keyboard = keyboard if keyboard is not None and keyboard.connected else None
         self._now = now
         self._monotonic = monotonic
-        self._table = Table()
-        self._endings = Endings()
-        self._glyphs = ASCII if console.options.ascii_only else Glyphs()
-        self._painter = Painter(zone, self._glyphs)
-        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._ascii = console.options.ascii_only
+        runs = Runs()
+        glyphs = ASCII if self._ascii else Glyphs()
+        self._stage = Stage(runs)
+        self._controls = Controls()
+        self._painter = Painter(zone, glyphs, runs)
+        detail = Detail(self._painter, runs, zone, glyphs)
+        self._pictures = Pictures(
+            self._painter, detail, glyphs, title=clean(title), interactive=self._keyboard is not None
+        )
+        self._live = self._new_live()
         self._drawn_s: float | None = None
         self._frame: list[Text] = []
         self._size = console.size
 
     def __enter__(self) -> Self:
-        self._live.start()
+        if self._keyboard is not None:
+            self._keyboard.__enter__()
+        if self._keyboard is None or not self._keyboard.away:
+            self._live.start()
         self.refresh(force=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.refresh(last=True)
-        self._live.stop()
+        try:
+            self._draw(last=True)
+            self._live.stop()
+        finally:
+            if self._keyboard is not None:
+                self._keyboard.__exit__()
 
     def feed(self, records: Iterable[Parsed]) -> None:
         """Take records, in time order. Nothing is drawn before `refresh`."""
-        taken = list(records)
-        self._table.feed(taken)
-        self._endings.feed(taken, self._monotonic())
+        self._stage.feed(list(records), self._monotonic())
 
-    def refresh(self, *, force: bool = False, last: bool = False) -> None:
-        """Draw, unless the frame before is too young.
+    def refresh(self, *, force: bool = False) -> None:
+        """Take keys, and draw, unless the frame before is too young.
 
         Args:
             force: Draw in any case.
-            last: Draw what stays on the screen when the view is left.
         """
+        if self._keyboard is not None:
+            self.press(*self._keyboard.read())
+            if not self._at_the_keyboard(self._keyboard):
+                return
         now = self._monotonic()
-        if not (force or last) and self._drawn_s is not None and now - self._drawn_s < FRAME_S:
-            return
-        self._drawn_s = now
+        young = self._drawn_s is not None and now - self._drawn_s < FRAME_S
+        if force or not (young or self._controls.held):
+            self._draw()
+
+    def press(self, *keys: str) -> None:
+        """Take keys, by `soltrace.reading.keys`' names, and show at once what they do."""
+        for key in keys:
+            self._controls.press(key, self._stage.scene(self._now(), self._controls.choice).passes)
+        if self._controls.left:
+            self.left.set()
+        if keys:
+            self._draw()
+
+    def listen(self, timeout_s: float) -> None:
+        """Wait so many seconds, and take the keys that are pressed meanwhile."""
+        until = time.monotonic() + timeout_s
+        while not self.left.is_set() and (remaining := until - time.monotonic()) > 0:
+            if self._keyboard is None:
+                time.sleep(remaining)
+            else:
+                self.press(*self._keyboard.read(remaining))
+
+    def _at_the_keyboard(self, keyboard: Keyboard) -> bool:
+        """Stop when told to, and find out whether the terminal is ours to draw on."""
+        if keyboard.stop_asked:
+            self._stop_drawing()
+            keyboard.stop()
+        if keyboard.away:
+            return False
+        if keyboard.take():
+            self._start_anew()
+        return True
+
+    def _stop_drawing(self) -> None:
+        self._live.update(Text())
+        self._live.stop()
+
+    def _start_anew(self) -> None:
+        """Begin below what somebody else has written meanwhile."""
+        if self._live.is_started:
+            # Rich goes up as many rows as it drew, wherever the cursor is now: let these be empty ones.
+            self._console.file.write("\n" * len(self._frame))
+            self._stop_drawing()
+        self._live = self._new_live()
+        self._live.start()
+        self._frame = []
+
+    def _new_live(self) -> Live:
+        return Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+
+    def _draw(self, *, last: bool = False) -> None:
+        now = self._drawn_s = self._monotonic()
         size = self._console.size
-        scrolled = [self._painter.scrolled(item) for item in self._endings.due(now, last=last)]
-        frame = self._rows(last=last)
+        held = self._controls.held and not last
+        due = [] if held else self._stage.due(now, self._controls.choice, last=last)
+        scrolled = [self._painter.scrolled(item) for item in due]
+        scene = self._stage.scene(self._now(), self._controls.choice)
+        if last:
+            frame = self._pictures.remains(scene, size)
+        else:
+            frame = self._pictures.frame(scene, self._controls, size, self.skipped)
+        if self._ascii:
+            _spell(scrolled, frame)
         if not scrolled and frame == self._frame and size == self._size:
             return
         self._mend_after_resize(size.width)
@@ -107,50 +187,6 @@ class LiveView:
                 self._console.print(Group(*scrolled))
             self._live.refresh()
 
-    def _rows(self, *, last: bool) -> list[Text]:
-        now = self._now()
-        passes, forgotten = self._shown(now)
-        blocks = self._painter.rows(self._endings.tallies, passes, now, self._console.width)
-        room = max(1, self._console.height - 4)
-        rows = [line for block in blocks for line in block]
-        if len(rows) > room:
-            rows = [block[0] for block in blocks]  # Lanes are the first to go.
-        if len(rows) > room:
-            rows = [*rows[: room - 1], Text(f"and {len(rows) - room + 1:,} more", "dim")]
-        if last:
-            return [Text(), *rows] if rows else []
-        return [Text(), *rows, self._status(len(passes), forgotten)]
-
-    def _shown(self, now: datetime) -> tuple[list[OpenPass], int]:
-        heard: list[OpenPass] = []
-        forgotten = 0
-        for at in self._table.open:
-            brief = (now - at.first.timestamp).total_seconds() < _BRIEF_S
-            if (now - at.latest).total_seconds() > _FORGOTTEN_S:
-                forgotten += 1
-            elif not (brief and self._endings.streaming(at.first, at.first.phase)):
-                heard.append(at)
-        return heard, forgotten
-
-    def _status(self, shown: int, forgotten: int) -> Text:
-        table = self._table
-        parts = [self._title] if self._title else []
-        if shown or table.ended or forgotten:
-            parts += [f"{plural(shown, 'pass') if shown else 'none'} open", f"{table.ended:,} ended"]
-        else:
-            parts.append("waiting for the first solve")
-        line = Text(self._glyphs.dot.join(parts), "dim", no_wrap=True, overflow="ellipsis")
-        for count, what, style in (
-            (table.failed, "failed", "red"),
-            (forgotten, "silent for long", "dim"),
-            (table.lost, "records lost", "yellow"),
-            (self.skipped, "lines skipped", "yellow"),
-        ):
-            if count:
-                line.append(self._glyphs.dot, "dim").append(f"{count:,} {what}", style)
-        line.truncate(self._console.width, overflow="ellipsis")
-        return line
-
     def _mend_after_resize(self, width: int) -> None:
         """Take back the rows that the frame gained when the terminal became narrower and wrapped its lines.
 
@@ -161,3 +197,12 @@ class LiveView:
         wrapped = sum(max(0, line.cell_len - 1) // width for line in self._frame)
         for _ in range(wrapped):
             self._console.control(Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)))
+
+
+def _spell(scrolled: Iterable[Text], frame: Iterable[Text]) -> None:
+    """Write what the terminal has no sign for in signs that it has."""
+    for line in scrolled:
+        line.plain = line.plain.encode("ascii", "backslashreplace").decode()
+    for line in frame:
+        # Not as above: a row that became wider than the terminal would wrap, and rich would lose count of the rows.
+        line.plain = line.plain.encode("ascii", "replace").decode()

@@ -45,6 +45,9 @@ class _Loose(Struct):
     phase: object = None
 
 
+_NOT_JSON: Final = Rejected("not JSON")
+_NUL: Final = Rejected("with NUL bytes")
+"""What a file system leaves where a machine died before it wrote; JSON holds none."""
 _records: Final = msgspec.json.Decoder(AnyRecord)
 _objects: Final = msgspec.json.Decoder(_Loose)
 KNOWN_EVENTS: Final = tuple(sorted(str(kind.__struct_config__.tag) for kind in AnyRecord.__args__))
@@ -59,14 +62,13 @@ def parse(line: bytes) -> Parsed:
     """
     try:
         # Decoded before, because msgspec does not look at the bytes of a string that it skips.
-        text = line.decode()
-        record = _records.decode(text)
+        record = _records.decode(line if line.isascii() else line.decode())
     except UnicodeDecodeError:
         return Rejected("not UTF-8")
     except msgspec.ValidationError:
         return _other(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return Rejected("not JSON")
+        return _NUL if b"\0" in line else _NOT_JSON
     if record.schema != SCHEMA or record.timestamp.tzinfo is None:
         return _other(line)
     return record

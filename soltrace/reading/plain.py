@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
+from itertools import repeat
 from typing import Final
 
 from soltrace.reading.parse import Rejected, Unknown
@@ -36,13 +37,23 @@ class PlainView:
         self._widths = [len("fit"), len("#1 backward")]
         self._known: dict[tuple[str, str | None], Mapping[str, Attribute]] = {}
 
-    def feed(self, records: Iterable[AnyRecord | Unknown | Rejected]) -> None:
-        """Write a line for each record."""
-        lines = [line for record in records if isinstance(record, Record) for line in self._lines(record)]
+    def feed(self, records: Iterable[AnyRecord | Unknown | Rejected], late: Iterable[bool] = repeat(False)) -> None:  # noqa: FBT003 - an item
+        """Write a line for each record.
+
+        Args:
+            records: In the order in which they are to be shown.
+            late: For each, whether younger ones were shown before it came.
+        """
+        lines = [
+            line
+            for record, marked in zip(records, late, strict=False)
+            if isinstance(record, Record)
+            for line in self._lines(record, late=marked)
+        ]
         if lines:
             self._write("\n".join(lines) + "\n")
 
-    def _lines(self, record: AnyRecord) -> Iterable[str]:
+    def _lines(self, record: AnyRecord, *, late: bool) -> Iterable[str]:
         moment = local(record.timestamp, self._zone)
         today = day(moment)
         if today != self._day:
@@ -53,7 +64,7 @@ class PlainView:
             max(width, min(len(column), _WIDEST_COLUMN)) for width, column in zip(self._widths, columns, strict=True)
         ]
         cells = [column.ljust(width) for width, column in zip(self._widths, columns, strict=True)]
-        what = describe(record, self._said(record))
+        what = ("late  " if late else "") + describe(record, self._said(record))
         yield clean("  ".join([clock(moment), *cells, what]), LONGEST_LINE)
 
     def _said(self, record: AnyRecord) -> Mapping[str, Attribute] | None:

@@ -2,18 +2,22 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from soltrace.reading.follow import Entry, Follower
+from soltrace.reading.merge import Window
+from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
 from soltrace.reading.select import Selection
+from soltrace.reading.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,12 +26,17 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.1
 """Between two looks at the files: what is written is seen about as soon as a person could."""
+_LONGEST_MESSAGE: Final = 2000
 _BATCH: Final = 1000
 """Records between two looks at the clock, lest a long log read from its beginning stands still."""
 
 
 def _nothing(problems: Problems) -> None:
     """Do nothing between batches."""
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -38,21 +47,29 @@ class Show:
     """Takes lines, in time order."""
     tick: Callable[[Problems], object] = _nothing
     """Is called after every batch, and after every look at the files that brought nothing."""
+    wait: Callable[[float], object] | None = None
+    """Waits for so many seconds, or until somebody presses a key; None where nobody can."""
+    left: Callable[[], bool] = _never
+    """Tells whether nobody looks any more: then nothing more is read."""
 
     @classmethod
     def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Show":
         """Show as readable lines."""
-        return cls(lambda entries: view.feed(entry.value for entry in entries), tick)
+
+        def feed(entries: Sequence[Entry]) -> None:
+            view.feed((entry.value for entry in entries), (entry.late for entry in entries))
+
+        return cls(feed, tick)
 
     @classmethod
-    def live(cls, view: "LiveView") -> "Show":
+    def live(cls, view: "LiveView", wait: Callable[[float], object] | None = None) -> "Show":
         """Show in a live view, which is entered and left by the caller."""
 
         def tick(problems: Problems) -> None:
             view.skipped = problems.total
             view.refresh()
 
-        return cls(lambda entries: view.feed(entry.value for entry in entries), tick)
+        return cls(lambda entries: view.feed(entry.value for entry in entries), tick, wait, view.left.is_set)
 
 
 class Reader:
@@ -63,43 +80,101 @@ class Reader:
         show: Where it goes.
         selection: What is chosen.
         unknown: Whether events that this version does not know are shown like the others: where lines are passed on.
+        last: Of what is there already, so many of the chosen lines are shown; None for all.
+        outcome: Is told of all passes that are chosen, and says when they are over.
     """
 
     def __init__(
-        self, follower: Follower, show: Show, selection: Selection | None = None, *, unknown: bool = False
+        self,
+        follower: Follower,
+        show: Show,
+        selection: Selection | None = None,
+        *,
+        unknown: bool = False,
+        last: int | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
         self.problems = Problems()
         self._follower = follower
         self._show = show
         self._selection = selection or Selection()
+        self._about = None if outcome is None else self._selection.about()
         self._unknown = unknown
+        self._last = last
+        self._outcome = outcome
+        self._window = Window()
 
     def once(self) -> None:
         """Show what is there by now, and last lines without a newline too: nobody waits for it."""
-        self._take(self._follower.poll())
-        self._take(self._follower.rest())
+        if self._last is not None:
+            self._take(self._ending(chain(self._follower.poll(every=True), self._follower.rest())))
+            return
+        self._take(self._chosen(self._follower.poll(every=True)))
+        self._take(self._chosen(self._follower.rest()))
 
-    def follow(self, stop: threading.Event) -> None:
-        """Show what comes, until stopped; what was written before that is still shown."""
+    def follow(self, stop: threading.Event, over: Callable[[], bool] = _never) -> None:
+        """Show what comes, until stopped; what was written before that is still shown.
+
+        Args:
+            stop: Stops it.
+            over: Stops it too: is asked before each look at the files, of which one more follows.
+        """
+        wait = self._show.wait or stop.wait
+        if self._last is not None:
+            self._merge(self._ending(self._follower.poll(every=True)))
         stopping = False
-        while not stopping:
-            stopping = stop.is_set()
-            self._take(self._follower.poll())
+        while not (stopping or self._show.left()):
+            stopping = stop.is_set() or over() or self._is_over()
+            self._merge(self._chosen(self._follower.poll(every=stopping)))
             if not stopping:
-                stop.wait(POLL_S)
+                wait(POLL_S)
+        if held := self._window.flush():
+            self._show.feed(held)
+            self._show.tick(self.problems)
+
+    def _is_over(self) -> bool:
+        return self._outcome is not None and self._outcome.status() is not None
 
     def _take(self, entries: Iterator[Entry]) -> None:
         while batch := list(islice(entries, _BATCH)):
-            self._show.feed([entry for entry in batch if self._chosen(entry)])
+            self._show.feed(batch)
             self._show.tick(self.problems)
         self._show.tick(self.problems)
 
-    def _chosen(self, entry: Entry) -> bool:
-        value = entry.value
-        if isinstance(value, Rejected) or (isinstance(value, Unknown) and not self._unknown):
-            self.problems.add(value.reason, f"{entry.path}:{entry.number}")
-            return False
-        return self._selection.admits(value)
+    def _merge(self, entries: Iterator[Entry]) -> None:
+        """Show lines that have waited for those of other files; where there is one file, at once."""
+        hold = len(self._follower) > 1
+        while True:
+            batch = list(islice(entries, _BATCH))
+            if released := self._window.feed(batch, hold=hold):
+                self._show.feed(released)
+            self._show.tick(self.problems)
+            if not batch or self._show.left():
+                return
+
+    def _ending(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        yield from deque(self._chosen(entries), self._last)
+
+    def _chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Leave out what was not asked for, and count what nobody can read."""
+        everything, chooses = self._selection.everything, self._selection.chooses
+        about, outcome = self._about, self._outcome
+        for entry in entries:
+            value = entry.value
+            if isinstance(value, Rejected):
+                self.problems.add(value.reason, f"{entry.path}:{entry.number}")
+                continue
+            if isinstance(value, Unknown) and not self._unknown:
+                self.problems.add(value.reason, f"{entry.path}:{entry.number}")
+                continue
+            if about is not None and outcome is not None and about.admits(value):
+                outcome.feed(value)
+            if everything or chooses(entry):
+                yield entry
+
+
+def _say(message: str) -> None:
+    print(f"soltrace: {clean(message, _LONGEST_MESSAGE)}", file=sys.stderr)  # noqa: T201
 
 
 def watch(
@@ -118,7 +193,7 @@ def watch(
         What could not be read.
     """
     zone = UTC if utc else None
-    follower = Follower(paths, lambda message: print(f"soltrace: {message}", file=sys.stderr))  # noqa: T201
+    follower = Follower(paths, _say)
     if plain or not console.is_terminal or console.is_dumb_terminal:
 
         def flush(problems: Problems) -> None:

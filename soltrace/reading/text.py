@@ -21,6 +21,15 @@ _TEN: Final = 9.95
 _SMALL: Final = 1e-3
 _LARGE: Final = 1e4
 _FOREVER: Final = 1e12
+_UNITS: Final = (
+    (1, "s", 100),
+    (_MINUTE, "min", 100 * _MINUTE),
+    (_HOUR, "h", 48 * _HOUR),
+    (_DAY, "d", math.inf),
+)
+"""Of an estimate: how long, its name, and for what is shorter than that."""
+_HAS_A_FRACTION: Final = 1.95
+"""Less than so many minutes, hours or days have a digit after the point: 1 and 2 are far apart."""
 
 
 def clean(text: str, longest: int = LONGEST_VALUE) -> str:
@@ -121,6 +130,28 @@ def countdown(seconds: float) -> str:
     if whole >= _HOUR:
         return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02d}:{whole % _MINUTE:02d}"
     return f"{whole // _MINUTE}:{whole % _MINUTE:02d}"
+
+
+def between(low_s: float, high_s: float | None, dash: str = "-") -> str:
+    """Write a time that is not known exactly, in one unit: `40 s`, `2-4 min`, `1.5-3 h`; `> 2 min` where it has no end.
+
+    Args:
+        low_s: At least so long.
+        high_s: At most so long; None if nobody can say.
+        dash: Between the two, in signs that the terminal has.
+    """
+    longest = min(low_s if high_s is None else high_s, _FOREVER)
+    unit_s, unit = next((size, name) for size, name, limit in _UNITS if longest < limit)
+    low = _in_unit(min(max(0.0, low_s), longest), unit_s)
+    if high_s is None:
+        return f"> {low} {unit}"
+    high = _in_unit(longest, unit_s)
+    return f"{low} {unit}" if low == high else f"{low}{dash}{high} {unit}"
+
+
+def _in_unit(seconds: float, unit_s: int) -> str:
+    value = seconds / unit_s
+    return f"{value:.1f}".removesuffix(".0") if unit_s > 1 and value < _HAS_A_FRACTION else f"{value:,.0f}"
 
 
 def rate(per_second: float) -> str:

@@ -1,5 +1,8 @@
+import csv
+import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -219,7 +222,9 @@ def test_help(soltrace):
     """Each command says what it does, with examples; without one, the commands are listed."""
     status, out, err = soltrace.run("tail", "--help", COLUMNS="120")
     assert (status, err) == (0, [])
-    assert out[0].startswith("usage: soltrace tail [-h] [--no-follow] [--plain | --json] [--utc]")
+    assert out[0].startswith(
+        "usage: soltrace tail [-h] [--no-follow | --until-done] [--plain | --json | --csv] [--utc]"
+    )
     assert "  soltrace tail --json --phase backward | jq .progress" in out
 
     status, out, err = soltrace.run()
@@ -252,3 +257,160 @@ def test_lines_are_strict_json(soltrace, runs, log):
 
     assert json.loads(line, parse_constant=pytest.fail)["t"] == "NaN"
     assert os.linesep not in line
+
+
+def test_csv(soltrace, runs, log):
+    """A table with its header, also when there is nothing to put into it."""
+    log.append(runs / "run.jsonl", log.started(0), log.ended(1))
+
+    status, out, err = soltrace.run("tail", "--no-follow", "--csv", "--event", "pass.ended")
+    assert (status, len(out), err) == (0, 2, [])
+    [row] = csv.DictReader(out)
+    assert (row["event"], row["steps.accepted"], row["solver"]) == ("pass.ended", "4585", "")
+
+    assert soltrace.run("tail", "--no-follow", "--csv", "--event", "none") == (0, out[:1], [])
+
+
+def test_conditions(soltrace, runs, log):
+    """On fields of the line; what is no condition is refused at once."""
+    log.append(runs / "run.jsonl", *(log.progress(i, progress=i / 10, step=i) for i in range(5)))
+
+    status, out, err = soltrace.run("tail", "--no-follow", "--utc", "--where", 'phase == "forward" and step in [2, 4]')
+    assert (status, [line.split()[-1] for line in out[1:]], err) == (0, ["2", "4"], [])
+
+    example = 'phase == "backward" and steps.rejected > 10'
+    said = "soltrace tail: no record has a field phas: is it misspelt?"
+    assert soltrace.run("tail", "--no-follow", "--json", "--where", 'phas == "forward"') == (0, [], [said])
+
+    status, out, err = soltrace.run("tail", "--where", "step + 1 > 2")
+    assert (status, out, err[-1]) == (
+        2,
+        [],
+        f"soltrace tail: error: argument --where: 'step + 1' is not a condition; one is like {example}",
+    )
+
+
+def test_spans_of_time(soltrace, runs, log):
+    """Since, until, the last of what is there: by themselves and together."""
+    log.append(runs / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(60)))
+
+    def shown(*arguments: str) -> list[str]:
+        status, out, err = soltrace.run("tail", "--no-follow", "--utc", *arguments)
+        assert (status, err) == (0, [])
+        return [line.split()[-1] for line in out[1:]]
+
+    assert shown("--since", "2026-11-25T03:25:27Z") == ["58", "59"]
+    assert shown("--since", "2026-11-25 03:25:25", "--until", "2026-11-25T08:55:27+05:30") == ["56", "57"]
+    assert shown("--until", "2026-11-25T03:24:32Z", "--last", "2") == ["1", "2"]
+    assert shown("--last", "0") == shown("--since", "1s") == shown("--until", "2026-11-24") == []
+
+
+def test_following_ends_when_its_time_is_over(soltrace, runs, log):
+    """By itself."""
+    log.append(runs / "run.jsonl", log.experiment_started(0))
+
+    status, out, err = soltrace.run("tail", "--utc", "--until", "2026-11-25T03:24:30Z")
+
+    assert (status, out[1:], err) == (0, ["03:24:29.123  fit  experiment   started"], [])
+
+
+@pytest.mark.parametrize(
+    "ending,expected",
+    [({}, 0), ({"status": "error", "result": "max_steps_reached"}, 1), (None, 3)],
+    ids=["ok", "failed", "stalled"],
+)
+def test_waiting_until_passes_are_done(soltrace, runs, tmp_path, log, until, ending, expected):
+    """They are shown as they come; the status says how they ended."""
+    log.append(runs / "run.jsonl", log.experiment_started(0))
+    out = tmp_path / "out"
+    with out.open("wb") as stdout:
+        process = soltrace.start("tail", "--until-done", "--utc", stdout=stdout, stderr=subprocess.PIPE)
+    assert until(out.read_text, lambda seen: "started" in seen)
+
+    log.append(runs / "run.jsonl", log.started(1))
+    last = log.heartbeat(2, level="warning", stalled=True) if ending is None else log.ended(2, **ending)
+    log.append(runs / "run.jsonl", last, *([] if ending is None else [log.experiment_ended(3)]))
+
+    assert process.communicate(timeout=20) == (None, b"")
+    assert (process.returncode, len(out.read_text().splitlines())) == (expected, 4 if ending is None else 5)
+
+
+def test_a_run_that_falls_silent_has_stalled(soltrace, runs, log):
+    """After the patience that was asked for."""
+    log.append(runs / "run.jsonl", log.started(0))
+
+    assert soltrace.run("tail", "--until-done", "--json", "--patience", "2s")[::2] == (3, [])
+
+
+def test_many_files_need_few_descriptors(soltrace, runs, tmp_path, logs):
+    """Two hundred are merged with forty, compressed ones too."""
+    for number in range(200):
+        log = logs(f"r{number}")
+        text = b"".join(log.line(log.progress(step, progress=0.1, step=step)) for step in range(3))
+        suffix, data = (".gz", gzip.compress(text)) if number % 2 else ("", text)
+        (runs / f"run-{number}.jsonl{suffix}").write_bytes(data)
+    command = shlex.join(soltrace.arguments("tail", "--no-follow", "--json"))
+
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -n 40; exec {command}"],
+        cwd=tmp_path,
+        env=soltrace.environ,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == [0] * 200 + [1] * 200 + [2] * 200
+
+
+def test_a_hostile_name_of_a_file_is_shown_and_not_obeyed(soltrace, runs):
+    """Whoever may write into a shared directory chooses it."""
+    (runs / "\x1b[2J\u202e.jsonl").mkdir()
+
+    assert soltrace.run("tail", "--no-follow") == (
+        0,
+        [],
+        [r"soltrace tail: cannot read soltrace-runs/\x1b[2J\u202e.jsonl: Is a directory"],
+    )
+
+
+def test_patterns_and_compressed_logs(soltrace, runs, log):
+    """A pattern is one if no shell has resolved it."""
+    (runs / "a.jsonl.gz").write_bytes(gzip.compress(log.line(log.experiment_started(0))))
+    log.append(runs / "b.jsonl.1", log.experiment_ended(1))
+    log.append(runs / "c.jsonl", log.experiment_ended(2))
+
+    status, out, err = soltrace.run("tail", "--no-follow", "--utc", "soltrace-runs/[ab].jsonl*")
+    assert (status, [line[6:12] for line in out[1:]], err) == (0, ["29.123", "30.123"], [])
+
+    hint = "give a file or a directory that soltrace has written"
+    assert soltrace.run("tail", "--no-follow", "x*") == (2, [], [f"soltrace tail: nothing matches x*: {hint}"])
+
+
+@pytest.mark.parametrize(
+    "arguments,complaint",
+    [
+        (["--since", "yesterday"], "argument --since: must be a time like"),
+        (["--last", "-1"], "argument --last: "),
+        (["--patience", "60"], "argument --patience: must be a duration like 90s, 10m, 1.5h or 2d, got '60'"),
+        (["--json", "--csv"], "argument --csv: not allowed with argument --json"),
+        (["--no-follow", "--until-done"], "argument --until-done: not allowed with argument --no-follow"),
+    ],
+    ids=["since", "last", "patience", "form", "end"],
+)
+def test_values_that_are_none(soltrace, arguments, complaint):
+    """Are refused, with what was expected."""
+    status, out, err = soltrace.run("tail", *arguments)
+
+    assert (status, out) == (2, [])
+    assert err[-1].startswith(f"soltrace tail: error: {complaint}")
+
+
+def test_it_starts_at_once(soltrace, tmp_path):
+    """In less than 0.3 seconds of this process's own time, whatever else the machine does."""
+    command = [*soltrace.arguments("tail", "--help")]
+    before = os.times()
+    subprocess.run(command, cwd=tmp_path, env=soltrace.environ, capture_output=True, check=True)
+    after = os.times()
+
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.3

@@ -155,3 +155,16 @@ def log() -> Log:
 def logs() -> type[Log]:
     """To make the records of several runs or experiments."""
     return Log
+
+
+class Heard(list):
+    """What a follower said."""
+
+    def __call__(self, message: str) -> None:
+        self.append(message)
+
+
+@pytest.fixture
+def say() -> Heard:
+    """To look at what a follower said."""
+    return Heard()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soltrace.reading.endings import BURST, LINES_PER_S, QUIET_S, Endings, Rest, Tally
-from soltrace.records import ExperimentEnded, PassEnded, Steps
+from soltrace.records import ExperimentEnded, PassEnded, ProgramCompiled, Steps
 
 
 def test_a_few_passes_have_a_line_each(log):
@@ -74,7 +74,8 @@ def test_too_much_becomes_a_rest(logs):
     for i in range(1000):
         log = logs(experiment=f"e{i}")
         end = log.ended(1, status="error" if i % 100 == 0 else "ok")
-        endings.feed([log.experiment_started(0), end, log.experiment_ended(2), log.dropped(2, 1)], now=0.0)
+        ends = [log.compiled(0), end, log.experiment_ended(2), log.dropped(2, 1)]
+        endings.feed([log.experiment_started(0), *ends], now=0.0)
 
     items = endings.due(now=0.0)
     assert len(items) == BURST
@@ -84,7 +85,8 @@ def test_too_much_becomes_a_rest(logs):
     experiments = sum(isinstance(item, ExperimentEnded) for item in said)
     failed = sum(isinstance(item, PassEnded) and item.status == "error" for item in said)
     lost = sum(hasattr(item, "dropped") for item in said)
-    assert items[-1] == Rest(1000 - passes, 1000 - experiments, 10 - failed, 1000 - lost)
+    compiled = sum(isinstance(item, ProgramCompiled) for item in said)
+    assert items[-1] == Rest(1000 - passes, 1000 - experiments, 10 - failed, 1000 - lost, 1000 - compiled)
 
     endings.feed([logs().experiment_started(3), logs().experiment_ended(4)], now=0.1)
     assert endings.due(now=0.1) == []

@@ -1,23 +1,9 @@
+import tracemalloc
 from pathlib import Path
 
-import pytest
-
-from soltrace.reading.follow import Entry, Follower
+from soltrace.reading.follow import Follower
 from soltrace.reading.lines import CHUNK
 from soltrace.reading.parse import Rejected
-
-
-class Heard(list):
-    """What a follower said."""
-
-    def __call__(self, message: str) -> None:
-        self.append(message)
-
-
-@pytest.fixture
-def say() -> Heard:
-    """To look at what a follower said."""
-    return Heard()
 
 
 def values(entries) -> list:
@@ -60,14 +46,14 @@ def test_lines_without_a_time_stand_where_their_file_stands(tmp_path: Path, logs
     logs.append(tmp_path / "a.jsonl", a.started(0), b"\n", b"damage\n", a.ended(2))
     logs.append(tmp_path / "b.jsonl", b.started(1))
 
-    entries = list(Follower([tmp_path], say).poll())
+    entries = [(e.value, e.raw, e.path, e.number) for e in Follower([tmp_path], say).poll()]
 
     a_path, b_path = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     assert entries == [
-        Entry(a.started(0), logs.line(a.started(0))[:-1], a_path, 1),
-        Entry(Rejected("not JSON"), b"damage", a_path, 3),
-        Entry(b.started(1), logs.line(b.started(1))[:-1], b_path, 1),
-        Entry(a.ended(2), logs.line(a.ended(2))[:-1], a_path, 4),
+        (a.started(0), logs.line(a.started(0))[:-1], a_path, 1),
+        (Rejected("not JSON"), b"damage", a_path, 3),
+        (b.started(1), logs.line(b.started(1))[:-1], b_path, 1),
+        (a.ended(2), logs.line(a.ended(2))[:-1], a_path, 4),
     ]
 
 
@@ -133,3 +119,68 @@ def test_what_cannot_be_read_does_not_stop_the_others(tmp_path: Path, log, say):
     assert values(follower.poll()) == [log.started(0)]
     assert values(follower.poll()) == []
     assert say == [f"cannot read {tmp_path / 'a.jsonl'}: Is a directory"]
+
+
+def test_a_quiet_file_is_looked_at_less_often(tmp_path: Path, log, say):
+    """No later than a tenth of the time that it was quiet, and no later than two seconds."""
+    path = tmp_path / "run.jsonl"
+    now = [0.0]
+    follower = Follower([path], say, clock=lambda: now[0])
+    log.append(path, log.started(0))
+
+    def at(second: float) -> list:
+        now[0] = second
+        return values(follower.poll())
+
+    assert at(0.0) == [log.started(0)]
+    assert at(10.0) == []
+    log.append(path, log.ended(1))
+    assert at(10.9) == []
+    assert at(11.0) == [log.ended(1)]
+
+    assert at(1000.0) == []
+    log.append(path, log.ended(2))
+    assert at(1001.9) == []
+    assert at(1002.0) == [log.ended(2)]
+    log.append(path, log.ended(3))
+    assert at(1002.0) == [log.ended(3)]  # It is not quiet any more.
+
+
+def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path, log, say):
+    """Where another writer goes on behind a torn line, or behind the zeros that a crash has left, its line is read."""
+    torn, zeros = log.line(log.started(0), timestamp="x")[:60], b"\0" * 100
+    first = log.line(log.ended(1)).replace(b'{"event":"pass.ended",', b"{").replace(b"{", b'{"level":"info",', 1)
+    behind = b'{"timestamp":"2026-11-25T03:24:30.123456Z","event":"x"}\n'
+    log.append(tmp_path / "run.jsonl", torn, behind, zeros, behind, first)
+
+    seen = [(e.value if isinstance(e.value, Rejected) else e.value.event, e.number) for e in follower_of(tmp_path, say)]
+
+    assert seen == [
+        (Rejected("torn"), 1),
+        ("x", 1),
+        (Rejected("with NUL bytes"), 2),
+        ("x", 2),
+        (Rejected("not a record"), 3),
+    ]
+
+
+def follower_of(path: Path, say) -> list:
+    """All that is there."""
+    return list(Follower([path], say).poll())
+
+
+def test_a_line_of_a_hundred_megabytes_takes_little_memory(tmp_path: Path, log, say):
+    """It is skipped, counted and not collected."""
+    path = tmp_path / "run.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"timestamp":"')
+        for _ in range(100):
+            file.write(b"x" * 1_000_000)
+        file.write(b'"}\n')
+    log.append(path, log.ended(1))
+    tracemalloc.start()
+    try:
+        assert values(Follower([path], say).poll()) == [Rejected("too long"), log.ended(1)]
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()

@@ -76,7 +76,7 @@ NOT_ONE = {
     b'{"event":"x","escape":"\x1b[31m"}': "not JSON",
     b'{"event":"x","lone":"\\ud800"}': "not JSON",
     b'{"event":"x","deep":' + b"[" * 100_000: "not JSON",
-    b"\x00\x00\x00": "not JSON",
+    b"\x00\x00\x00": "with NUL bytes",
     b'{"event":"x","bytes":"\xff\xfe"}': "not UTF-8",
     b"\xff": "not UTF-8",
     b"[1, 2]": "not a record",

@@ -2,15 +2,18 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, timedelta
 from pathlib import Path
 
 from rich.console import Console
 
 from soltrace.reading import watch
 from soltrace.reading.follow import Follower
+from soltrace.reading.outcome import Outcome
 from soltrace.reading.plain import PlainView
-from soltrace.reading.reader import Reader, Show
+from soltrace.reading.reader import POLL_S, Reader, Show
 from soltrace.reading.select import Selection
+from soltrace.reading.where import Where
 
 
 @contextmanager
@@ -95,3 +98,120 @@ def test_problems_are_counted_whatever_is_chosen(tmp_path: Path, log):
     assert reader.problems.summary() == (
         f"2 lines were skipped: 1 not JSON, 1 of the unknown event 'pass.paused' (first: {tmp_path / 'run.jsonl'}:1)"
     )
+
+
+def follow(path: Path, selection: Selection | None = None, **options) -> list[str]:
+    """What following shows of what is there, until it is told that it is over."""
+    written: list[str] = []
+    reader = Reader(Follower([path], print), Show.plain(PlainView(written.append, UTC)), selection, **options)
+    reader.follow(threading.Event(), lambda: "outcome" not in options)
+    return "".join(written).splitlines()[1:]
+
+
+def test_the_last_of_what_is_there(tmp_path: Path, log, logs):
+    """Of all files together, and of what was chosen."""
+    other = logs("r2", experiment=None)
+    log.append(
+        tmp_path / "a.jsonl", *(log.experiment_ended(i) for i in range(4)), log.line(log.experiment_ended(8))[:-1]
+    )
+    log.append(tmp_path / "b.jsonl", *(other.ended(i + 0.5) for i in range(4)))
+    written: list[str] = []
+    show = Show.plain(PlainView(written.append, UTC))
+
+    Reader(Follower([tmp_path], print), show, last=3).once()
+    Reader(Follower([tmp_path], print), show, Selection(events=("experiment.*",)), last=1).once()
+    Reader(Follower([tmp_path], print), show, last=0).once()
+
+    assert [line[6:12] for line in "".join(written).splitlines() if not line.startswith("--")] == [
+        "32.123",
+        "32.623",
+        "37.123",
+        "37.123",
+    ]
+    assert [line[6:12] for line in follow(tmp_path, last=2)] == ["32.123", "32.623"]
+
+
+def test_a_span_of_time_and_a_condition(tmp_path: Path, log):
+    """The end is not included."""
+    log.append(tmp_path / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(10)))
+    span = Selection(
+        since=log.start + timedelta(seconds=2), until=log.start + timedelta(seconds=8), where=Where("step > 5")
+    )
+
+    assert [line.split()[-1] for line in follow(tmp_path, span)] == ["6", "7"]
+
+
+def test_lines_that_come_late_are_marked(tmp_path: Path, log, logs):
+    """They are shown where they come."""
+    other = logs("r2")
+    log.append(tmp_path / "a.jsonl", log.started(0), log.ended(5))
+    (tmp_path / "b.jsonl").touch()
+    written: list[str] = []
+    reader = Reader(Follower([tmp_path], print), Show.plain(PlainView(written.append, UTC)))
+    asked = []
+
+    def over() -> bool:
+        asked.append(True)
+        if len(asked) == 2:  # Once it has looked.
+            log.append(tmp_path / "b.jsonl", other.ended(2), other.ended(6))
+        return len(asked) > 2
+
+    reader.follow(threading.Event(), over)
+
+    assert [line[6:].split("  ended")[0] for line in "".join(written).splitlines()[2:]] == [
+        "34.123  fit  #1 forward ",
+        "31.123  r2 fit  #1 forward   late",
+        "35.123  r2 fit  #1 forward ",
+    ]
+
+
+def test_passes_that_are_waited_for(tmp_path: Path, log):
+    """Following ends with them; what is shown narrows what is waited for to its experiments, not to its events."""
+    log.append(tmp_path / "run.jsonl", log.started(0), log.ended(1, status="error"))
+    outcome = Outcome()
+
+    shown = follow(tmp_path, Selection(events=("log.*", "pass.started")), outcome=outcome)
+
+    assert ([line.split("  ")[3] for line in shown], outcome.status()) == ([" started"], 1)
+
+
+def test_a_view_waits_as_it_likes(tmp_path: Path):
+    """For a key that is pressed, for instance."""
+    waited: list[float] = []
+    times = iter([False, False, True])
+
+    Reader(Follower([tmp_path], print), Show(list, wait=waited.append)).follow(threading.Event(), lambda: next(times))
+
+    assert waited == [POLL_S, POLL_S]
+
+
+def test_at_the_end_quiet_files_are_looked_at_too(tmp_path: Path, log):
+    """What was written before it was told to stop is shown."""
+    path = tmp_path / "run.jsonl"
+    log.append(path, log.started(0))
+    seconds = [0.0]
+    shown: list[float] = []
+
+    def over() -> bool:
+        seconds[0] += 100
+        if seconds[0] == 300:
+            seconds[0] = 201
+            log.append(path, log.ended(1))
+            return True
+        return False
+
+    show = Show(lambda entries: shown.extend(entry.number for entry in entries), wait=lambda _: None)
+    Reader(Follower([path], print, clock=lambda: seconds[0]), show).follow(threading.Event(), over)
+
+    assert shown == [1, 2]
+
+
+def test_when_nobody_looks_any_more_nothing_more_is_read(tmp_path: Path, log):
+    """However much there is."""
+    log.append(tmp_path / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(2500)))
+    portions: list[int] = []
+    show = Show(lambda entries: portions.append(len(entries)), left=lambda: bool(portions))
+
+    Reader(Follower([tmp_path], print), show).follow(threading.Event())
+
+    assert portions == [1000]

@@ -1,5 +1,6 @@
 import pytest
 
+from soltrace.reading.estimate import Estimate
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.state import LaneAt, OpenPass, Table
 from soltrace.records import Steps
@@ -147,3 +148,72 @@ def test_killed_runs_do_not_grow_the_table(log):
     assert len(solves) == 10_000
     assert solves[:2] == ["r1.0", "r1.2"]
     assert solves[-1] == "r1.20001"
+
+
+def test_a_pass_of_which_only_heartbeats_were_read(log):
+    """They say where it is, how fast it goes and when it will be over, roughly."""
+    table = Table()
+
+    table.feed([log.heartbeat(20, progress=0.25, step=50, t=25.0, eta_s=36.0)])
+
+    at = only(table)
+    assert (at.progress, at.step, at.t, at.estimate) == (0.25, 50, 25.0, Estimate(36.0, 36.0, 36.0, rough=True))
+
+
+def test_accepted_and_rejected_steps(log):
+    """How many were rejected is known of a forward pass."""
+    table = Table()
+    table.feed([log.started(0), log.progress(1, progress=0.1, step=12, steps=Steps(accepted=10, rejected=2))])
+    assert (only(table).step, only(table).rejected) == (12, 2)
+
+    table.feed([log.started(0, 2, "backward"), log.progress(1, 2, "backward", progress=0.1, step=12)])
+    assert (table.open[1].step, table.open[1].rejected) == (12, None)
+
+
+def test_step_sizes_are_those_of_accepted_steps(log):
+    """Of a batch, those of its slowest lane, whose time it is."""
+    table = Table()
+    table.feed([log.started(0), log.progress(1, progress=0.4, step=25, steps=Steps(accepted=20, rejected=5))])
+    assert only(table).history.step_sizes(10) == [2.0]
+    assert only(table).history.rejections(10) == [0.2]
+
+    whole = {"steps": Steps(accepted=160, rejected=40), "lanes": log.lanes(8, 0)}
+    table.feed([log.ended(2), log.started(2), log.progress(3, progress=0.4, step=25, **whole)])
+    assert only(table).history.step_sizes(10) == [1.6]
+    assert only(table).history.rejections(10) == [0.2]
+
+
+def test_the_latest_failures_are_kept(log):
+    """With what was known of them; those that ended well are not, and a hundred are enough."""
+    table = Table()
+    failing = {"status": "error", "result": "max_steps_reached", "progress": 0.3, "t": 30.0}
+    table.feed(
+        [log.started(0, 1), log.progress(1, 1, progress=0.2, step=5), log.ended(2, 1, **failing), log.ended(2, 2)]
+    )
+
+    [at] = table.failures
+    assert (at.first, at.end, at.failing, at.stalled) == (log.started(0, 1), log.ended(2, 1, **failing), True, False)
+    assert (at.progress, at.t, at.step, at.rejected) == (0.3, 30.0, 4602, 17)
+
+    table.feed(log.ended(i, i, **failing) for i in range(1000))
+    assert [at.first.solve_id for at in table.failures] == [f"r1.{i}" for i in range(900, 1000)]
+
+
+def test_who_fails(log):
+    """A pass of which a lane has failed is failing before it ends."""
+    table = Table()
+    table.feed([log.started(0, lanes=[8]), log.progress(1, progress=0.1, step=5, lanes=log.lanes(8, 1))])
+    assert not only(table).failing
+
+    table.feed([log.progress(2, progress=0.2, step=9, lanes=log.lanes(8, 2, 1))])
+    assert only(table).failing
+
+
+def test_a_backward_pass_begins_at_the_end(log):
+    """Its time runs from t1 to t0, and so do its steps."""
+    table = Table()
+    table.feed([log.started(0, phase="backward")])
+    assert only(table).t == 100.0
+
+    table.feed([log.progress(1, phase="backward", progress=0.2, step=10, t=80.0)])
+    assert only(table).history.step_sizes(10) == [2.0]

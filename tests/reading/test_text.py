@@ -82,6 +82,27 @@ def test_countdown(seconds, expected):
 
 
 @pytest.mark.parametrize(
+    "low,high,expected",
+    [
+        (40.2, 40.4, "40 s"),
+        (30, 50, "30-50 s"),
+        (-1, 0.4, "0 s"),
+        (59, 99.9, "59-100 s"),
+        (60, 240, "1-4 min"),
+        (100, 200, "1.7-3 min"),
+        (7200, 10_800, "2-3 h"),
+        (3 * 86_400, 3 * 86_400, "3 d"),
+        (60, 1e300, "0-11,574,074 d"),
+        (150, None, "> 2 min"),
+        (1e300, None, "> 11,574,074 d"),
+    ],
+)
+def test_between(low, high, expected):
+    """What is not known exactly is said in one unit, and with no more digits than that."""
+    assert text.between(low, high) == expected
+
+
+@pytest.mark.parametrize(
     "progress,expected",
     [
         (-0.5, "0.0 %"),

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report.
+set -euo pipefail
+missing=()
+for program in tmux zsh fish jq lnav chromium; do
+    command -v "$program" >/dev/null || missing+=("$program")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    echo "==> ${missing[*]}: installing with apt-get"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null && exit 0
+fi
+echo "The tests need ${missing[*]}, which can't be installed from here: apt-get install ${missing[*]}" >&2
+exit 1

@@ -1,0 +1,156 @@
+"""How what is followed ends: are its passes over, has one failed, has one stalled? For scripts that wait for it.
+
+Over: at least one pass was seen, no pass is open and no experiment, and nothing has come for a moment. A pass that was
+heard to have stalled, or whose run is gone without a word, is not waited for.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from soltrace.reading.parse import Parsed
+from soltrace.records import (
+    ExperimentEnded,
+    ExperimentStarted,
+    LogOpened,
+    PassEnded,
+    PassHeartbeat,
+    PassRecord,
+    Record,
+)
+
+OK: Final = 0
+FAILED: Final = 1
+STALLED: Final = 3
+PATIENCE_S: Final = 60.0
+"""A run with an open pass is heard of every five seconds: one that is silent for so long is gone."""
+SETTLED_S: Final = 2.0
+"""Between a forward pass and its backward pass none is open."""
+_DEAD_S: Final = 1.0
+"""Where the process is known to be gone, its last lines are waited for this long."""
+_LISTEN_S: Final = 12.0
+"""Before a run whose last line is old is given up, it may say two heartbeats: its clock may differ from ours."""
+
+
+@dataclass
+class _Run:
+    heard_s: float
+    """When its last line came, on our clock."""
+    newest: datetime
+    """What that line says itself."""
+    process: tuple[str, int] | None = None
+    """Its host and process id."""
+    stalled: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Its open passes, and whether they are said to have stalled."""
+    experiments: dict[str | None, int] = field(default_factory=dict[str | None, int])
+    """Its open experiments, and how often each is open."""
+
+
+def process_is_gone(host: str, pid: int) -> bool:
+    """Tell whether it is known that a process is gone: of another host nothing is known."""
+    if host != socket.gethostname() or pid <= 0:
+        return False
+    with suppress(PermissionError, OverflowError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+    return False
+
+
+class Outcome:
+    """Watch passes until all of them are over.
+
+    Args:
+        patience_s: A run that is silent for so long while a pass of it is open is gone, and the pass has stalled.
+        monotonic: Tells seconds.
+        now: Tells the time.
+        gone: Tells of a host and a process id whether the process is known to be gone.
+    """
+
+    def __init__(
+        self,
+        patience_s: float = PATIENCE_S,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        gone: Callable[[str, int], bool] = process_is_gone,
+    ) -> None:
+        self._patience_s = patience_s
+        self._monotonic = monotonic
+        self._now = now
+        self._gone = gone
+        self._runs: dict[str, _Run] = {}
+        self._began_s = monotonic()
+        self._heard_s = self._began_s
+        self._seen = False
+        self._failed = False
+        self._stalled = False
+
+    def feed(self, record: Parsed) -> None:
+        """Take a record; those of a run in their order."""
+        if not isinstance(record, Record):
+            return
+        self._heard_s = self._monotonic()
+        run = self._runs.get(record.run_id)
+        if run is None:
+            run = self._runs[record.run_id] = _Run(self._heard_s, record.timestamp)
+        run.heard_s, run.newest = self._heard_s, max(run.newest, record.timestamp)
+        match record:
+            case LogOpened():
+                host, pid = record.resource.get("host"), record.resource.get("pid")
+                run.process = (host, pid) if isinstance(host, str) and isinstance(pid, int) else None
+            case ExperimentStarted():
+                run.experiments[record.experiment] = run.experiments.get(record.experiment, 0) + 1
+            case ExperimentEnded():
+                run.experiments[record.experiment] = run.experiments.get(record.experiment, 1) - 1
+                if run.experiments[record.experiment] <= 0:
+                    del run.experiments[record.experiment]
+            case PassEnded():
+                self._seen = True
+                self._failed = self._failed or record.status == "error"
+                run.stalled.pop(record.pass_id, None)
+            case PassRecord():
+                self._seen = True
+                run.stalled[record.pass_id] = isinstance(record, PassHeartbeat) and record.stalled
+            case _:
+                pass
+
+    def status(self) -> int | None:
+        """Tell the exit status; None while there is something to wait for."""
+        now = self._monotonic()
+        if not self._seen or now - self._heard_s < SETTLED_S:
+            return None
+        for name, run in list(self._runs.items()):
+            if self._given_up(run, now):
+                self._stalled = self._stalled or bool(run.stalled)
+                del self._runs[name]
+        waiting = any(not run.stalled or not all(run.stalled.values()) for run in self._runs.values())
+        return None if waiting else self.final()
+
+    def final(self) -> int:
+        """Tell the exit status if nothing more comes: a pass that is open then has stalled."""
+        if self._failed:
+            return FAILED
+        return STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else OK
+
+    def _given_up(self, run: _Run, now: float) -> bool:
+        if not _open(run):
+            return True
+        silent_s = now - run.heard_s
+        if run.process is not None and silent_s >= _DEAD_S and self._gone(*run.process):
+            return True
+        if not run.stalled:
+            return False  # Between passes a program may compute for long.
+        said_s = (self._now() - run.newest).total_seconds()
+        listened = silent_s >= min(_LISTEN_S, self._patience_s)
+        return silent_s >= self._patience_s or (listened and said_s >= self._patience_s)
+
+
+def _open(run: _Run) -> bool:
+    return bool(run.stalled or run.experiments)

@@ -1,0 +1,97 @@
+"""Ask a question: the SQL of a file, its rows as facts. A column is a field of that name.
+
+What comes from a log is made harmless for all that follows: strings are cut, and what is not finite has a name.
+"""
+
+import math
+from collections.abc import Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+
+import msgspec
+from msgspec import Struct
+
+from soltrace.records import Attribute, number
+from soltrace.report.facts import Top
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Fact = TypeVar("Fact", bound=Struct)
+Answer: TypeAlias = dict[str, Any]
+"""A row: values by the names of the columns."""
+LONGEST: Final = 300
+"""Characters of a string that are kept."""
+MOST_ATTRIBUTES: Final = 50
+_JSON: Final = "attributes"
+"""A column that is not cut: it would not be JSON any more. For `attributes` to read."""
+_LARGEST: Final = 1 << 62
+"""JSON's integers have no end, and those that we write have."""
+
+
+def sql(question: str, **words: str) -> str:
+    """Read a question, and put expressions in the place of words in capitals."""
+    text = resources.files("soltrace.report").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+    for word, expression in words.items():
+        text = text.replace(word.upper(), expression)
+    return text
+
+
+def answers(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[Answer]:
+    """Ask a question and give the rows.
+
+    Args:
+        connection: The database that `gather` has filled.
+        question: Name of a file in `sql/`.
+        parameters: For the question's `$names`.
+    """
+    return asked(connection, sql(question), **parameters)
+
+
+def asked(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[Answer]:
+    """As `answers`, for a question that was read already."""
+    result = connection.execute(text, parameters)
+    names = [column[0] for column in result.description or ()]
+    return [
+        {name: value if name == _JSON else _plain(value) for name, value in zip(names, row, strict=True)}
+        for row in cast("list[tuple[object, ...]]", result.fetchall())
+    ]
+
+
+def facts(rows: list[Answer], kind: type[Fact]) -> list[Fact]:
+    """Turn rows into facts; columns that are no fields are left out."""
+    return msgspec.convert(rows, list[kind])
+
+
+def top(rows: list[Answer], kind: type[Fact]) -> Top[Fact]:
+    """Turn rows into facts that say how many there are: in the column `total`."""
+    return Top(facts(rows, kind), cast("int", rows[0]["total"]) if rows else 0)
+
+
+def attributes(text: str | None) -> dict[str, Attribute]:
+    """Read the attributes of an experiment, or of a pass. What is no attribute stays as JSON."""
+    try:
+        values = cast("Mapping[str, object]", msgspec.json.decode(text or "{}"))
+    except RecursionError:
+        values = {"…": text}
+    return {_plain(name): _attribute(value) for name, value in list(values.items())[:MOST_ATTRIBUTES]}
+
+
+def _attribute(value: object) -> Attribute:
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        if all(isinstance(item, bool | int | float | str) for item in items):
+            return [_plain(item) for item in items[:MOST_ATTRIBUTES]]
+    if isinstance(value, bool | int | float | str):
+        return _plain(value)
+    return _plain(msgspec.json.encode(value).decode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST:
+        return value[: LONGEST - 1] + "…"
+    if isinstance(value, float) and not math.isfinite(value):
+        return number(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_LARGEST, min(value, _LARGEST))
+    return value

@@ -1,0 +1,131 @@
+"""Passes side by side: by whatever tells them apart, with the difference in words."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from soltrace.reading.text import clean, duration, percent, plural
+from soltrace.report.ask import Answer, answers, asked, sql, top
+from soltrace.report.columns import quoted
+from soltrace.report.facts import Comparison, Group
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+INTRINSIC: Final = ("experiment", "solver", "adjoint", "controller", "rtol", "atol", "run_id")
+"""What passes differ in beside their attributes."""
+MOST_GROUPS: Final = 20
+MOST_VALUES: Final = 200
+"""What has more of them tells nothing when compared by: the number of an iteration, a time."""
+MOST_NAMES: Final = 30
+NOTABLE: Final = 1.1
+"""A ratio below is not worth a sentence."""
+NOTABLE_SHARE: Final = 0.02
+"""Nor is a share that differs by less."""
+Value: TypeAlias = Callable[[Group], float | None]
+
+
+def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dict[str, int]]:
+    """Compare by all that differs.
+
+    Returns:
+        The comparisons, attributes first, and first what has fewest values; and those attributes that have too many
+        values, with about how many.
+    """
+    names = [row["name"] for row in answers(connection, "names", limit=MOST_NAMES)]
+    ways = {name: f"json_extract_string(attributes, {quoted(_pointer(name))})" for name in names}
+    ways |= {name: f"CAST({name} AS VARCHAR)" for name in INTRINSIC if name not in ways}
+    found: list[Comparison] = []
+    too_many: dict[str, int] = {}
+    for by, expression in ways.items():
+        (row,) = asked(connection, sql("values", compared_by=expression))
+        # A pass without the attribute is of another kind; one whose solver is not known may be of any.
+        missing = row["missing"] and by in names
+        if row["number"] > MOST_VALUES:
+            too_many[by] = row["number"]
+        elif row["number"] + missing > 1:
+            rows = asked(connection, sql("groups", compared_by=expression), limit=MOST_GROUPS, missing=missing)
+            groups = top(sorted(rows, key=_order), Group)
+            found.append(Comparison(by, groups, differences(by, groups.rows)))
+    found.sort(key=lambda comparison: (comparison.by not in names, comparison.groups.total, comparison.by))
+    return found, too_many
+
+
+def _order(row: Answer) -> tuple[bool, float, str]:
+    """Numbers by their size, then words; what has none comes last."""
+    value = row["value"]
+    try:
+        return value is None, float(value or "inf"), value or ""
+    except ValueError:
+        return value is None, math.inf, value
+
+
+def _pointer(name: str) -> str:
+    """Point at a key of a JSON object, whatever signs there are in it (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+@dataclass(frozen=True)
+class _Measure:
+    value: Value
+    sentence: str
+    show: Callable[[float], str]
+
+
+def _steps_per_pass(group: Group) -> float | None:
+    return group.steps / group.passes if group.steps else None
+
+
+_RATIOS: Final = (
+    _Measure(lambda group: group.median_forward_s, "takes longest in a forward pass", duration),
+    _Measure(lambda group: group.median_backward_s, "takes longest in a backward pass", duration),
+    _Measure(_steps_per_pass, "takes most steps in a pass", lambda steps: plural(round(steps), "step")),
+)
+_SHARES: Final = (
+    _Measure(lambda group: group.failed / group.passes, "fails most often", percent),
+    _Measure(
+        lambda group: group.rejected / group.steps if group.steps else None,
+        "rejects most steps",
+        percent,
+    ),
+)
+
+
+def differences(by: str, groups: list[Group]) -> list[str]:
+    """Say in which measures the groups differ, the largest ratio first; then in which shares."""
+    ratios: list[tuple[float, str]] = []
+    shares: list[str] = []
+    for measure in (*_RATIOS, *_SHARES):
+        found = _extremes(groups, measure.value)
+        if found is None:
+            continue
+        (low, lowest), (high, highest) = found
+        most = f"{_named(by, high)} {measure.sentence}: {measure.show(highest)}"
+        least = f"{_named(by, low)} ({measure.show(lowest)})"
+        if measure in _SHARES:
+            if highest - lowest >= NOTABLE_SHARE:
+                shares.append(f"{most}, and {least} least")
+        elif lowest > 0 and highest / lowest >= NOTABLE:
+            ratios.append((highest / lowest, f"{most}, {_times(highest / lowest)} as much as {least}"))
+    return [sentence for _, sentence in sorted(ratios, key=lambda pair: -pair[0])] + shares
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g} times" if ratio < 1000 else f"{ratio:,.0f} times"  # noqa: PLR2004 - digits of a number
+
+
+def _named(by: str, group: Group) -> str:
+    return f"{clean(by)}={value(group)}"
+
+
+def _extremes(groups: list[Group], measure: Value) -> tuple[tuple[Group, float], tuple[Group, float]] | None:
+    known = [(group, measured) for group in groups if (measured := measure(group)) is not None]
+    if len(known) < 2:  # noqa: PLR2004 - one alone differs from nothing
+        return None
+    return min(known, key=lambda pair: pair[1]), max(known, key=lambda pair: pair[1])
+
+
+def value(group: Group) -> str:
+    """Write what a group has in common."""
+    return "none" if group.value is None else clean(group.value)

@@ -1,0 +1,104 @@
+"""DuckDB over log files: within a bound of memory, on disk for the rest, and never on a network.
+
+The database itself lies in a temporary directory too, so that a log's records need not fit into memory.
+"""
+
+import re
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from soltrace.reading.lines import LONGEST
+from soltrace.report.columns import columns, quoted
+from soltrace.report.sieve import sieve
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY: Final = "1GB"
+"""What DuckDB's tables, joins and sorts may take; what is more goes to the temporary directory."""
+THREADS: Final = 4
+"""At most: each holds some 100 MB of lines while it reads, outside of that bound."""
+
+
+@contextmanager
+def database() -> "Generator[DuckDBPyConnection]":
+    """Open a database in a temporary directory ($TMPDIR), which goes with it.
+
+    Raises:
+        OSError: the directory can't be made.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="soltrace-") as directory:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "temp_directory": f"{directory}/spilled",
+            "preserve_insertion_order": False,  # it would hold back what other threads have read
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        with duckdb.connect(f"{directory}/log.duckdb", config=config) as connection:
+            connection.execute(f"SET threads = least(current_setting('threads'), {THREADS})")
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
+
+
+def read(connection: "DuckDBPyConnection", files: Sequence[Path], *statements: str) -> tuple[list[int], int]:
+    """Execute statements over the view `lines`: a row for each line of the files, NULL all over if it is damaged.
+
+    Returns:
+        What each statement counts, and how many lines have no row because DuckDB gives up at them (`sieve`).
+
+    Raises:
+        duckdb.Error: no room, no memory, or a file that can't be read.
+    """
+    from duckdb import InvalidInputException, IOException
+
+    _see(connection, files)
+    try:
+        return _counts(connection, statements), 0
+    except (InvalidInputException, IOException):
+        # It does not always say in which file.
+        with tempfile.TemporaryDirectory(prefix="soltrace-") as directory:
+            left_out, readable = 0, list(files)
+            for number, file in enumerate(files):
+                if not _passes(connection, file):
+                    readable[number] = Path(directory) / f"{number}.jsonl"
+                    left_out += sieve(file, readable[number])
+            _see(connection, readable)
+            return _counts(connection, statements), left_out
+
+
+def _counts(connection: "DuckDBPyConnection", statements: Iterable[str]) -> list[int]:
+    rows = [connection.execute(statement).fetchall() for statement in statements]
+    return [cast("int", row[0][0]) for row in rows]
+
+
+def _passes(connection: "DuckDBPyConnection", file: Path) -> bool:
+    from duckdb import InvalidInputException, IOException
+
+    _see(connection, [file])
+    try:
+        connection.execute("SELECT count(event) FROM lines")
+    except (InvalidInputException, IOException):
+        return False
+    return True
+
+
+def _see(connection: "DuckDBPyConnection", files: Iterable[Path]) -> None:
+    paths = ", ".join(quoted(_literal(file)) for file in files)
+    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns().items())
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM read_json([{paths}], columns = {{{types}}}, "  # noqa: S608
+        f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {LONGEST}, "
+        "hive_partitioning = false)"
+    )
+
+
+def _literal(file: Path) -> str:
+    """Write a path so that DuckDB takes it as it is, and not for a pattern of paths."""
+    return re.sub(r"([*?\[])", r"[\1]", str(file.absolute()))

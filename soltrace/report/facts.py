@@ -1,0 +1,303 @@
+"""What a report says, as typed values: `--format json` writes them as they are, the other formats put them into words.
+
+Everything is bounded whatever the size of the log: a `Top` holds the first rows and says how many there are.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from soltrace.records import Attribute, Number, Phase
+
+FORMAT = 1
+"""Version of the JSON form. It grows when a field changes its meaning or goes, not when one is added."""
+Row = TypeVar("Row")
+
+
+class Top(Struct, Generic[Row], frozen=True):
+    """The first of many."""
+
+    rows: list[Row]
+    total: int
+    """With those that are left out."""
+
+    @property
+    def left_out(self) -> int:
+        """How many there are beside the rows."""
+        return self.total - len(self.rows)
+
+
+class Events(Struct, frozen=True):
+    """Records of one kind."""
+
+    event: str
+    records: int
+
+
+class Skipped(Struct, frozen=True):
+    """Lines that are no records of ours."""
+
+    why: str
+    """Completes "a line that is ..."."""
+    lines: int
+
+
+class Sources(Struct, frozen=True):
+    """What was read."""
+
+    paths: Top[str]
+    bytes: int
+    records: int
+    first: datetime
+    last: datetime
+    events: list[Events]
+    skipped: Top[Skipped]
+    """`total` is the number of lines."""
+
+
+class Run(Struct, frozen=True):
+    """A process: where it ran, and what became of its passes."""
+
+    run_id: str
+    host: str | None
+    pid: str | None
+    process_index: str | None
+    scheduler: str | None
+    job: str | None
+    array_task: str | None
+    backend: str | None
+    devices: str | None
+    jax: str | None
+    diffrax: str | None
+    soltrace: str | None
+    first: datetime
+    last: datetime
+    passes: int
+    failed: int
+    open: int
+
+
+class Experiment(Struct, frozen=True):
+    """An experiment, and the passes directly in it, not in those inside it."""
+
+    experiment: str
+    run_id: str
+    started: datetime
+    duration_s: float | None
+    """None while it is open: it never ended, as far as the log goes."""
+    status: str
+    """`ok`, `error` or `open`."""
+    error: str | None
+    attributes: Mapping[str, Attribute]
+    passes: int
+    failed: int
+    forward_s: float
+    backward_s: float
+
+
+class PhaseCost(Struct, frozen=True):
+    """All passes of one phase. Steps are summed over passes and lanes; durations are of those that ended."""
+
+    phase: Phase
+    passes: int
+    failed: int
+    open: int
+    accepted: int
+    rejected: int
+    recomputed: int
+    total_s: float
+    median_s: float | None
+    p95_s: float | None
+    longest_s: float | None
+
+
+class Compiled(Struct, frozen=True):
+    """Compilations of one function."""
+
+    function: str
+    experiment: str | None
+    times: int
+    trace_s: float
+    lower_s: float
+    compile_s: float
+
+
+class Bar(Struct, frozen=True):
+    """Passes of one run and phase that began soon after another, or its compilations: a stretch of the timeline."""
+
+    run_id: str
+    what: str
+    """`forward`, `backward` or `compile`."""
+    started: datetime
+    ended: datetime
+    count: int
+    failed: int
+    open: int
+
+
+class Timeline(Struct, frozen=True):
+    """Who was busy when."""
+
+    bars: list[Bar]
+    runs: int
+    """With those that are not drawn."""
+
+
+class At(Struct, frozen=True):
+    """Where a pass was."""
+
+    elapsed_s: float
+    progress: float
+
+
+class StepSize(Struct, frozen=True):
+    """How large steps were up to a point in the solver's time, on average since the point before."""
+
+    t: float
+    dt: float
+    """Time per accepted step; in a backward pass, per transposed step."""
+    rejected: float | None
+    """Share of the attempted steps, in [0, 1], where that was recorded."""
+
+
+class Curve(Struct, frozen=True):
+    """One of the longest passes, as it went."""
+
+    run_id: str
+    pass_id: str
+    experiment: str | None
+    phase: Phase
+    started: datetime
+    took_s: float
+    batch_index: list[int] | None
+    """The lane whose steps are shown, of a batch: the one that took most."""
+    progress: list[At]
+    sizes: list[StepSize]
+
+
+class Lane(Struct, frozen=True):
+    """One lane over all passes of a run, experiment and phase."""
+
+    run_id: str
+    experiment: str | None
+    phase: Phase
+    batch_index: list[int]
+    passes: int
+    failed: int
+    steps: int
+    most_steps: int
+    """In one pass."""
+    relative: float | None
+    """Its steps in a pass, over those of the median lane."""
+
+
+class Cause(Struct, frozen=True):
+    """What failed first, and made the rest fail."""
+
+    what: str
+    """`lane`, `forward pass` or `pass`."""
+    name: str
+    result: str
+    at: datetime
+    t: Number | None
+
+
+class Failure(Struct, frozen=True):
+    """A pass or an experiment that failed."""
+
+    what: str
+    """`pass` or `experiment`."""
+    name: str
+    run_id: str
+    experiment: str | None
+    at: datetime
+    result: str
+    t: Number | None
+    progress: float | None
+    step: int | None
+    cause: Cause | None
+    """None if nothing that was recorded failed before it."""
+
+
+class FailureKind(Struct, frozen=True):
+    """Passes that failed alike."""
+
+    experiment: str | None
+    phase: Phase
+    solver: str | None
+    result: str
+    passes: int
+    first: datetime
+
+
+class OpenPass(Struct, frozen=True):
+    """A pass that never ended, as far as the log goes: under way, or killed."""
+
+    run_id: str
+    pass_id: str
+    experiment: str | None
+    phase: Phase
+    started: datetime
+    seen: datetime
+    progress: float
+    step: int
+    t: Number | None
+    stalled: bool
+
+
+class Group(Struct, frozen=True):
+    """Passes that have one value of what is compared by."""
+
+    value: str | None
+    passes: int
+    failed: int
+    steps: int
+    """Attempted."""
+    rejected: int
+    forward_s: float
+    backward_s: float
+    median_forward_s: float | None
+    median_backward_s: float | None
+
+
+class Comparison(Struct, frozen=True):
+    """Passes side by side, by an attribute or by something else that tells them apart."""
+
+    by: str
+    groups: Top[Group]
+    differences: list[str]
+    """The largest first, in words."""
+
+
+class Dropped(Struct, frozen=True):
+    """What telemetry lost."""
+
+    what: str
+    reason: str
+    dropped: int
+    runs: int
+
+
+class Report(Struct, frozen=True):
+    """All of it."""
+
+    soltrace: str
+    """The version that made it."""
+    format: int
+    sources: Sources
+    runs: Top[Run]
+    experiments: Top[Experiment]
+    phases: list[PhaseCost]
+    compiled: Top[Compiled]
+    timeline: Timeline
+    curves: list[Curve]
+    lanes: Top[Lane]
+    failures: Top[Failure]
+    failure_kinds: Top[FailureKind]
+    open: Top[OpenPass]
+    comparisons: list[Comparison]
+    too_many: dict[str, int]
+    """Attributes with too many values to compare by, and about how many those are."""
+    dropped: Top[Dropped]

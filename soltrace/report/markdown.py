@@ -1,0 +1,55 @@
+"""A report as Markdown: for a terminal, a pull request, a notebook of a laboratory."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from soltrace.report.facts import Report
+from soltrace.report.sections import sections
+from soltrace.report.sections.model import Section, Table
+
+
+def markdown(report: Report) -> str:
+    """Write the report. Pictures are left out, and so are the long tables behind those that show single points."""
+    lines = ["# soltrace report", ""]
+    for section in sections(report):
+        lines += _section(section)
+    lines += [f"Made by soltrace {escaped(report.soltrace)}."]
+    return "\n".join(lines) + "\n"
+
+
+_POINTS = frozenset({"progress", "sizes", "rejected", "timeline"})
+"""Pictures whose tables would have a row for each point."""
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield from (f"## {escaped(section.title)}", "")
+    yield from _paragraph(section.sentences)
+    for table in [figure.table for figure in section.figures if figure.chart not in _POINTS] + section.tables:
+        if table.rows:
+            yield from (f"### {escaped(table.title)}", "", *_table(table), "")
+    for choice in section.choices:
+        yield from (f"### {escaped(choice.figure.table.title)}", "")
+        yield from _paragraph(choice.sentences)
+        yield from (*_table(choice.figure.table), "")
+
+
+def _paragraph(sentences: list[str]) -> Iterator[str]:
+    if sentences:
+        yield from (*(escaped(sentence) for sentence in sentences), "")
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield _row(table.columns)
+    yield _row(("---:" if table.numeric(i) else "---" for i in range(len(table.columns))), raw=True)
+    yield from (_row(row.cells) for row in table.rows)
+    if table.left_out:
+        yield from ("", f"and {table.left_out:,} more")
+
+
+def _row(cells: Iterable[str], *, raw: bool = False) -> str:
+    return f"| {' | '.join(cell if raw else escaped(cell) for cell in cells)} |"
+
+
+def escaped(text: str) -> str:
+    """Escape what Markdown, and HTML in it, would take for more than text."""
+    return re.sub(r"([\\`*\[\]<>|~$&])", r"\\\1", text)

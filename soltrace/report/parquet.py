@@ -1,0 +1,47 @@
+"""A log as one Parquet file: a row for each record, typed, under the names of the log. Streamed, whatever its size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from soltrace.report.columns import columns, quoted, validity
+from soltrace.report.database import database, read
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of the lines."""
+
+    records: int
+    skipped: int
+    """Lines that are no records: torn, damaged, or of a kind or schema that this version does not know."""
+
+
+def convert(files: Sequence[Path], target: Path) -> Converted:
+    """Write the records of log files to a Parquet file.
+
+    Args:
+        files: JSON logs.
+        target: It is replaced if it exists, when all is written, and left alone if there is no record.
+
+    Raises:
+        duckdb.Error: no room, no memory, or a file that can't be read or written.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    # Not Parquet's own type for JSON, which polars takes for bytes.
+    names = ", ".join(
+        f'"{name}"::VARCHAR AS "{name}"' if kind == "JSON" else f'"{name}"' for name, kind in columns().items()
+    )
+    statement = (
+        f"COPY (SELECT {names} FROM lines WHERE {validity()}) "  # noqa: S608
+        f"TO {quoted(str(partial.absolute()))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    with database() as connection:
+        try:
+            # Twice over the lines, the second time to count them: COPY only tells what it wrote.
+            (records, lines), left_out = read(connection, files, statement, "SELECT count(*) FROM lines")
+            if records:
+                partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    return Converted(records, lines - records + left_out)

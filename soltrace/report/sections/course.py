@@ -1,0 +1,166 @@
+"""How it went: who was busy when, how far passes were, how large their steps, and which lanes took longest."""
+
+from collections.abc import Iterator
+
+from soltrace.reading.phrases import index
+from soltrace.reading.text import clean, duration, number, percent, plural
+from soltrace.report.facts import Curve, Lane, Report
+from soltrace.report.sections.model import Figure, Row, Section, Table
+from soltrace.report.sections.words import moment
+
+
+def when(report: Report) -> Section:
+    """The timeline of passes, process by process."""
+    columns = ("run", "what", "from", "to", "how many", "failed", "not ended")
+    bars = report.timeline.bars
+    rows = [
+        Row(
+            (
+                clean(bar.run_id),
+                bar.what,
+                moment(bar.started),
+                moment(bar.ended),
+                f"{bar.count:,}",
+                f"{bar.failed:,}",
+                f"{bar.open:,}",
+            ),
+            bad=bar.failed > 0,
+        )
+        for bar in bars
+    ]
+    table = Table("Passes and compilations, by run and time", columns, rows, 0, frozenset(columns[1:4]))
+    description = (
+        "A row for each run, with bars where it was compiling, in forward and in backward passes. "
+        "Passes that began close together are one bar. One with a heavy edge holds a pass that failed, a pale one "
+        "a pass that did not end."
+    )
+    drawn = len({bar.run_id for bar in bars})
+    sentences = ["Times are UTC."]
+    if report.timeline.runs > drawn > 0:
+        sentences.append(f"{plural(drawn, 'run')} of {report.timeline.runs:,} are drawn, those with failures first.")
+    return Section("when", "When", sentences, [], [Figure("timeline", "Timeline", description, table)] if bars else [])
+
+
+def course(report: Report) -> Section:
+    """Progress and step size of the longest passes."""
+    sentences = [f"The longest passes of each phase: {len(report.curves)} of {sum(p.passes for p in report.phases):,}."]
+    if not report.curves:
+        sentences = ["No pass was recorded."]
+    return Section(
+        "course", "How the longest passes went", sentences, [_longest(report)], list(_course_figures(report))
+    )
+
+
+def _longest(report: Report) -> Table:
+    columns = ("pass", "phase", "experiment", "started", "took", "reports shown", "lane of the step sizes")
+    rows = [
+        Row(
+            (
+                clean(curve.pass_id),
+                curve.phase,
+                clean(curve.experiment or "-"),
+                moment(curve.started),
+                duration(curve.took_s),
+                f"{len(curve.progress):,}",
+                "" if curve.batch_index is None else index(curve.batch_index),
+            ),
+            curve.experiment,
+        )
+        for curve in report.curves
+    ]
+    return Table("The longest passes", columns, rows, 0, frozenset(columns[1:4]))
+
+
+def _course_figures(report: Report) -> Iterator[Figure]:
+    if report.curves:
+        yield Figure(
+            "progress",
+            "Progress over time",
+            "A line for each of the longest passes: progress from 0 to 1 over seconds since its start. "
+            "A straight line is a steady pass, a flat one waits.",
+            _progress(report.curves),
+        )
+    if any(curve.sizes for curve in report.curves):
+        yield Figure(
+            "sizes",
+            "Step size",
+            "A line for each of the longest passes: the solver's time per accepted step, on a logarithmic scale, over "
+            "the solver's time; of a batch, for the lane that took most steps.",
+            _sizes(report.curves),
+        )
+    if any(size.rejected is not None for curve in report.curves for size in curve.sizes):
+        yield Figure(
+            "rejected",
+            "Rejected steps",
+            "A line for each of the longest forward passes: the share of its attempted steps that were rejected, over "
+            "the solver's time.",
+            _rejected(report.curves),
+        )
+
+
+def _progress(curves: list[Curve]) -> Table:
+    rows = [
+        Row((clean(curve.pass_id), duration(at.elapsed_s), percent(at.progress)), curve.experiment)
+        for curve in curves
+        for at in curve.progress
+    ]
+    return Table("Progress", ("pass", "since its start", "progress"), rows)
+
+
+def _sizes(curves: list[Curve]) -> Table:
+    rows = [
+        Row((clean(curve.pass_id), number(size.t), number(size.dt)), curve.experiment)
+        for curve in curves
+        for size in curve.sizes
+    ]
+    return Table("Step size", ("pass", "up to t", "time per step"), rows)
+
+
+def _rejected(curves: list[Curve]) -> Table:
+    rows = [
+        Row((clean(curve.pass_id), number(size.t), percent(size.rejected)), curve.experiment)
+        for curve in curves
+        for size in curve.sizes
+        if size.rejected is not None
+    ]
+    return Table("Rejected steps", ("pass", "up to t", "rejected"), rows)
+
+
+def lanes(report: Report) -> Section:
+    """The slowest lanes of batches."""
+    top = report.lanes
+    columns = (
+        "lane",
+        "phase",
+        "experiment",
+        "run",
+        "passes",
+        "failed",
+        "steps",
+        "most in a pass",
+        "of the median lane",
+    )
+    table = Table("Lanes by steps", columns, [_lane(row) for row in top.rows], top.left_out, frozenset(columns[1:4]))
+    if not top.rows:
+        return Section("lanes", "The slowest lanes", ["No lane of a batch was recorded."])
+    slowest = top.rows[0]
+    took = f"{slowest.steps:,} in {plural(slowest.passes, f'{slowest.phase} pass')}"
+    name = index(slowest.batch_index)
+    said = f"Of {plural(top.total, 'lane')} reported one by one, lane {name} took most steps: {took}."
+    description = f"Bars: steps of each lane, summed over its passes, most first. {said}"
+    return Section("lanes", "The slowest lanes", [said], [], [Figure("lanes", "Steps by lane", description, table)])
+
+
+def _lane(row: Lane) -> Row:
+    cells = (
+        index(row.batch_index),
+        row.phase,
+        clean(row.experiment or "-"),
+        clean(row.run_id),
+        f"{row.passes:,}",
+        f"{row.failed:,}",
+        f"{row.steps:,}",
+        f"{row.most_steps:,}",
+        "" if row.relative is None else f"{row.relative:.3f}",
+    )
+    return Row(cells, row.experiment, bad=row.failed > 0)

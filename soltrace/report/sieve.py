@@ -1,0 +1,40 @@
+"""What DuckDB gives up at: a line that is too long, a compressed file that is damaged. The rest is copied without it.
+
+All other damage it turns into empty rows by itself.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from soltrace.reading.compressed import CompressedFile, DamagedError, is_compressed
+from soltrace.reading.lines import LineFile
+
+
+def sieve(source: Path, target: Path) -> int:
+    """Copy the lines of a log that can be read, decompressed.
+
+    Returns:
+        How many were left out; what is damaged of a compressed file counts as one.
+
+    Raises:
+        OSError: a file can't be read or written.
+    """
+    left_out = 0
+    with target.open("wb") as file:
+        try:
+            for line in _lines(source):
+                if line is None:
+                    left_out += 1
+                else:
+                    file.write(line + b"\n")
+        except DamagedError:
+            left_out += 1
+    return left_out
+
+
+def _lines(source: Path) -> Iterator[bytes | None]:
+    log = CompressedFile(source) if is_compressed(source) else LineFile(source)
+    yield from log.read()
+    rest = log.rest()
+    if rest != b"":
+        yield rest

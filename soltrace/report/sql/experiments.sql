@@ -1,0 +1,13 @@
+-- One row for each time that an experiment was entered, with its end. Those of one name and one set of attributes that
+-- overlap are paired in the order of their starts and ends: they can't be told apart.
+CREATE TABLE experiments AS
+WITH numbered AS (
+    SELECT event, run_id, experiment, attributes, timestamp, status, duration_s, error,
+        row_number() OVER (PARTITION BY event, run_id, experiment, attributes ORDER BY timestamp) AS number
+    FROM records WHERE event IN ('experiment.started', 'experiment.ended') AND experiment IS NOT NULL
+)
+SELECT s.run_id, s.experiment, s.attributes, s.timestamp AS started, e.timestamp AS ended,
+    coalesce(e.status, 'open') AS status, e.duration_s, e.error
+FROM numbered s LEFT JOIN numbered e ON e.event = 'experiment.ended' AND s.run_id = e.run_id
+    AND s.experiment = e.experiment AND s.attributes = e.attributes AND s.number = e.number
+WHERE s.event = 'experiment.started';

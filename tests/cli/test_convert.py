@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+
+
+@pytest.fixture
+def runs(tmp_path: Path, log) -> Path:
+    """The directory that is read by default, with a run in it."""
+    path = tmp_path / "soltrace-runs"
+    path.mkdir()
+    log.append(path / "run.jsonl", log.started(0), log.progress(1, progress=0.5, step=3, t="NaN"), log.ended(2))
+    return path
+
+
+def test_everything_becomes_one_table(soltrace, runs, tmp_path):
+    """A row for each record, and how many they are is said."""
+    assert soltrace.run("convert", "-o", "x.parquet") == (0, [], ["soltrace: wrote 3 records to x.parquet"])
+
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT event, step FROM '{tmp_path}/x.parquet' WHERE isnan(t)").fetchall()
+    assert rows == [("pass.progress", 3)]
+
+
+def test_what_is_damaged_is_counted(soltrace, runs, log):
+    """And stops nothing."""
+    log.append(runs / "run.jsonl", b"{torn\n", log.line(log.ended(3), schema=9))
+    assert soltrace.run("convert", "-o", "x.parquet", runs) == (
+        0,
+        [],
+        ["soltrace: wrote 3 records to x.parquet", "soltrace convert: 2 lines skipped: no records of soltrace's"],
+    )
+
+
+def test_nothing_to_convert(soltrace, tmp_path):
+    """Is said at once, and nothing is written."""
+    (tmp_path / "other.jsonl").write_text("hello\n")
+    hint = "give a file or a directory that soltrace has written"
+    said = {"missing": f"missing does not exist: {hint}", "other.jsonl": "there is no record in what was read"}
+    for path, message in said.items():
+        assert soltrace.run("convert", path, "-o", "x.parquet") == (2, [], [f"soltrace convert: {message}"])
+    assert [path.name for path in tmp_path.iterdir()] == ["other.jsonl"]
+
+
+def test_where_to(soltrace, runs):
+    """Has to be said, and to be a Parquet file."""
+    status, out, err = soltrace.run("convert")
+    assert (status, out) == (2, [])
+    assert err[-1] == "soltrace convert: error: the following arguments are required: -o/--output"
+
+    status, out, err = soltrace.run("convert", "-o", "x.csv")
+    assert (status, out) == (2, [])
+    assert err[-1] == "soltrace convert: error: argument -o/--output: must end with .parquet, got 'x.csv'"
+
+    said = "soltrace convert: there is no directory no"
+    assert soltrace.run("convert", "-o", "no/x.parquet") == (2, [], [said])

@@ -1,0 +1,100 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from soltrace.reading.merge import Window
+from soltrace.reading.parse import Rejected
+from soltrace.reading.source import BEFORE_ALL, Entry
+
+
+class Clock:
+    """One for the time of day and for seconds."""
+
+    def __init__(self):
+        self.s = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 25, tzinfo=UTC) + timedelta(seconds=self.s)
+
+    def monotonic(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def window(clock) -> Window:
+    """One of a second and five lines."""
+    return Window(1.0, 5, now=clock.now, monotonic=clock.monotonic)
+
+
+@pytest.fixture
+def line(clock, tmp_path):
+    """A line that says that it was written at a second."""
+    beginning = clock.now()
+
+    def make(at: float | None) -> Entry:
+        moment = BEFORE_ALL if at is None else beginning + timedelta(seconds=at)
+        return Entry(Rejected(str(at)), b"", tmp_path, 1, moment)
+
+    return make
+
+
+def said(entries) -> list[str]:
+    """When the lines say that they were written; an exclamation mark if they are late."""
+    return [entry.value.reason + "!" * entry.late for entry in entries]
+
+
+def test_a_line_waits_for_those_of_others(window, clock, line):
+    """For a second, and then it comes with all that is older."""
+    assert window.feed([line(0.0)]) == []
+    clock.s = 0.4
+    assert window.feed([line(0.4), line(-0.2)]) == []
+    clock.s = 1.0
+    assert said(window.feed([line(0.1)])) == ["-0.2", "0.0"]
+    clock.s = 1.5
+    assert said(window.feed([])) == ["0.1", "0.4"]
+    assert window.feed([]) == window.flush() == []
+
+
+def test_a_late_line_is_marked_and_comes_at_once(window, clock, line):
+    """It is not put where nobody looks any more, and does not hold up others."""
+    window.feed([line(0.5)])
+    clock.s = 2.0
+    assert said(window.feed([])) == ["0.5"]
+
+    assert said(window.feed([line(0.4), line(1.9), line(0.5)])) == ["0.4!"]
+    clock.s = 3.0
+    assert said(window.feed([line(None)])) == ["None!", "0.5", "1.9"]
+
+
+def test_what_is_old_when_it_comes_does_not_wait(window, clock, line):
+    """The past is shown at once, in order."""
+    clock.s = 100.0
+    assert said(window.feed([line(1), line(2), line(90.5)])) == ["1", "2"]
+    assert said(window.flush()) == ["90.5"]
+
+
+def test_no_more_lines_wait_than_are_allowed(window, line):
+    """A flood does not take all memory: the oldest go first."""
+    assert said(window.feed([line(at / 10) for at in range(7)])) == ["0.0", "0.1"]
+    assert said(window.feed([line(0.05)])) == ["0.05!"]
+
+
+def test_a_clock_that_is_ahead_does_not_make_the_others_late(window, clock, line):
+    """A line from the future stands where it came."""
+    window.feed([line(1e6)])
+    clock.s = 1.0
+    assert said(window.feed([line(0.9)])) == ["1000000.0"]
+    clock.s = 2.0
+    assert said(window.feed([])) == ["0.9"]
+
+
+def test_nothing_is_held_where_nothing_else_can_come(window, line):
+    """Of one file each line comes at once, and what was held before too."""
+    window.feed([line(0.2)])
+    assert said(window.feed([line(0.3)], hold=False)) == ["0.2", "0.3"]
+    assert said(window.feed([line(0.1)])) == ["0.1!"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine
-from soltrace.reading.live import LiveView
+from soltrace.reading.live.view import LiveView
 from soltrace.records import AnyRecord, LogOpened, PassProgress, PassStarted, Steps
 
 RESULTS = Path(__file__).with_name("live.md")

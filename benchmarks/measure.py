@@ -1,5 +1,6 @@
 """Time two programs pair by pair: what disturbs the machine disturbs both."""
 
+import gc
 import os
 import random
 import sys
@@ -56,24 +57,27 @@ def measure(case: Case, peers: Sequence[Peer], repeats: int, firsts: int) -> lis
     Args:
         case: What to run.
         peers: Who takes part; bare diffrax must be among them.
-        repeats: Calls of each.
-        firsts: First calls of each, with jax's caches empty.
+        repeats: Calls of each, divided among its compilations.
+        firsts: First calls of each, with jax's caches empty: so often it is compiled.
     """
     order = random.Random(0)
     first: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    wall: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    programs: dict[str, Callable[..., Any]] = {}
     for _ in range(firsts):
         for peer in _shuffled(peers, order):
             jax.clear_caches()
-            first[peer.name].append(_timed(case.make(peer.diffeqsolve), case.args, peer))
-    programs = {peer.name: case.make(peer.diffeqsolve) for peer in peers}
-    for peer in peers:
-        for _ in range(2):  # compile, and let whoever learns from a run learn
-            _timed(programs[peer.name], case.args, peer)
-    wall: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    for _ in range(repeats):
-        for peer in _shuffled(peers, order):
-            jax.block_until_ready(programs[peer.name](*case.args))  # or whoever ran before left the caches cold
-            wall[peer.name].append(_timed(programs[peer.name], case.args, peer))
+            programs[peer.name] = case.make(peer.diffeqsolve)
+            gc.collect()
+            first[peer.name].append(_timed(programs[peer.name], case.args, peer))
+        for peer in peers:
+            for _ in range(2):  # compile, and let whoever learns from a run learn
+                _timed(programs[peer.name], case.args, peer)
+        # Some calls of each compilation: from one to the next, a program of short steps differs by several per cent.
+        for _ in range(max(1, repeats // firsts)):
+            for peer in _shuffled(peers, order):
+                jax.block_until_ready(programs[peer.name](*case.args))  # or whoever ran before left the caches cold
+                wall[peer.name].append(_timed(programs[peer.name], case.args, peer))
     cpu: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(BLOCKS):
         for peer in _shuffled(peers, order):
@@ -97,9 +101,11 @@ def _shuffled(peers: Sequence[Peer], order: random.Random) -> list[Peer]:
 
 
 def _timed(program: Callable[..., Any], args: tuple[Any, ...], peer: Peer) -> float:
+    gc.disable()  # as timeit does: how much there is to collect is a matter of who ran before
     start = time.perf_counter()
     jax.block_until_ready(program(*args))
     took = time.perf_counter() - start
+    gc.enable()
     jax.effects_barrier()
     peer.settle()  # or what goes on beside it would be counted with whoever comes next
     return took

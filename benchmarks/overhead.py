@@ -20,12 +20,12 @@ HEADER = (
     "| --- | --- | --- | --- | --- | --- |",
 )
 ABOUT = """\
-Time ÷ bare diffrax's (`NoProgressMeter`), pair by pair in one run: median (lower to upper quartile). Right before each
-timed call goes an untimed one of the same program: what is timed is a solve among others like it. *Processor time* is
-that of the whole process, with what soltrace does on its own thread beside the solve. *First call*: trace, compile and
-run. The meters print to /dev/null; soltrace has everything on: its JSON log goes to a file, spans, metrics and log
-records go by OTLP over HTTP to a backend in a process of its own. In bold: a limit that soltrace keeps; ✗ marks one it
-exceeds."""
+Time ÷ bare diffrax's (`NoProgressMeter`), pair by pair in one run: median (lower to upper quartile). Each program is
+compiled several times, and right before each timed call goes an untimed one: what is timed is a solve among others
+like it. As in `timeit`, Python's garbage collector waits meanwhile. *Processor time* is that of the whole process,
+with what soltrace does on its own threads beside the solve. *First call*: trace, compile and run. The meters print to
+/dev/null; soltrace has everything on: its JSON log goes to a file, spans, metrics and log records go by OTLP over
+HTTP to a backend in a process of its own. In bold: a limit that soltrace keeps; ✗ marks one it exceeds."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--case", action="append", metavar="PART", help="only cases whose name contains this; repeatable"
     )
     parser.add_argument("--repeats", type=int, help="timed calls of each (default: enough for the case)")
-    parser.add_argument("--firsts", type=int, default=3, help="first calls of each (default: 3)")
+    parser.add_argument("--firsts", type=int, default=5, help="compilations and first calls of each (default: 5)")
     parser.add_argument("--check", action="store_true", help="exit with 1 if soltrace exceeds a limit")
     parser.add_argument("--no-write", action="store_true", help="print only")
     return parser

@@ -22,7 +22,7 @@ from statistics import median, quantiles
 
 from benchmarks import machine
 from soltrace.cli.tail import GARBAGE
-from soltrace.reading.follow import Follower
+from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
 from soltrace.records import PassEnded, PassProgress, PassStarted, Record, Steps
 from soltrace.sinks.json_log import line_of, render

@@ -1,15 +1,22 @@
 """What every test shares."""
 
+import json
 import math
 import os
+import re
 import sys
+from typing import Final
 
+import jsonschema_rs
 import numpy as np
 import pytest
 
 from soltrace import config, host
 from soltrace.host import Signal, SolveInfo
 from soltrace.host.process import PROCESS
+from soltrace.schema import schema
+from soltrace.sinks import json_log
+from soltrace.sinks.json_log import render
 
 # Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
@@ -34,6 +41,25 @@ def _nothing_is_configured(monkeypatch):
     config.shutdown()
     config._CONFIGURED.__init__()
     PROCESS.enabled, PROCESS.experiments, PROCESS.failures = None, [], 0
+
+
+RUN: Final = re.compile(r"\d{8}T\d{6}Z-.*\.jsonl")
+"""The name of a log that a run has written, as opposed to what a test has made up."""
+SCHEMA: Final = jsonschema_rs.validator_for(schema())
+
+
+@pytest.fixture(autouse=True)
+def _every_line_satisfies_the_schema(request, monkeypatch):
+    """Whatever a test has a run write, in this process or in another."""
+    lines = []
+    monkeypatch.setattr(json_log, "render", lambda *args: lines.append(render(*args)) or lines[-1])
+    directory = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    logs = [] if directory is None else [path for path in directory.rglob("*.jsonl") if RUN.fullmatch(path.name)]
+    for path in logs:
+        lines += [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    for line in lines:
+        SCHEMA.validate(json.loads(line))
 
 
 class Program:

@@ -29,14 +29,14 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 def files(paths: Sequence[Path]) -> list[Path]:
     """List the log files that are meant, each once, however many ways lead to it."""
-    from soltrace.reading.places import logs
+    from soltrace.reading.files.places import logs
 
     return list({os.path.realpath(file): file for path in _chosen(paths) for file in logs(path)}.values())
 
 
 def unfit(paths: Sequence[Path]) -> str | None:
     """Check that there is something to read."""
-    from soltrace.reading.places import PATTERN, is_pattern, logs
+    from soltrace.reading.files.places import PATTERN, is_pattern, logs
 
     hint = "give a file or a directory that soltrace has written"
     for path in _chosen(paths):

@@ -17,7 +17,7 @@ from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, a
 if TYPE_CHECKING:
     import io
 
-    from soltrace.reading.follow import Follower
+    from soltrace.reading.files.follow import Follower
     from soltrace.reading.outcome import Outcome
     from soltrace.reading.problems import Problems
     from soltrace.reading.reader import Reader, Show
@@ -36,7 +36,7 @@ GARBAGE: Final = 100_000
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace tail` does."""
     # Here and not above: `--help` and the other commands do without.
-    from soltrace.reading.follow import Follower
+    from soltrace.reading.files.follow import Follower
     from soltrace.reading.outcome import PATIENCE_S, Outcome
     from soltrace.reading.prefilter import prefilter
     from soltrace.reading.select import Selection
@@ -98,8 +98,8 @@ def _live(
     # rich takes its time to import, and plain lines do without.
     from rich.console import Console
 
-    from soltrace.reading.keyboard import Keyboard
-    from soltrace.reading.live import LiveView
+    from soltrace.reading.live.keyboard import Keyboard
+    from soltrace.reading.live.view import LiveView
     from soltrace.reading.reader import Reader, Show
 
     title = ", ".join(str(path) for path in paths)
@@ -126,8 +126,8 @@ def _summarised(problems: "Problems") -> Generator[None]:
 
 
 def _complaint(paths: Sequence[Path], *, follow: bool) -> str | None:
-    from soltrace.reading.compressed import missing
-    from soltrace.reading.places import PATTERN, is_pattern, logs
+    from soltrace.reading.files.compressed import missing
+    from soltrace.reading.files.places import PATTERN, is_pattern, logs
 
     for path in paths:
         if is_pattern(path):

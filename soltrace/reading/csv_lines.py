@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from soltrace.reading.source import Entry
+from soltrace.reading.files.source import Entry
 from soltrace.reading.text import printable_json
 from soltrace.records import AnyRecord, Lanes, Record, Steps
 

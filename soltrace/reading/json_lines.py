@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from soltrace.reading.follow import Entry
+from soltrace.reading.files.follow import Entry
 from soltrace.reading.text import printable_json
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
-from soltrace.reading.source import BEFORE_ALL, Entry
+from soltrace.reading.files.source import BEFORE_ALL, Entry
 
 WINDOW_S: Final = 1.0
 MOST_HELD: Final = 30_000

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
-from soltrace.reading.source import Skip
+from soltrace.reading.files.source import Skip
 
 _BEGINS: Final = b'{"timestamp":"'
 _TIME: Final = slice(14, 41)

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.reading.follow import Entry, Follower
+from soltrace.reading.files.follow import Entry, Follower
 from soltrace.reading.merge import Window
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
@@ -22,7 +22,7 @@ from soltrace.reading.text import clean
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from soltrace.reading.live import LiveView
+    from soltrace.reading.live.view import LiveView
 
 POLL_S: Final = 0.1
 """Between two looks at the files: what is written is seen about as soon as a person could."""
@@ -204,7 +204,7 @@ def watch(
         reader.follow(stop)
         return reader.problems
     # rich takes its time to import, and plain lines do without.
-    from soltrace.reading.live import LiveView
+    from soltrace.reading.live.view import LiveView
 
     with LiveView(console, title=", ".join(str(path) for path in paths), zone=zone) as view:
         reader = Reader(follower, Show.live(view))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from soltrace.reading.files.source import Entry
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.reading.source import Entry
 from soltrace.records import AnyRecord, PassRecord, Record
 
 

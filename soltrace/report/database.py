@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.reading.lines import LONGEST
+from soltrace.reading.files.lines import LONGEST
 from soltrace.report.columns import columns, quoted
 from soltrace.report.sieve import sieve
 

@@ -6,8 +6,8 @@ All other damage it turns into empty rows by itself.
 from collections.abc import Iterator
 from pathlib import Path
 
-from soltrace.reading.compressed import CompressedFile, DamagedError, is_compressed
-from soltrace.reading.lines import LineFile
+from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
+from soltrace.reading.files.lines import LineFile
 
 
 def sieve(source: Path, target: Path) -> int:

@@ -34,6 +34,8 @@ class Report:
     signal: host.Signal
     info: host.SolveInfo
     leaves: tuple[int, ...]
+    counts: frozenset[int]
+    """Where diffrax itself counts: what may share one loop variable."""
 
 
 def _inner(eqn: JaxprEqn) -> Iterator[Any]:
@@ -98,8 +100,8 @@ class _Loop:
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         self.cond_consts, body_consts = values[:n_cond], values[n_cond : n_cond + n_body]
         self.init = values[n_cond + n_body :]
-        told = {0, *(_STATE + i for i in report.leaves)}
-        keep = [i in told or i - _STATE in used for i in range(len(self.init))]
+        used |= set(report.leaves)
+        keep = [i == 0 or i - _STATE in used for i in range(len(self.init))]
         self.live, self.body, self.ins = _live(self.cond.jaxpr, _without_gate(body.jaxpr), n_cond, n_body, keep)
         self.body_literals = body.consts
         self.body_consts = [c for c, u in zip(body_consts, self.ins[:n_body], strict=True) if u]
@@ -107,10 +109,10 @@ class _Loop:
         live = [i for i, alive in enumerate(self.live) if alive]
         count = jax.typeof(self.init[0])
         is_count = lambda x: jax.typeof(x).shape == () and jax.typeof(x).dtype == count.dtype
-        self.is_count = [i in told and is_count(self.init[i]) for i in live]
+        self.is_count = [(i == 0 or i - _STATE in report.counts) and is_count(self.init[i]) for i in live]
 
     def pack(self, live: Sequence[Any]) -> tuple[Any, ...]:
-        """Put the counts that are told into one array: a loop variable costs a kernel a step, 4 % if that takes 0.5 us.
+        """Put diffrax's counts into one array: a loop variable costs a kernel a step, 4 % where a step takes 0.5 us.
 
         Not those of a step size controller: with the one of `ConstantStepSize` among them, XLA rounds the time of a
         step otherwise than in the plain loop.

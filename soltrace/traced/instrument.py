@@ -174,7 +174,10 @@ class _ReportingWhile:
         unread = [state.num_rejected_steps, state.tnext, meter.pace]
         unread += [getattr(state, name) for name in self.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
-        return used, Report(self.reports.step, self.reports.info, tuple(report_of(state)))
+        counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
+        return used, Report(
+            self.reports.step, self.reports.info, tuple(report_of(state)), frozenset(jtu.tree_leaves(counts))
+        )
 
 
 def _with_meter(state: Any, meter: Any) -> Any:

@@ -2,7 +2,7 @@ import csv
 import io
 
 from soltrace.reading.csv_lines import COLUMNS, CsvView
-from soltrace.reading.follow import Follower
+from soltrace.reading.files.follow import Follower
 from soltrace.records import Steps
 
 HEADER = (

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soltrace.reading.follow import Follower
+from soltrace.reading.files.follow import Follower
 from soltrace.reading.parse import Rejected
 from soltrace.reading.prefilter import prefilter
 from soltrace.records import PassProgress, Record

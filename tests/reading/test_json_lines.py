@@ -1,7 +1,7 @@
 import io
 from pathlib import Path
 
-from soltrace.reading.follow import Entry
+from soltrace.reading.files.follow import Entry
 from soltrace.reading.json_lines import JsonView
 from soltrace.reading.parse import parse
 

@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from soltrace.reading.files.source import BEFORE_ALL, Entry
 from soltrace.reading.merge import Window
 from soltrace.reading.parse import Rejected
-from soltrace.reading.source import BEFORE_ALL, Entry
 
 
 class Clock:

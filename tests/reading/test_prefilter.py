@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from soltrace.reading.follow import Follower
+from soltrace.reading.files.follow import Follower
 from soltrace.reading.parse import Rejected
 from soltrace.reading.prefilter import prefilter
 

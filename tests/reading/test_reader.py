@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from soltrace.reading import watch
-from soltrace.reading.follow import Follower
+from soltrace.reading.files.follow import Follower
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.plain import PlainView
 from soltrace.reading.reader import POLL_S, Reader, Show

@@ -1,0 +1,1 @@
+"""Where lines come from: files that grow, appear, rotate, are compressed or go."""

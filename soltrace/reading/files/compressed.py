@@ -1,0 +1,166 @@
+"""Logs that were compressed when they were over: `run.jsonl.gz`, `run.jsonl.zst`. Decompressed as they are read.
+
+zstd comes with Python from 3.14 on; before, from the extra `soltrace[zstd]`.
+"""
+
+import errno
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from importlib import import_module
+from io import BufferedReader, RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+SUFFIXES: Final = (".gz", ".zst")
+_PART: Final = 1 << 16
+_NO_ZSTD: Final = "zstd is not installed here: pip install 'soltrace[zstd]'"
+_ZSTD: Final = ("compression.zstd", "backports.zstd")
+
+
+class DamagedError(OSError):
+    """A compressed file cannot be decompressed from some place on."""
+
+
+def is_compressed(path: Path) -> bool:
+    """Tell by the name whether a file is compressed."""
+    return path.suffix in SUFFIXES
+
+
+def missing(path: Path) -> str | None:
+    """Say what is not installed to read a file; None if all is."""
+    return _NO_ZSTD if path.suffix == ".zst" and _zstd_module() is None else None
+
+
+def head_of(path: Path) -> bytes:
+    """Read a file's first bytes, decompressed; none if it cannot be read."""
+    try:
+        with _open(path) if is_compressed(path) else path.open("rb") as file:
+            return file.read(HEAD)
+    except (OSError, EOFError, zlib.error, *_zstd_errors()):
+        return b""
+
+
+class CompressedFile(LineFile):
+    """Read the lines of a compressed file. Offsets are those of what it holds.
+
+    Whenever it has changed it is decompressed from its beginning, and what was read is passed over: nobody appends to a
+    compressed log often.
+    """
+
+    def __init__(self, path: Path, before: LineFile | None = None) -> None:
+        super().__init__(path, before)
+        self._seen: tuple[int, ...] | None = None
+        self._cut = False
+
+    def look(self) -> Change:
+        """Tell what became of the file."""
+        try:
+            stat = os.stat(self.path)  # noqa: PTH116 - as `LineFile`
+        except (FileNotFoundError, NotADirectoryError):
+            return Change.NOTHING if self._seen is None else Change.GONE
+        if self.anew:
+            return Change.ANEW
+        seen = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if seen == self._seen or not stat.st_size:
+            return Change.NOTHING
+        self._seen, self.identity = seen, seen[:2]
+        return Change.GROWN
+
+    def restart(self) -> None:
+        """Begin at the beginning of whatever has this name now, or will have it."""
+        super().restart()
+        self._seen, self._cut = None, False
+
+    def take(self, chunk: int = CHUNK) -> Iterator[list[bytes | None]]:
+        """Yield the lines that it holds and that were not read yet, of a chunk at a time.
+
+        Raises:
+            DamagedError: It is damaged, from some place on.
+            OSError: It cannot be read, or zstd is not installed.
+        """
+        self._cut = False
+        try:
+            with _open(self.path) as file:
+                if file.read(len(self.head)) != self.head:
+                    self.anew = True
+                    return
+                passed = len(self.head)
+                # Not `read`: of a torn file it would keep what comes before the tear to itself.
+                while passed < self.offset and (skipped := file.read1(min(chunk, self.offset - passed))):
+                    passed += len(skipped)
+                while found := file.read1(chunk):
+                    self.head = self.head or found[:HEAD]
+                    self.offset += len(found)
+                    yield self.splitter.feed(found)
+        except FileNotFoundError:
+            return
+        except EOFError:
+            self._cut = True  # Still being written, or torn.
+        except (zlib.error, gzip.BadGzipFile, *_zstd_errors()) as error:
+            raise DamagedError(errno.EIO, f"damaged: {error}") from error
+
+    def rest(self) -> bytes | None:
+        """Take the last line; where the compressed file itself is torn, it is one that says so."""
+        line = super().rest()
+        return b"\0" if line == b"" and self._cut else line
+
+
+class _Unheld(RawIOBase):
+    """A file that is opened anew for each part of it: a thousand logs that are merged need no thousand descriptors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._identity: Identity | None = None
+
+    def readable(self) -> bool:
+        """Be taken for a file."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read on; if the name stands for another file by now, that was the end."""
+        view = memoryview(buffer)
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stat = os.fstat(descriptor)
+            identity = (stat.st_dev, stat.st_ino)
+            if self._identity not in {None, identity}:
+                return 0
+            self._identity = identity
+            found = os.pread(descriptor, len(view), self._offset)
+        finally:
+            os.close(descriptor)
+        view[: len(found)] = found
+        self._offset += len(found)
+        return len(found)
+
+
+def _open(path: Path) -> BufferedReader:
+    file = BufferedReader(_Unheld(path), _PART)
+    if path.suffix == ".gz":
+        return cast("BufferedReader", gzip.GzipFile(fileobj=file))
+    module = _zstd_module()
+    if module is None:
+        raise OSError(errno.ENOSYS, _NO_ZSTD)
+    return cast("BufferedReader", module.ZstdFile(file))
+
+
+def _zstd_module():  # noqa: ANN202 - one of two modules that this Python may lack: they have no common type
+    for name in _ZSTD:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    return None
+
+
+def _zstd_errors() -> tuple[type[Exception], ...]:
+    module = _zstd_module()
+    return () if module is None else (module.ZstdError,)

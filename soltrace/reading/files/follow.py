@@ -1,0 +1,179 @@
+"""Follow files and directories: find them as they appear, and read what they have gained, merged in time order."""
+
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+from soltrace.reading.files.compressed import head_of, is_compressed
+from soltrace.reading.files.lines import CHUNK, Change, Identity
+from soltrace.reading.files.places import PATTERN, Places, logs
+from soltrace.reading.files.rotation import telling
+from soltrace.reading.files.source import Entry, Skip, Source
+
+__all__ = ["PATTERN", "Entry", "Follower", "logs"]
+
+_MEMORY: Final = 1 << 25
+"""Bytes of chunks that are held at once, of however many files."""
+_LEAST_CHUNK: Final = 1 << 14
+_moment: Final[Callable[[Entry], datetime]] = attrgetter("moment")
+
+
+class Follower:
+    """Poll paths for new lines.
+
+    Args:
+        paths: Files; directories, whose `*.jsonl` are meant, compressed ones too; patterns of files. All may appear
+            later.
+        say: Is told what a reader should know at once, and each only once: a path that is not there yet, a file that
+            cannot be read.
+        skip: Tells of a line without decoding it that nobody asked for it.
+        clock: Tells seconds, by which files that are quiet for long are looked at less often.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        say: Callable[[str], None],
+        *,
+        skip: Skip | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._say = say
+        self._said: set[str] = set()
+        self._places = Places(paths, self._once)
+        self._skip = skip
+        self._clock = clock
+        self._sources: dict[Path, Source] = {}
+
+    def __len__(self) -> int:
+        """How many files are followed."""
+        return len(self._sources)
+
+    def poll(self, *, every: bool = False) -> Iterator[Entry]:
+        """Yield what the files have gained by now, in the order of their timestamps as far as it is there.
+
+        A file's own lines keep their order. It reads as it is asked for more, so however much there is, little is held.
+
+        Args:
+            every: Look at every file, also at those that were quiet for long.
+        """
+        now = self._clock()
+        for path in self._places.appeared(now, every=every):
+            self._add(path, now)
+        return self._gained([source for source in self._sources.values() if every or source.due_s <= now], now)
+
+    def rest(self) -> Iterator[Entry]:
+        """Yield the last lines that have no newline. Nobody completes them any more: call it last."""
+        for source in self._sources.values():
+            yield from source.rest()
+
+    def _add(self, path: Path, now: float) -> None:
+        """Follow a file, unless it is another name or a copy of one that is followed."""
+        if path in self._sources:
+            return
+        if is_compressed(path) and path.with_suffix("") in self._sources:
+            return  # It is read on there when the original is gone.
+        if (twin := self._twin(path)) is not None:
+            twin.due_s = now
+            return
+        source = self._sources[path] = Source(path, now, self._skip)
+        source.lines.identity = _identity(path)
+
+    def _twin(self, path: Path, other: Source | None = None) -> Source | None:
+        """Find what is followed under another name and has the same contents, or had them at the last look."""
+        identity, head = _identity(path), head_of(path)
+        for source in self._sources.values():
+            if source is other:
+                continue
+            if telling(head) and source.lines.head == head:
+                return source
+            # An inode alone says little: that of a deleted file is soon given to a new one.
+            if identity is not None and source.lines.identity == identity and _identity(source.path) == identity:
+                return source
+        return None
+
+    def _gained(self, sources: list[Source], now: float) -> Iterator[Entry]:
+        reads: list[Iterator[Entry]] = []
+        while sources:
+            sources = [more for source in sources for more in self._look(source, now, reads)]
+        # Each read's moments never fall, which is what a merge needs.
+        return reads[0] if len(reads) == 1 else heapq.merge(*reads, key=_moment)
+
+    def _look(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        """Look at a file, and remember to read what it has gained.
+
+        Returns:
+            Those that are to be looked at next: after a rotation there are two.
+        """
+        if self._sources.get(source.path) is not source:
+            return []  # Another has its name by now.
+        try:
+            change = source.look(now)
+        except OSError as error:
+            self._once(f"cannot read {source.path}: {error.strerror}")
+            return []
+        if change is Change.GROWN:
+            reads.append(self._read(source, now))
+        elif change is not Change.NOTHING:
+            return self._rotated(source, change, now, reads)
+        return []
+
+    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        """Follow what a file was, by its new name, and what has its name now."""
+        older = source.rotate(now)
+        if older is None:
+            reads.append(iter(list(source.restart())))
+            if change is Change.ANEW:
+                return [source]
+            del self._sources[source.path]
+            self._places.forget(source.path)
+            return []
+        # Followed on under its new name: its writer may still have it open.
+        following = self._replace(older, now, reads)
+        # Names may have moved on all in a row: what is there now is read on by whoever has read it before.
+        twin = self._twin(source.path, source)
+        if twin is None:
+            return [*following, source]
+        del self._sources[source.path]
+        return [*following, twin]
+
+    def _replace(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+        displaced = self._sources.get(source.path)
+        self._sources[source.path] = source
+        if displaced is None:
+            return [source]
+        older = displaced.rotate(now)
+        if older is None:
+            if displaced.lines.offset:  # Else nothing of it was read, and whoever takes its place does.
+                reads.append(iter(list(displaced.restart())))
+            return [source]
+        return [source, *self._replace(older, now, reads)]
+
+    def _read(self, source: Source, now: float) -> Iterator[Entry]:
+        if self._sources.get(source.path) is not source:
+            return  # Another got its name while others were read.
+        chunk = max(_LEAST_CHUNK, min(CHUNK, _MEMORY // max(1, len(self._sources))))
+        try:
+            yield from source.read(chunk)
+            if source.lines.anew:
+                yield from self._gained([source], now)
+        except OSError as error:
+            self._once(f"cannot read {source.path}: {error.strerror}")
+
+    def _once(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._say(message)
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - as `LineFile`
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -1,0 +1,153 @@
+"""One file that is followed: its lines numbered and read, each with the moment by which it is merged with others."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from soltrace.reading.files import rotation
+from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
+from soltrace.reading.files.lines import CHUNK, Change, LineFile
+from soltrace.reading.parse import Parsed, Rejected, parse
+
+BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+_LAZIEST_S: Final = 2.0
+"""However long a file was quiet, it is looked at this often."""
+_LAZINESS: Final = 0.1
+"""What a file was quiet for is no more than this part of it longer when that is seen."""
+_LINE_BEGINS: Final = b'{"timestamp":"'
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A line, what it says and where it stands."""
+
+    value: Parsed
+    raw: bytes
+    path: Path
+    number: int
+    moment: datetime = BEFORE_ALL
+    """When it stands in the order of all lines: its own time, or that of the line before it in its file if later."""
+    late: bool = False
+    """Lines of other files that are younger were shown before it came."""
+
+
+Skip: TypeAlias = Callable[[bytes], bool]
+"""Tells of a line without decoding it that nobody asked for it."""
+
+
+class Source:
+    """A file that is followed.
+
+    Args:
+        path: Its name, by which it is known to be compressed.
+        now: Seconds on the clock that `look` is told.
+        skip: What to pass over.
+        lines: Its contents, if they were read under another name before.
+    """
+
+    def __init__(self, path: Path, now: float, skip: Skip | None = None, lines: LineFile | None = None) -> None:
+        self.path = path
+        self.lines = lines or (CompressedFile(path) if is_compressed(path) else LineFile(path))
+        self.due_s = now
+        """When it is to be looked at."""
+        self._skip = skip
+        self._changed_s = now
+        self._number = 0
+        self._moment = BEFORE_ALL
+
+    def look(self, now: float) -> Change:
+        """Tell what became of the file. The longer it is quiet, the later it is looked at again.
+
+        Raises:
+            OSError: It cannot be looked at.
+        """
+        self.due_s = now + min((now - self._changed_s) * _LAZINESS, _LAZIEST_S)
+        change = self.lines.look()
+        if change is not Change.NOTHING:
+            self._changed_s = self.due_s = now
+        return change
+
+    def read(self, chunk: int = CHUNK) -> Iterator[Entry]:
+        """Yield the lines that it has gained; their moments never fall.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        try:
+            for lines in self.lines.take(chunk):
+                yield from self._read(lines)
+        except DamagedError:
+            yield self._entry(Rejected("in a damaged part of a compressed file"), b"")
+
+    def _read(self, lines: list[bytes | None]) -> Iterator[Entry]:
+        # All that is done for every line is done here: a call costs as much as a tenth of decoding.
+        skip, path = self._skip, self.path
+        first, self._number = self._number + 1, self._number + len(lines)
+        for number, line in enumerate(lines, first):
+            if line is None:
+                yield self._entry(Rejected("too long"), b"", number)
+            elif line and not (skip is not None and skip(line)):
+                value = parse(line)
+                if isinstance(value, Rejected):
+                    if not line.isspace():
+                        yield from self._damaged(value, line, number)
+                    continue
+                moment = value.timestamp
+                # A line without a time stands where its file stands, and so does one that comes late.
+                if moment is not None and moment > self._moment:
+                    self._moment = moment
+                yield Entry(value, line, path, number, self._moment)
+
+    def rest(self) -> Iterator[Entry]:
+        """Yield the last line, which has no newline, if nobody completes it any more."""
+        line = self.lines.rest()
+        self._number += 1
+        if line is None:
+            yield self._entry(Rejected("too long"), b"")
+        elif line and not line.isspace() and not (self._skip is not None and self._skip(line)):
+            value = parse(line)
+            # A record that is whole lacks nothing but its newline; of anything else the end was never written.
+            yield self._entry(Rejected("unfinished") if isinstance(value, Rejected) else value, line)
+
+    def rotate(self, now: float) -> "Source | None":
+        """Begin anew with whatever has this name now.
+
+        Returns:
+            The former contents, by their present name, if they have one.
+        """
+        lines = rotation.moved(self.lines)
+        older = None
+        if lines is not None:
+            older = Source(lines.path, now, self._skip, lines)
+            older._number, older._moment = self._number, self._moment
+            self.lines.restart()
+            self._number = 0
+        return older
+
+    def restart(self) -> Iterator[Entry]:
+        """Begin anew where the former contents are nowhere; yield what is lost of them."""
+        if self.lines.offset < self.lines.size:
+            self._number += 1
+            yield self._entry(Rejected("deleted before it was read"), b"")
+        else:
+            yield from self.rest()
+        self.lines.restart()
+        self._number = 0
+
+    def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[Entry]:
+        """Yield a line that is no record: if a record follows a torn one (or zeros) on its line, both."""
+        begin = line.rfind(_LINE_BEGINS)
+        if begin > 0 and not isinstance(record := parse(line[begin:]), Rejected):
+            reason = "with NUL bytes" if b"\0" in line[:begin] else "torn"
+            yield self._entry(Rejected(reason), line[:begin], number)
+            yield self._entry(record, line[begin:], number)
+        else:
+            yield self._entry(value, line, number)
+
+    def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> Entry:
+        moment = None if isinstance(value, Rejected) else value.timestamp
+        if moment is not None and moment > self._moment:
+            self._moment = moment
+        return Entry(value, raw, self.path, self._number if number is None else number, self._moment)

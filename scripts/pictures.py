@@ -18,6 +18,8 @@ from tests.stack.servers import running
 
 HERE = Path(__file__).parents[1] / "dashboards" / "pictures"
 BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+QUESTION = """event_name:="pass.ended" | format "<soltrace.phase> of <soltrace.experiment.name> <soltrace.status> in
+<soltrace.duration_s> s: <soltrace.steps.accepted> steps, trace <trace_id>" as _msg"""
 SIZE: Any = {"width": 1280, "height": 800}
 
 
@@ -38,13 +40,14 @@ def main() -> None:
         with running(directory) as stack:
             soltrace(directory, "demo", "--otlp", stack.otlp_http, "--directory", "runs")
             stack.logs.query('event_name:="pass.ended"', 64)  # wait for them
-            question = {"query": 'event_name:="pass.ended"', "g0.range_input": "30m", "view": "table"}
+            question = {"query": QUESTION.replace("\n", " "), "view": "table"}
             page.goto(f"{stack.logs.url}/select/vmui/#/?{urlencode(question)}")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=HERE / "logs.png")
         soltrace(directory, "report", "runs", "-o", "report.html")
         page.goto((directory / "report.html").as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
+        page.locator("h2", has_text="What it cost").evaluate("heading => heading.scrollIntoView()")
         page.screenshot(path=HERE / "report.png")
         chromium.close()
 

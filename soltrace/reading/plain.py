@@ -12,7 +12,7 @@ from typing import Final
 
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.phrases import describe, subject
-from soltrace.reading.text import clean, clock, day, local
+from soltrace.reading.text import clean, clean_end, clock, day, local
 from soltrace.records import AnyRecord, Attribute, ExperimentEnded, ExperimentStarted, Record
 
 LONGEST_LINE: Final = 400
@@ -92,4 +92,4 @@ class Names:
             self._run = record.run_id
         self._several = self._several or record.run_id != self._run
         name = "-" if record.experiment is None else clean(record.experiment)
-        return f"{clean(record.run_id, 24)} {name}" if self._several else name
+        return f"{clean_end(record.run_id, 24)} {name}" if self._several else name

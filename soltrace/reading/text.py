@@ -45,6 +45,11 @@ def clean(text: str, longest: int = LONGEST_VALUE) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def clean_end(text: str, longest: int) -> str:
+    """Do the same, but cut the front: the end is what tells the ids of runs apart."""
+    return clean(text if len(text) <= longest else "…" + text[1 - longest :], longest)
+
+
 def _escape(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")
 

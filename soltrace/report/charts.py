@@ -29,7 +29,7 @@ _AXIS: Final = {
 _CONFIG: Final = {
     "font": "system-ui, sans-serif",
     "aria": False,  # the picture as a whole has a description, and a table stands behind it
-    "axis": _AXIS | {"labelLimit": 220},
+    "axis": _AXIS | {"labelLimit": 220, "labelSeparation": 6},
     "legend": {
         "labelColor": "var(--ink)",
         "titleColor": "var(--ink)",

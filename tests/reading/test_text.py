@@ -29,6 +29,14 @@ def test_clean(value, expected):
     assert text.clean(value) == expected
 
 
+def test_clean_end():
+    """Two runs of the same second differ in their last digits."""
+    assert text.clean_end("20261125T162302Z-vm-31348", 24) == "…261125T162302Z-vm-31348"
+    assert text.clean_end("20261125T162302Z-vm-4295", 24) == "20261125T162302Z-vm-4295"
+    assert text.clean_end("\x1b" * 30, 24).isprintable()
+    assert len(text.clean_end("\x1b" * 30, 24)) == 24
+
+
 @given(st.text())
 def test_clean_text_is_printable(value):
     """Nothing else reaches a terminal, whatever the value."""

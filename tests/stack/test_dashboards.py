@@ -276,6 +276,18 @@ def test_every_variable_has_values(stack, told):
     assert set(queries) == set(wanted)
 
 
+def test_a_span_leads_to_metrics(stack, told):
+    """Each query that stands beside a span, with the labels that Grafana makes of the span's attributes."""
+    (file,) = DASHBOARDS.glob("grafana/provisioning/datasources/*.yaml")
+    (jaeger,) = [source for source in YAML(typ="safe").load(file)["datasources"] if source["uid"] == "jaeger"]
+    links = jaeger["jsonData"]["tracesToMetrics"]
+    span = {"soltrace.phase": "forward", "soltrace.solver": "Tsit5"}
+    labels = ", ".join(f'{tag["value"]}="{span[tag["key"]]}"' for tag in links["tags"])
+    queries = [query["query"].replace("$$__tags", labels) for query in links["queries"]]
+    missing = lambda query: not stack.prometheus.query(query, 0)
+    assert still_unanswered(missing, [(query,) for query in queries]) == {}
+
+
 def test_every_alert_can_fire(stack, told):
     """Each expression finds what it is about; of what is silent, as it will be asked some minutes after its death."""
 

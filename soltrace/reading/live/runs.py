@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from soltrace.reading.text import clean
+from soltrace.reading.text import clean, clean_end
 from soltrace.records import Attribute, LogOpened, Record
 
 _MOST_RUNS: Final = 10_000
@@ -54,7 +54,7 @@ class Runs:
         name = _place(self.resource(record.run_id), record)
         if not name or name in self._taken:
             # Ranks of two jobs may be called the same.
-            name = clean(record.run_id, _LONGEST)
+            name = clean_end(record.run_id, _LONGEST)
         self._names[record.run_id] = name
         self._taken.add(name)
         if len(self._names) > _MOST_RUNS:

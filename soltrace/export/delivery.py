@@ -68,7 +68,9 @@ class Delivery:
         if delivered and self._failing:
             _LOG.info("%ss are exported again", self._what)
         elif not delivered and not self._failing:
-            _LOG.warning("%ss are not exported: %s. What is lost is counted, and solves go on", self._what, self.reason)
+            _LOG.warning(
+                "soltrace: %ss are not exported: %s. What is lost is counted; solves go on", self._what, self.reason
+            )
         self._failing = not delivered
 
     @property
@@ -79,7 +81,7 @@ class Delivery:
     def given_up(self, lost: int, after_s: float) -> None:
         """Say that so many were given up at the end of the process."""
         if not self._failing:
-            _LOG.warning("%d x %s not exported within %.3g s: %s", lost, self._what, after_s, self.reason)
+            _LOG.warning("soltrace: %d x %s not exported within %.3g s: %s", lost, self._what, after_s, self.reason)
         self._failing = True
 
     def shut_down(self) -> None:

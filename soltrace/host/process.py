@@ -115,7 +115,7 @@ def _failed(error: Exception) -> None:
     """Count what went wrong outside a recorder; inside one, the recorder counts."""
     PROCESS.failures += 1
     if PROCESS.failures == 1:
-        _LOG.warning("a solve could not be recorded: %s: %s", type(error).__name__, error)
+        _LOG.warning("soltrace: a solve could not be recorded: %s: %s", type(error).__name__, error)
 
 
 def register_context(experiment: "HasContext | None" = None) -> int:

@@ -126,5 +126,5 @@ class Worker:
         self._said_at = now
         for loss in self._losses.take():
             if loss.reason not in SAID_ELSEWHERE:  # the JSON log may be what failed
-                _LOG.warning("lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
+                _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
             self._deliver(self._loss_record(loss), None)

@@ -42,7 +42,7 @@ def test_an_outage_is_said_once(delivery, caplog):
     delivery.exporter.fails = False
     assert [delivery([]) for _ in range(2)] == [True] * 2
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "spans are not exported: Transient error refused. What is lost is counted, and solves go on"),
+        ("WARNING", "soltrace: spans are not exported: Transient error refused. What is lost is counted; solves go on"),
         ("INFO", "spans are exported again"),
     ]
 
@@ -52,7 +52,7 @@ def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
     delivery.exporter.fails = "badly"
     assert not delivery([])
     assert [record.getMessage() for record in caplog.records] == [
-        "spans are not exported: OSError: no route. What is lost is counted, and solves go on"
+        "soltrace: spans are not exported: OSError: no route. What is lost is counted; solves go on"
     ]
 
 
@@ -72,7 +72,8 @@ def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
     delivery.exporter.fails = True
     delivery([])
     delivery.given_up(4, 5.0)
-    assert [record.getMessage() for record in caplog.records] == ["3 x span not exported within 5 s: no answer"]
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["soltrace: 3 x span not exported within 5 s: no answer"]
 
 
 def test_what_others_log_meanwhile_goes_on(delivery, caplog):

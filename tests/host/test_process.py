@@ -79,7 +79,7 @@ def test_receive_never_raises(monkeypatch, program, caplog):
     assert host.register_context() == 0
     assert PROCESS.failures == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "a solve could not be recorded: ModuleNotFoundError: No module named 'no'"
+        "soltrace: a solve could not be recorded: ModuleNotFoundError: No module named 'no'"
     ]
 
 

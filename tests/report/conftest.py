@@ -82,7 +82,7 @@ def files(story):
     return sorted(story.glob("*.jsonl"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while playwright is there, nobody else can have an event loop
 def browser():
     """A real browser, without a window."""
     with sync_playwright() as playwright:

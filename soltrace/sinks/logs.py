@@ -18,7 +18,7 @@ from opentelemetry.util.types import AnyValue
 from soltrace import __version__
 from soltrace.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
 from soltrace.records import AnyRecord, Level
-from soltrace.sinks.otel import context_of, fitting, nanoseconds
+from soltrace.sinks.otel import context_of, fitting, flush, nanoseconds
 
 SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
     "debug": ("DEBUG", SeverityNumber.DEBUG),
@@ -63,9 +63,7 @@ class OtelLogs:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""
-        provider = self._provider or logs.get_logger_provider()
-        force_flush = getattr(provider, "force_flush", None)  # the SDK's; not in the API
-        return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+        return flush(self._provider or logs.get_logger_provider(), timeout_s)
 
     def close(self) -> None:
         """Do nothing: the provider is not ours."""

@@ -44,7 +44,7 @@ from soltrace.sinks.counts import COUNTS
 from soltrace.sinks.gauges import GAUGES, Queue
 from soltrace.sinks.groups import GROUPS, Group
 from soltrace.sinks.open_passes import OpenPass, OpenPasses
-from soltrace.sinks.otel import context_of
+from soltrace.sinks.otel import context_of, flush
 
 BUCKETS_S: Final = (
     *(1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
@@ -133,9 +133,7 @@ class Metrics:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider collect and export."""
-        provider = self._provider or metrics.get_meter_provider()
-        force_flush = getattr(provider, "force_flush", None)  # the SDK's; not in the API
-        return True if force_flush is None else bool(force_flush(timeout_s * 1000))
+        return flush(self._provider or metrics.get_meter_provider(), timeout_s)
 
     def close(self) -> None:
         """Have the gauges read no more from here. The provider is not ours, and stays."""

@@ -33,7 +33,7 @@ from soltrace.records import (
     Scalar,
 )
 from soltrace.sinks import Ids
-from soltrace.sinks.otel import fitting, nanoseconds
+from soltrace.sinks.otel import fitting, flush, nanoseconds
 
 LINKABLE_AT_MOST: Final = 4096
 """Ended forward passes that a backward one can still be linked to."""
@@ -160,9 +160,7 @@ class Spans:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
-        provider = self._provider or trace.get_tracer_provider()
-        force_flush = getattr(provider, "force_flush", None)  # the SDK's; not in the API
-        return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+        return flush(self._provider or trace.get_tracer_provider(), timeout_s)
 
     def close(self) -> None:
         """End whatever is still open. The provider is the user's, and stays."""

@@ -136,8 +136,8 @@ def _memory_mib(process: int) -> float:
 
 def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
     """Write to some of the files, as the sink does."""
-    from soltrace.records import PassProgress, Steps
     from soltrace.sinks.json_log import LineFile, line_of, render, timestamp
+    from soltrace.wire.records import PassProgress, Steps
 
     logs = [LineFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
     zero = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from soltrace.reading.live.view import LiveView
-from soltrace.records import AnyRecord, LogOpened, PassProgress, PassStarted, Steps
+from soltrace.wire.records import AnyRecord, LogOpened, PassProgress, PassStarted, Steps
 
 RESULTS = Path(__file__).with_name("live.md")
 LIMIT_MS = 50.0

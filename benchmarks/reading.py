@@ -24,8 +24,8 @@ from benchmarks import machine
 from soltrace.cli.tail import GARBAGE
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
-from soltrace.records import PassEnded, PassProgress, PassStarted, Record, Steps
 from soltrace.sinks.json_log import line_of, render
+from soltrace.wire.records import PassEnded, PassProgress, PassStarted, Record, Steps
 
 RESULTS = Path(__file__).with_name("reading.md")
 EVENT = "pass.ended"

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from soltrace.records import AnyRecord, PassEnded, PassProgress, PassStarted, Steps
 from soltrace.sinks.json_log import line_of, render
+from soltrace.wire.records import AnyRecord, PassEnded, PassProgress, PassStarted, Steps
 
 RECORDS = (1_000_000, 10_000_000)
 PASS = 100

@@ -7,7 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from soltrace.config import configure, flush, shutdown
     from soltrace.errors import (
         AttributeValueError,
         ConfigurationError,
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
         SoltraceWarning,
     )
     from soltrace.experiments import add_context, experiment
+    from soltrace.setup.configure import configure, flush, shutdown
     from soltrace.traced import ProgressMeter, TracedAdjoint
     from soltrace.traced import diffeqsolve as diffeqsolve  # pyright: ignore[reportUnknownVariableType] - diffrax's
 
@@ -30,11 +30,11 @@ _HOMES = {  # not `soltrace/experiment.py`: a module that is imported would take
     "SoltraceWarning": "errors",
     "TracedAdjoint": "traced",
     "add_context": "experiments",
-    "configure": "config",
+    "configure": "setup.configure",
     "diffeqsolve": "traced",
     "experiment": "experiments",
-    "flush": "config",
-    "shutdown": "config",
+    "flush": "setup.configure",
+    "shutdown": "setup.configure",
 }
 
 __all__ = [

@@ -17,15 +17,15 @@ from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from msgspec import UNSET
 
-from soltrace.attributes import plain_attributes
 from soltrace.errors import ExperimentError
 from soltrace.host import process
 from soltrace.host.context import CALLERS, Context
 from soltrace.host.emission import moment
 from soltrace.host.losses import described
 from soltrace.host.recorder import Recorder
-from soltrace.records import Attribute, ExperimentEnded, ExperimentStarted
 from soltrace.sinks import ExperimentSpan
+from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,8 +19,8 @@ from soltrace.host.passes import Run
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
-from soltrace.records import AnyRecord, Attribute, ProgramCompiled
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.records import AnyRecord, Attribute, ProgramCompiled
 
 UNSTEADY: Final = ("timestamp", "schema", "run_id", "duration_s")
 """Fields that `Capture.events` leaves out: they differ from run to run, or never."""

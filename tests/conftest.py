@@ -11,12 +11,13 @@ import jsonschema_rs
 import numpy as np
 import pytest
 
-from soltrace import config, host
+from soltrace import host
 from soltrace.host import Signal, SolveInfo
 from soltrace.host.process import PROCESS
-from soltrace.schema import schema
+from soltrace.setup import configure as setup
 from soltrace.sinks import json_log
 from soltrace.sinks.json_log import render
+from soltrace.wire.schema import schema
 
 # Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
@@ -38,8 +39,8 @@ def _nothing_is_configured(monkeypatch):
     ]:
         monkeypatch.delenv(name)
     yield
-    config.shutdown()
-    config._CONFIGURED.__init__()
+    setup.shutdown()
+    setup._CONFIGURED.__init__()
     PROCESS.enabled, PROCESS.experiments, PROCESS.failures = None, [], 0
 
 

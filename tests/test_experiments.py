@@ -15,9 +15,9 @@ from opentelemetry.trace import StatusCode
 
 from soltrace import AttributeValueError, ExperimentError, add_context, configure, experiment, host, shutdown
 from soltrace.host.process import PROCESS
-from soltrace.records import ExperimentEnded, ExperimentStarted
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.records import ExperimentEnded, ExperimentStarted
 
 
 def named(events):

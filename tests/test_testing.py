@@ -5,8 +5,8 @@ import pytest
 from soltrace import configure, host
 from soltrace.host.pacing import Budget
 from soltrace.host.process import PROCESS
-from soltrace.records import PassProgress
 from soltrace.testing import START_NS, MemorySink, TickingClock, capture
+from soltrace.wire.records import PassProgress
 
 
 def test_capture_is_the_same_each_time(program):

@@ -1,6 +1,6 @@
 """How to ask: PromQL of Prometheus, LogsQL of VictoriaLogs, a search of Jaeger.
 
-The names of metrics and fields are those of `soltrace/names.py`, as these servers write them.
+The names of metrics and fields are those of `soltrace/wire/names.py`, as these servers write them.
 """
 
 from collections.abc import Mapping

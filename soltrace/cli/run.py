@@ -79,7 +79,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _attributes(text: str) -> str:
-    from soltrace.attributes import parse_attributes
+    from soltrace.wire.attributes import parse_attributes
 
     _, malformed = parse_attributes(text)
     if malformed:
@@ -105,9 +105,9 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"which program? A file or {_MODULE} MODULE is missing; see soltrace run --help")
     os.environ.update(_environment(args, os.environ))
     import soltrace
-    from soltrace import zero_code
+    from soltrace.zero_code import hooks
 
-    zero_code.instrument()
+    hooks.instrument()
     try:
         execute = program.module(*arguments) if name == _MODULE else program.script(name, *arguments)
     except OSError as error:

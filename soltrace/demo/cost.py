@@ -8,7 +8,7 @@ from statistics import median
 from msgspec import UNSET
 
 from soltrace.reading.parse import Parsed, parse
-from soltrace.records import PassEnded, Phase
+from soltrace.wire.records import PassEnded, Phase
 
 
 @dataclass(frozen=True)

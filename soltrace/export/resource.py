@@ -47,6 +47,6 @@ def describe() -> Resource:
 
 def _detected() -> Resource:
     """What soltrace knows of a process: versions, devices, the scheduler's job."""
-    if find_spec("soltrace.detector") is None:
+    if find_spec("soltrace.export.detector") is None:
         return Resource.get_empty()
-    return import_module("soltrace.detector").SoltraceResourceDetector().detect()
+    return import_module("soltrace.export.detector").SoltraceResourceDetector().detect()

@@ -18,8 +18,9 @@ from soltrace.host.outcomes import ABANDONED, SUCCESSFUL, outcomes
 from soltrace.host.passes import PassView, Run
 from soltrace.host.signals import Array
 from soltrace.host.table import Entry
-from soltrace.host.values import columns, common, plain, written
-from soltrace.records import AnyRecord, Number, Phase, Steps
+from soltrace.host.values import columns, common
+from soltrace.wire.attributes import plain, written
+from soltrace.wire.records import AnyRecord, Number, Phase, Steps
 
 
 class BackwardLanes(LaneTable):

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from soltrace.records import Attribute
 from soltrace.sinks import Ids
+from soltrace.wire.records import Attribute
 
 REGISTERED_AT_MOST: Final = 4096
 """Contexts are registered per call of a solver, and a program may keep its number for long; the oldest go."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from soltrace.host.signals import Array, Signal, SolveInfo
 from soltrace.host.table import Entry
-from soltrace.records import AnyRecord
+from soltrace.wire.records import AnyRecord
 
 PROGRESS: Final = frozenset({Signal.FORWARD_STEP, Signal.BACKWARD_STEP, Signal.STRETCH_STEP, Signal.METER_STEP})
 """What may be dropped. A stretch's end is none of it: its steps count."""

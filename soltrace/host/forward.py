@@ -15,8 +15,9 @@ from soltrace.host.outcomes import EVENT, SUCCESSFUL, UNKNOWN, outcomes
 from soltrace.host.passes import PassView, Run
 from soltrace.host.signals import Array
 from soltrace.host.table import Entry
-from soltrace.host.values import columns, common, is_single, traced_attributes, written
-from soltrace.records import AnyRecord, Attribute, Number
+from soltrace.host.values import columns, common, is_single, traced_attributes
+from soltrace.wire.attributes import written
+from soltrace.wire.records import AnyRecord, Attribute, Number
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 from soltrace.host.clock import Clock
 from soltrace.host.passes import PassView
 from soltrace.host.table import Entry
-from soltrace.records import PassHeartbeat
+from soltrace.wire.records import PassHeartbeat
 
 STALLED: Final = 10.0
 """A pass that is silent for so many times its usual gap between two signals has stalled."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from soltrace.host.outcomes import SUCCESSFUL, Outcomes
 from soltrace.host.signals import Array
-from soltrace.records import Lanes
+from soltrace.wire.records import Lanes
 
 DIGITS: Final = 7
 """Progress is rounded to what a float32 can tell: 0.3, not 0.30000001192."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from soltrace.host.signals import Array
-from soltrace.records import Status
+from soltrace.wire.records import Status
 
 SUCCESSFUL: Final = "successful"
 EVENT: Final = "event_occurred"

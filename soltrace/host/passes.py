@@ -17,8 +17,9 @@ from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import Entry
-from soltrace.host.values import attribute, static_attributes, written
-from soltrace.records import (
+from soltrace.host.values import static_attributes
+from soltrace.wire.attributes import attribute, written
+from soltrace.wire.records import (
     AnyRecord,
     Attribute,
     LaneEnded,

@@ -1,7 +1,7 @@
 """The one recorder of this process, and the doors that lead to it.
 
-Host side, any thread. The recorder is made at the first use; `soltrace.config`, which knows what it is made of, is
-imported by name then and not before, because this room depends on no sink.
+Host side, any thread. The recorder is made at the first use; `soltrace.setup.configure`, which knows what it is made
+of, is imported by name then and not before, because this room depends on no sink.
 """
 
 import importlib
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from soltrace.host.context import Context, HasContext
     from soltrace.host.recorder import Recorder
 
-WIRING: Final = "soltrace.config"
+WIRING: Final = "soltrace.setup.configure"
 """The module whose `open_recorder()` makes this process's recorder."""
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LOG: Final = logging.getLogger("soltrace")

@@ -25,8 +25,8 @@ from soltrace.host.signals import Array, Signal, SolveInfo, default_answer
 from soltrace.host.table import Entry, Kind, Table
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Item, Worker
-from soltrace.records import AnyRecord, ProgramCompiled, TelemetryDropped
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
 
 QUEUE_FULL: Final = "queue full"
 CHECK_S: Final = 0.5

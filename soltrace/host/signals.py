@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from soltrace.records import Attribute
+from soltrace.wire.records import Attribute
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -14,7 +14,7 @@ from soltrace.host.losses import Losses, described
 from soltrace.host.passes import PassView, Run
 from soltrace.host.signals import Signal
 from soltrace.host.table import Entry, Kind
-from soltrace.records import AnyRecord
+from soltrace.wire.records import AnyRecord
 
 Told = tuple[AnyRecord, object]
 _ENDS: Final = frozenset({Signal.FORWARD_END, Signal.METER_END, Signal.BACKWARD_END})

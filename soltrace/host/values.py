@@ -4,25 +4,13 @@ Host side, any thread.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 
 from soltrace.host.signals import Array
-from soltrace.records import Attribute, Number, Scalar, number
-
-SINGLE_BYTES: Final = 4
-"""Of a float32; smaller ones have fewer digits still."""
-
-
-def plain(value: float | np.floating[Any], *, single: bool) -> float:
-    """A float as a reader wants it: of a float32 its shortest decimal, 1e-05 and not 9.999999747378752e-06."""
-    return float(str(np.float32(value))) if single else float(value)
-
-
-def written(value: float | np.floating[Any], *, single: bool) -> Number:
-    """The same, in strict JSON."""
-    return number(plain(value, single=single))
+from soltrace.wire.attributes import SINGLE_BYTES, attribute
+from soltrace.wire.records import Attribute, number
 
 
 def is_single(array: Array) -> bool:
@@ -37,25 +25,6 @@ def common(values: Array) -> Any:
     if values.dtype.kind in "fc":
         same = same | (np.isnan(values) & np.isnan(first))
     return first if bool(np.all(same)) else None
-
-
-def attribute(value: Array | np.generic) -> Attribute:
-    """An attribute whose value was traced: a scalar, or a flat list."""
-    array = np.asarray(value)
-    scalars = [_scalar(item) for item in array.ravel()]
-    return scalars if array.ndim else scalars[0]
-
-
-def _scalar(value: np.generic) -> Scalar:
-    match value.dtype.kind:
-        case "b":
-            return bool(value)
-        case "i" | "u":
-            return int(value)
-        case "c" | "U":
-            return str(value)
-        case _:  # bfloat16 and its kin are of kind V
-            return written(float(value), single=value.dtype.itemsize <= SINGLE_BYTES)  # type: ignore[arg-type]
 
 
 def static_attributes(attributes: tuple[tuple[str, Any], ...]) -> dict[str, Attribute]:

@@ -15,8 +15,8 @@ from soltrace.host.emission import Abandonment, Announcement, Emission
 from soltrace.host.heartbeat import Watch
 from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.queue import Queue
-from soltrace.records import AnyRecord, TelemetryDropped
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.records import AnyRecord, TelemetryDropped
 
 Item = Emission | Abandonment | Announcement
 Told = tuple[AnyRecord, object]

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 
 from soltrace.reading.files.source import Entry
 from soltrace.reading.text import printable_json
-from soltrace.records import AnyRecord, Lanes, Record, Steps
+from soltrace.wire.records import AnyRecord, Lanes, Record, Steps
 
 _FIRST: Final = ("timestamp", "level", "event")
 _NESTED: Final[Mapping[str, type[Struct]]] = {"steps": Steps, "lanes": Lanes}

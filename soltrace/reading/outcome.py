@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from soltrace.reading.parse import Parsed
-from soltrace.records import (
+from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LogOpened,

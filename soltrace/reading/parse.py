@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from soltrace.records import SCHEMA, AnyRecord
+from soltrace.wire.records import SCHEMA, AnyRecord
 
 
 class Unknown(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from soltrace.reading.text import clean, duration, number, percent, plural
-from soltrace.records import (
+from soltrace.wire.records import (
     AnyRecord,
     Attribute,
     ExperimentEnded,

@@ -13,7 +13,7 @@ from typing import Final
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.phrases import describe, subject
 from soltrace.reading.text import clean, clean_end, clock, day, local
-from soltrace.records import AnyRecord, Attribute, ExperimentEnded, ExperimentStarted, Record
+from soltrace.wire.records import AnyRecord, Attribute, ExperimentEnded, ExperimentStarted, Record
 
 LONGEST_LINE: Final = 400
 _WIDEST_COLUMN: Final = 32

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from soltrace.reading.files.source import Entry
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.records import AnyRecord, PassRecord, Record
+from soltrace.wire.records import AnyRecord, PassRecord, Record
 
 
 @dataclass(frozen=True)

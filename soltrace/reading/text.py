@@ -7,7 +7,7 @@ import math
 from datetime import datetime, tzinfo
 from typing import Final
 
-from soltrace.records import Number
+from soltrace.wire.records import Number
 
 LONGEST_VALUE: Final = 80
 """Characters of a single value (a name, an attribute) that are shown."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from soltrace.records import AnyRecord
+from soltrace.wire.records import AnyRecord
 
 Value: TypeAlias = Any
 Known: TypeAlias = bool | None

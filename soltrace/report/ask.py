@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from soltrace.records import Attribute, number
 from soltrace.report.facts import Top
+from soltrace.wire.records import Attribute, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.records import SCHEMA, AnyRecord, Number, Record
+from soltrace.wire.records import SCHEMA, AnyRecord, Number, Record
 
 KINDS: Final[Mapping[str, type[Record]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRecord)}
 """The record types by their wire names, in the order in which they are declared."""

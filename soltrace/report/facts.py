@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from soltrace.records import Attribute, Number, Phase
+from soltrace.wire.records import Attribute, Number, Phase
 
 FORMAT = 1
 """Version of the JSON form. It grows when a field changes its meaning or goes, not when one is added."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from soltrace import __version__
-from soltrace.records import SCHEMA
 from soltrace.report import facts as f
 from soltrace.report.ask import Answer, answers, asked, attributes, facts, sql, top
 from soltrace.report.columns import KINDS, validity
 from soltrace.report.compare import comparisons
 from soltrace.report.database import database, read
 from soltrace.report.failures import failures
+from soltrace.wire.records import SCHEMA
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

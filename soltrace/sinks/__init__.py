@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from soltrace.records import AnyRecord, Attribute
+from soltrace.wire.records import AnyRecord, Attribute
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from soltrace.names import EVENTS_DROPPED, EVENTS_EMITTED, EXPORT_FAILURES, LANES, STEPS
 from soltrace.sinks.groups import Group
 from soltrace.sinks.otel import observation
+from soltrace.wire.names import EVENTS_DROPPED, EVENTS_EMITTED, EXPORT_FAILURES, LANES, STEPS
 
 COUNTERS: Final = {
     STEPS: ("{step}", "Steps of all lanes, by what became of them."),

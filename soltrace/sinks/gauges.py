@@ -11,7 +11,11 @@ from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from soltrace.names import (
+from soltrace.sinks.counts import COUNTS
+from soltrace.sinks.groups import GROUPS, Group
+from soltrace.sinks.open_passes import OpenPass, OpenPasses
+from soltrace.sinks.otel import observation
+from soltrace.wire.names import (
     LANES_ACTIVE,
     PASS_ETA,
     PASS_PROGRESS,
@@ -20,10 +24,6 @@ from soltrace.names import (
     QUEUE_CAPACITY,
     QUEUE_SIZE,
 )
-from soltrace.sinks.counts import COUNTS
-from soltrace.sinks.groups import GROUPS, Group
-from soltrace.sinks.open_passes import OpenPass, OpenPasses
-from soltrace.sinks.otel import observation
 
 Queue = Callable[[], tuple[int, int]]
 """How many items wait, and how many may."""

@@ -8,8 +8,8 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from soltrace.names import EXPERIMENT, PHASE, SOLVER
-from soltrace.records import Phase
+from soltrace.wire.names import EXPERIMENT, PHASE, SOLVER
+from soltrace.wire.records import Phase
 
 OTHER: Final = "_OTHER"
 """What is one too many; by OpenTelemetry's conventions for values that are not known beforehand."""

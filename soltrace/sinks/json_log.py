@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from msgspec import UNSET
 
-from soltrace.records import AnyRecord
+from soltrace.wire.records import AnyRecord
 
 FIRST: Final = ("timestamp", "level", "event")
 _ENCODER: Final = msgspec.json.Encoder()

@@ -16,9 +16,9 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
-from soltrace.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
-from soltrace.records import AnyRecord, Level
 from soltrace.sinks.otel import context_of, fitting, flush, nanoseconds
+from soltrace.wire.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
+from soltrace.wire.records import AnyRecord, Level
 
 SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
     "debug": ("DEBUG", SeverityNumber.DEBUG),

@@ -14,7 +14,12 @@ from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.metrics._internal import _ProxyMeterProvider  # pyright: ignore[reportPrivateUsage]
 
 from soltrace import __version__
-from soltrace.names import (
+from soltrace.sinks.counts import COUNTS
+from soltrace.sinks.gauges import GAUGES, Queue
+from soltrace.sinks.groups import GROUPS, Group
+from soltrace.sinks.open_passes import OpenPass, OpenPasses
+from soltrace.sinks.otel import context_of, flush
+from soltrace.wire.names import (
     COMPILE_DURATION,
     EVENT,
     EVENTS_DROPPED,
@@ -30,7 +35,7 @@ from soltrace.names import (
     STEPS,
     WHAT,
 )
-from soltrace.records import (
+from soltrace.wire.records import (
     AnyRecord,
     PassEnded,
     PassHeartbeat,
@@ -40,11 +45,6 @@ from soltrace.records import (
     Steps,
     TelemetryDropped,
 )
-from soltrace.sinks.counts import COUNTS
-from soltrace.sinks.gauges import GAUGES, Queue
-from soltrace.sinks.groups import GROUPS, Group
-from soltrace.sinks.open_passes import OpenPass, OpenPasses
-from soltrace.sinks.otel import context_of, flush
 
 BUCKETS_S: Final = (
     *(1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),

@@ -13,8 +13,8 @@ from typing import Final
 
 from msgspec import UNSET
 
-from soltrace.records import PassHeartbeat, PassProgress, PassStarted, Steps
 from soltrace.sinks.groups import Group
+from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted, Steps
 
 OPEN_AT_MOST: Final = 10_000
 """Every pass ends, and be it as abandoned; should one not, it is forgotten when so many have begun after it."""

@@ -20,8 +20,10 @@ from opentelemetry.trace import Link, ProxyTracerProvider, Span, SpanContext, St
 from opentelemetry.util.types import AttributeValue
 
 from soltrace import __version__
-from soltrace.names import ATTRIBUTES, EXPERIMENT, MARKER, PREFIX, SCOPE
-from soltrace.records import (
+from soltrace.sinks import Ids
+from soltrace.sinks.otel import fitting, flush, nanoseconds
+from soltrace.wire.names import ATTRIBUTES, EXPERIMENT, MARKER, PREFIX, SCOPE
+from soltrace.wire.records import (
     AnyRecord,
     Attribute,
     PassEnded,
@@ -32,8 +34,6 @@ from soltrace.records import (
     Record,
     Scalar,
 )
-from soltrace.sinks import Ids
-from soltrace.sinks.otel import fitting, flush, nanoseconds
 
 LINKABLE_AT_MOST: Final = 4096
 """Ended forward passes that a backward one can still be linked to."""

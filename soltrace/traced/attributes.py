@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 
-from soltrace.attributes import plain_attributes
 from soltrace.errors import AttributeValueError
-from soltrace.records import Attribute
+from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.records import Attribute
 
 
 def split_attributes(attributes: Mapping[str, Any]) -> tuple[tuple[tuple[str, Attribute], ...], dict[str, jax.Array]]:

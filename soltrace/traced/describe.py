@@ -12,9 +12,9 @@ import jax.tree_util as jtu
 from diffrax._term import WrapTerm  # no public name
 
 from soltrace import host
-from soltrace.records import Attribute
 from soltrace.traced.ending import is_located
 from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
+from soltrace.wire.records import Attribute
 
 # Equinox numbers the members of an enumeration in the order of their definition, those it inherits first.
 _RESULTS = tuple(sorted(dfx.RESULTS._name_to_item, key=lambda name: int(dfx.RESULTS._name_to_item[name]._value)))  # type: ignore[attr-defined]

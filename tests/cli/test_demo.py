@@ -14,7 +14,7 @@ from collections import Counter
 import msgspec
 
 from soltrace.demo.cost import read_log
-from soltrace.records import AnyRecord, LaneEnded, PassEnded, PassStarted
+from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassStarted
 
 DEADLINE_S = 300
 COMMAND = [sys.executable, "-m", "soltrace", "demo"]

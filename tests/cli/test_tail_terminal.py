@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from soltrace.records import Steps
+from soltrace.wire.records import Steps
 
 KEYS = " · ? for keys"
 MODE = r"stty -a | grep -ow -e '-\?icanon' -e '-\?echo'"

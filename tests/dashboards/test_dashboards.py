@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from soltrace import names
+from soltrace.wire import names
 
 ROOT = Path(__file__).parents[2]
 DIRECTORY = ROOT / "dashboards" / "grafana" / "dashboards"

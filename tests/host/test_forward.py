@@ -6,8 +6,8 @@ import pytest
 
 from soltrace.host import Signal
 from soltrace.host.signals import NEVER
-from soltrace.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
 from soltrace.testing import capture
+from soltrace.wire.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
 
 FORWARD = {
     "level": "info",

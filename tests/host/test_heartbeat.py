@@ -4,8 +4,8 @@ import pytest
 
 from soltrace.host import Signal
 from soltrace.host.emission import moment
-from soltrace.records import LogOpened
 from soltrace.testing import START_NS, HandClock, capture
+from soltrace.wire.records import LogOpened
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from soltrace import host
 from soltrace.host import Signal, SolveInfo
-from soltrace.records import AnyRecord, LaneEnded, PassEnded, PassProgress, PassRecord, PassStarted
-from soltrace.schema import schema
 from soltrace.sinks.json_log import line_of, render
 from soltrace.testing import capture
+from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassProgress, PassRecord, PassStarted
+from soltrace.wire.schema import schema
 
 RESULTS = ("successful", "max_steps_reached", "event_occurred", "nonlinear_divergence")
 INFO = SolveInfo(solver="Tsit5", adjoint="RC", controller="PID", results=RESULTS, recomputed=lambda steps: steps)

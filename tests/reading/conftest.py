@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from soltrace.records import (
+from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.parse import Rejected
 from soltrace.reading.prefilter import prefilter
-from soltrace.records import PassProgress, Record
+from soltrace.wire.records import PassProgress, Record
 
 
 @contextmanager

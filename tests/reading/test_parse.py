@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soltrace.reading.parse import KNOWN_EVENTS, Rejected, Unknown, parse
-from soltrace.records import AnyRecord, Steps
+from soltrace.wire.records import AnyRecord, Steps
 
 
 def test_every_kind_of_record_comes_back(log):

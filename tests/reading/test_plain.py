@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
-from soltrace.records import Steps
+from soltrace.wire.records import Steps
 
 
 def lines(records, zone=UTC) -> list[str]:

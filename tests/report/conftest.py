@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from playwright.sync_api import sync_playwright
 
-from soltrace.records import Steps
+from soltrace.wire.records import Steps
 
 _spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).parents[1] / "reading" / "conftest.py")
 _samples = importlib.util.module_from_spec(_spec)

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from soltrace.reading.parse import Rejected, Unknown, parse
-from soltrace.records import SCHEMA
 from soltrace.report.columns import KINDS, columns
 from soltrace.report.gather import NothingToReportError, gather
+from soltrace.wire.records import SCHEMA
 
 
 def test_every_field_has_a_column():

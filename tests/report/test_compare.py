@@ -2,10 +2,10 @@
 
 import pytest
 
-from soltrace.records import Steps
 from soltrace.report.compare import MOST_VALUES, differences
 from soltrace.report.facts import Group
 from soltrace.report.gather import gather
+from soltrace.wire.records import Steps
 
 
 def test_by_any_attribute_that_differs(tmp_path, logs):

@@ -8,10 +8,10 @@ import pytest
 from msgspec import UNSET
 
 from soltrace import __version__
-from soltrace.records import Steps
 from soltrace.report.ask import LONGEST, MOST_ATTRIBUTES
 from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
+from soltrace.wire.records import Steps
 
 EXPECTED = Path(__file__).parent / "expected" / "story.json"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from soltrace.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
 from soltrace.sinks.json_log import JsonLog, LineFile, fresh_file, timestamp
+from soltrace.wire.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": "fit", "attributes": {"lr": 1e-3, "bad": "NaN"}}

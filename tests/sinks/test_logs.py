@@ -17,7 +17,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from soltrace import experiment
 from soltrace.host import Signal
-from soltrace.records import (
+from soltrace.sinks.json_log import line_of, render
+from soltrace.sinks.logs import OtelLogs, attributes_of
+from soltrace.sinks.spans import Spans
+from soltrace.testing import START_NS, capture
+from soltrace.wire.records import (
     ExperimentEnded,
     LogOpened,
     PassEnded,
@@ -27,10 +31,6 @@ from soltrace.records import (
     Steps,
     TelemetryDropped,
 )
-from soltrace.sinks.json_log import line_of, render
-from soltrace.sinks.logs import OtelLogs, attributes_of
-from soltrace.sinks.spans import Spans
-from soltrace.testing import START_NS, capture
 
 MOMENT = datetime(2026, 1, 1, 12, 30, 0, 123456, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": None, "attributes": {}}

@@ -16,7 +16,14 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from soltrace import experiment
 from soltrace.host import Signal
-from soltrace.records import (
+from soltrace.sinks import groups as groups_module
+from soltrace.sinks import open_passes as open_passes_module
+from soltrace.sinks.gauges import GAUGES, start_afresh
+from soltrace.sinks.groups import GROUPS
+from soltrace.sinks.metrics import BUCKETS_S, Metrics
+from soltrace.sinks.spans import Spans
+from soltrace.testing import capture
+from soltrace.wire.records import (
     ExperimentStarted,
     Lanes,
     PassEnded,
@@ -27,13 +34,6 @@ from soltrace.records import (
     Steps,
     TelemetryDropped,
 )
-from soltrace.sinks import groups as groups_module
-from soltrace.sinks import open_passes as open_passes_module
-from soltrace.sinks.gauges import GAUGES, start_afresh
-from soltrace.sinks.groups import GROUPS
-from soltrace.sinks.metrics import BUCKETS_S, Metrics
-from soltrace.sinks.spans import Spans
-from soltrace.testing import capture
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FORWARD = (("experiment.name", "fit"), ("phase", "forward"), ("solver", "Tsit5"))
@@ -168,7 +168,7 @@ def test_all_that_is_told_of_a_pass(program, collected):
 
 
 def test_units_kinds_and_descriptions(collected):
-    """As `soltrace.names` lists them; `promtool check metrics` refuses a metric without a description."""
+    """As `soltrace.wire.names` lists them; `promtool check metrics` refuses a metric without a description."""
     lost = [
         TelemetryDropped(**COMMON, dropped=1, what="progress", reason="queue full"),
         TelemetryDropped(**COMMON, dropped=1, what="span", reason="refused"),
@@ -432,7 +432,7 @@ from datetime import UTC, datetime
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from soltrace.records import PassStarted
+from soltrace.wire.records import PassStarted
 from soltrace.sinks.metrics import Metrics
 
 reader = InMemoryMetricReader()

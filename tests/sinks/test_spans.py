@@ -11,10 +11,10 @@ from opentelemetry.trace import StatusCode
 from soltrace import experiment, host
 from soltrace.host import Signal
 from soltrace.host.emission import moment
-from soltrace.records import LogOpened
 from soltrace.sinks import spans as spans_module
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
+from soltrace.wire.records import LogOpened
 
 
 class Exported:

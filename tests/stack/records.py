@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from soltrace import records
-from soltrace.records import AnyRecord, Lanes, Steps
+from soltrace.wire import records
+from soltrace.wire.records import AnyRecord, Lanes, Steps
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"

@@ -17,10 +17,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from soltrace import records
-from soltrace.records import AnyRecord
 from soltrace.sinks.json_log import JsonLog
 from soltrace.sinks.logs import OtelLogs
+from soltrace.wire import records
+from soltrace.wire.records import AnyRecord
 from tests.stack.records import SPAN_ID, STARTED, TRACE_ID, every_record
 
 EVERY = len(get_args(AnyRecord))

@@ -29,12 +29,12 @@ from ruamel.yaml import YAML
 import soltrace
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
-from soltrace.records import LogOpened, PassHeartbeat, PassStarted, TelemetryDropped
-from soltrace.resource import resource
 from soltrace.sinks.logs import OtelLogs
 from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.records import LogOpened, PassHeartbeat, PassStarted, TelemetryDropped
+from soltrace.wire.resource import resource
 from tests.conftest import Program
 
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"

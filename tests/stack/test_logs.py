@@ -15,10 +15,10 @@ from soltrace import experiment
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
 from soltrace.host.emission import moment
-from soltrace.records import LogOpened, PassHeartbeat
 from soltrace.sinks.logs import SEVERITY, OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.records import LogOpened, PassHeartbeat
 
 EVENTS = [
     "experiment.ended",

@@ -14,11 +14,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from soltrace import experiment
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
-from soltrace.records import PassEnded, PassHeartbeat
 from soltrace.sinks.gauges import start_afresh
 from soltrace.sinks.metrics import BUCKETS_S, Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.records import PassEnded, PassHeartbeat
 from tests.stack.servers import program as server_program
 
 FORWARD = {"soltrace_experiment_name": "fit", "soltrace_phase": "forward", "soltrace_solver": "Tsit5"}

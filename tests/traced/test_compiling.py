@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import pytest
 
 import soltrace
-from soltrace.records import PassStarted, ProgramCompiled
 from soltrace.testing import capture
+from soltrace.wire.records import PassStarted, ProgramCompiled
 
 
 def solve(y):

@@ -18,7 +18,7 @@ from soltrace.reading.live.state import OpenPass
 from soltrace.reading.phrases import attributes, ended, finished, half, index, solve
 from soltrace.reading.plain import LONGEST_LINE
 from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, rate, steady
-from soltrace.records import Attribute, PassStarted
+from soltrace.wire.records import Attribute, PassStarted
 
 _LABEL: Final = 11
 _WIDEST_SPARKLINE: Final = MOST_POINTS // 2

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from msgspec import UNSET
 
 from soltrace.reading.parse import Parsed
-from soltrace.records import (
+from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     PassEnded,

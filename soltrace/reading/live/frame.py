@@ -26,7 +26,7 @@ from soltrace.reading.text import (
     rate,
     steady,
 )
-from soltrace.records import PassEnded, PassStarted, Record
+from soltrace.wire.records import PassEnded, PassStarted, Record
 
 SILENT_S: Final = 15.0
 """A pass of which nothing was heard for longer has no estimate any more, but the time of its silence."""

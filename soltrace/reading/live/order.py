@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from soltrace.reading.live.runs import Runs
 from soltrace.reading.live.state import OpenPass
 from soltrace.reading.phrases import half, solve
-from soltrace.records import PassRecord, Record
+from soltrace.wire.records import PassRecord, Record
 
 _FOREVER_S: Final = 1e12
 _Value: TypeAlias = tuple[float, str]

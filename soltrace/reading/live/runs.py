@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import UNSET
 
 from soltrace.reading.text import clean, clean_end
-from soltrace.records import Attribute, LogOpened, Record
+from soltrace.wire.records import Attribute, LogOpened, Record
 
 _MOST_RUNS: Final = 10_000
 _LONGEST: Final = 24

@@ -10,7 +10,7 @@ from soltrace.reading.live.order import Choice
 from soltrace.reading.live.runs import Runs
 from soltrace.reading.live.state import OpenPass, Table
 from soltrace.reading.parse import Parsed
-from soltrace.records import LogOpened, TelemetryDropped
+from soltrace.wire.records import LogOpened, TelemetryDropped
 
 _BRIEF_S: Final = 1.0
 """A younger pass is not shown while others of its kind stream by, or the frame would flicker."""

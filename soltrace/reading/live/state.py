@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from soltrace.reading.live.estimate import Estimate, Sample, estimate, likely_s
 from soltrace.reading.live.history import History, Point
 from soltrace.reading.parse import Parsed
-from soltrace.records import (
+from soltrace.wire.records import (
     LaneEnded,
     Lanes,
     Number,

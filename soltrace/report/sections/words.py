@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from soltrace.reading.text import clean, number
-from soltrace.records import Number
 from soltrace.report.facts import Failure
+from soltrace.wire.records import Number
 
 
 def moment(at: datetime) -> str:

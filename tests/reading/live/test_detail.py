@@ -7,7 +7,7 @@ from soltrace.reading.live.frame import Painter
 from soltrace.reading.live.glyphs import ASCII, Glyphs
 from soltrace.reading.live.runs import Runs
 from soltrace.reading.live.state import Table
-from soltrace.records import Steps
+from soltrace.wire.records import Steps
 
 
 def look(records, width=80, at_s=10, glyphs: Glyphs = ASCII) -> list[str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soltrace.reading.live.endings import BURST, LINES_PER_S, QUIET_S, Endings, Rest, Tally
-from soltrace.records import ExperimentEnded, PassEnded, ProgramCompiled, Steps
+from soltrace.wire.records import ExperimentEnded, PassEnded, ProgramCompiled, Steps
 
 
 def test_a_few_passes_have_a_line_each(log):

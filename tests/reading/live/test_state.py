@@ -3,7 +3,7 @@ import pytest
 from soltrace.reading.live.estimate import Estimate
 from soltrace.reading.live.state import LaneAt, OpenPass, Table
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.records import Steps
+from soltrace.wire.records import Steps
 
 
 def only(table: Table) -> OpenPass:

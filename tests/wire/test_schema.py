@@ -5,7 +5,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from soltrace.records import (
+from soltrace.sinks.json_log import line_of, render
+from soltrace.wire.records import (
     AnyRecord,
     ExperimentEnded,
     ExperimentStarted,
@@ -20,8 +21,7 @@ from soltrace.records import (
     Steps,
     TelemetryDropped,
 )
-from soltrace.schema import FILE, schema, text
-from soltrace.sinks.json_log import line_of, render
+from soltrace.wire.schema import FILE, schema, text
 
 COMMON = {
     "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
@@ -55,7 +55,7 @@ def written(record):
 
 
 def test_the_shipped_schema_is_the_generated_one():
-    """`python -m soltrace.schema` writes it anew."""
+    """`python -m soltrace.wire.schema` writes it anew."""
     assert FILE.read_text(encoding="utf-8") == text()
 
 

@@ -12,9 +12,10 @@ import pytest
 import structlog
 from opentelemetry import trace
 
-from soltrace import AttributeValueError, ConfigurationError, SoltraceWarning, config, configure, flush, host, shutdown
-from soltrace.attributes import parse_attributes
+from soltrace import AttributeValueError, ConfigurationError, SoltraceWarning, configure, flush, host, shutdown
 from soltrace.host.process import PROCESS
+from soltrace.setup import configure as setup
+from soltrace.wire.attributes import parse_attributes
 
 SOLVE = """
 import numpy as np
@@ -246,10 +247,10 @@ def test_configure_may_disable_and_enable(monkeypatch):
 )
 def test_a_wrong_setting_is_refused_at_once(arguments, message):
     """With what was expected, what was got, and nothing changed."""
-    before = config._CONFIGURED.settings
+    before = setup._CONFIGURED.settings
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         configure(**arguments)
-    assert config._CONFIGURED.settings is before
+    assert setup._CONFIGURED.settings is before
 
 
 @pytest.mark.parametrize("attributes", [{"a": object()}, {3: 4}, {"": 1}], ids=["value", "name", "empty"])

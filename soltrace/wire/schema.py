@@ -1,6 +1,6 @@
-"""The JSON schema of a line of the log, generated from the record types: `python -m soltrace.schema` writes it anew.
+"""The JSON schema of a line of the log, generated from the record types. `python -m soltrace.wire.schema` writes it.
 
-Shipped as `soltrace/schema.json`, for those who check or read logs without Python.
+Shipped as `soltrace/wire/schema.json`, for those who check or read logs without Python.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from soltrace.records import SCHEMA, AnyRecord
+from soltrace.wire.records import SCHEMA, AnyRecord
 
 FILE: Final = Path(__file__).with_name("schema.json")
 TIMESTAMP: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"

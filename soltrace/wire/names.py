@@ -1,7 +1,7 @@
 """Names on the wire: of attributes, of metrics. All rooms share this module, and it imports none of them.
 
 By OpenTelemetry's rules: `soltrace.` in front, dots between namespaces, no name that is both a value and a namespace,
-units not in the name. The keys of the JSON log are the field names of `soltrace.records`.
+units not in the name. The keys of the JSON log are the field names of `soltrace.wire.records`.
 """
 
 from typing import Final

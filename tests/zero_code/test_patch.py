@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import soltrace
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
-from soltrace.traced.patch import patch, unpatch
+from soltrace.zero_code.patch import patch, unpatch
 from tests.traced.cases import BACKSOLVE, CASES, RC, YS, Y, loss, run
 from tests.traced.stories import bits, story
 

@@ -8,9 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from soltrace import outputs
-from soltrace.attributes import parse_attributes
-from soltrace.ending import end, with_the_process
 from soltrace.errors import ConfigurationError
 from soltrace.export.exporters import maker
 from soltrace.host.clock import SystemClock
@@ -20,11 +17,14 @@ from soltrace.host.passes import Run
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice
-from soltrace.outputs import set_up_export, tell_losses, warn
-from soltrace.records import Attribute, LogOpened
-from soltrace.resource import process_index, resource
-from soltrace.settings import QUEUE_SIZE, Settings, checked
-from soltrace.sigterm import SIGTERM
+from soltrace.setup import outputs
+from soltrace.setup.outputs import set_up_export, tell_losses, warn
+from soltrace.setup.process_end import end, with_the_process
+from soltrace.setup.settings import QUEUE_SIZE, Settings, checked
+from soltrace.setup.sigterm import SIGTERM
+from soltrace.wire.attributes import parse_attributes
+from soltrace.wire.records import Attribute, LogOpened
+from soltrace.wire.resource import process_index, resource
 
 FOR_CLOSING: Final = 0.1
 """Of the time that `shutdown` has: kept to write down what could not be exported."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from soltrace.errors import SoltraceWarning
-from soltrace.settings import Settings
+from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 
 if TYPE_CHECKING:

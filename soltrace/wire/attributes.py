@@ -4,14 +4,28 @@ Host side, on the caller's thread.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from soltrace.errors import AttributeValueError
-from soltrace.host.signals import Array
-from soltrace.host.values import attribute
-from soltrace.records import Attribute, Scalar, number
+from soltrace.wire.records import Attribute, Number, Scalar, number
+
+Array: TypeAlias = npt.NDArray[Any]
+
+SINGLE_BYTES: Final = 4
+"""Of a float32; smaller ones have fewer digits still."""
+
+
+def plain(value: float | np.floating[Any], *, single: bool) -> float:
+    """A float as a reader wants it: of a float32 its shortest decimal, 1e-05 and not 9.999999747378752e-06."""
+    return float(str(np.float32(value))) if single else float(value)
+
+
+def written(value: float | np.floating[Any], *, single: bool) -> Number:
+    """The same, in strict JSON."""
+    return number(plain(value, single=single))
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
@@ -31,7 +45,7 @@ def _name(name: Any) -> str:
 
 def _value(name: str, value: Any) -> Attribute:
     if isinstance(value, bool | int | float | str) and not isinstance(value, np.generic):
-        return _scalar(value)
+        return _plain_scalar(value)
     array = _array(value)
     if array is not None:
         return attribute(array)
@@ -55,12 +69,31 @@ def _array(value: Any) -> Array | None:
     return array if array.ndim <= 1 and array.dtype.kind in "biufU" else None
 
 
-def _scalar(value: Scalar) -> Scalar:
+def _plain_scalar(value: Scalar) -> Scalar:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, str):
         return str(value)
     return value
+
+
+def attribute(value: Array | np.generic) -> Attribute:
+    """An attribute whose value was traced: a scalar, or a flat list."""
+    array = np.asarray(value)
+    scalars = [_scalar(item) for item in array.ravel()]
+    return scalars if array.ndim else scalars[0]
+
+
+def _scalar(value: np.generic) -> Scalar:
+    match value.dtype.kind:
+        case "b":
+            return bool(value)
+        case "i" | "u":
+            return int(value)
+        case "c" | "U":
+            return str(value)
+        case _:  # bfloat16 and its kin are of kind V
+            return written(float(value), single=value.dtype.itemsize <= SINGLE_BYTES)  # type: ignore[arg-type]
 
 
 def _unfit(name: str, value: Any) -> AttributeValueError:

@@ -1,4 +1,4 @@
-"""Where a run lives: the facts of the log's first line and of OpenTelemetry's resource (`soltrace.detector`).
+"""Where a run lives: the facts of the log's first line and of OpenTelemetry's resource (`soltrace.export.detector`).
 
 Host side, any thread. Versions are read from the installed packages' metadata, devices from jax if it is in use:
 nothing is imported or started for them.
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from soltrace.records import Attribute
+from soltrace.wire.records import Attribute
 
 PACKAGES: Final = ("soltrace", "jax", "jaxlib", "diffrax")
 

@@ -1,7 +1,7 @@
 """`SoltraceResourceDetector`: where a run lives, as attributes of OpenTelemetry's resource.
 
 Host side, any thread. `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=soltrace` finds it by its entry point. The facts are those
-of the log's first line (`soltrace.resource`), under the names of OpenTelemetry's conventions where there are any.
+of the log's first line (`soltrace.wire.resource`), under the names of OpenTelemetry's conventions where there are any.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 from opentelemetry.util.types import AttributeValue
 
-from soltrace.resource import resource
+from soltrace.wire.resource import resource
 
 NAMES: Final = {
     "host": "host.name",

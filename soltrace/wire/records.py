@@ -1,7 +1,7 @@
 """The records: what an emission means, as immutable typed values. One record is one line of the JSON log.
 
 All rooms share this module, and it imports none of them. The wire format follows from the types: the tag of a class is
-its ``event``, its fields are the line's keys, and ``soltrace/schema.json`` is generated from them (`soltrace.schema`).
+its ``event``, its fields are the line's keys, and ``schema.json`` is generated from them (`soltrace.wire.schema`).
 An optional field that is not known is `UNSET` and is left out of the line.
 """
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from soltrace.attributes import plain_attributes
 from soltrace.errors import ConfigurationError
 from soltrace.host.pacing import Budget
 from soltrace.host.selection import LaneChoice, Selection, selection
-from soltrace.records import Attribute
+from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.records import Attribute
 
 DIRECTORY: Final = "soltrace-runs"
 QUEUE_SIZE: Final = 16_384

@@ -9,14 +9,14 @@ from importlib.metadata import entry_points, requires
 import pytest
 from packaging.requirements import Requirement
 
-from soltrace.instrumentor import SoltraceInstrumentor
+from soltrace.zero_code.instrumentor import SoltraceInstrumentor
 
 SOLVE = """
 def solve(diffeqsolve):
     import diffrax, jax.numpy as jnp
     return diffeqsolve(diffrax.ODETerm(lambda t, y, args: -y), diffrax.Heun(), 0.0, 1.0, 0.25, jnp.array(1.0)).ys
 """
-INSTRUMENT = "from soltrace.instrumentor import SoltraceInstrumentor; SoltraceInstrumentor().instrument()\n"
+INSTRUMENT = "from soltrace.zero_code.instrumentor import SoltraceInstrumentor; SoltraceInstrumentor().instrument()\n"
 AGAIN = "SoltraceInstrumentor().uninstrument(); SoltraceInstrumentor().instrument()\n"
 PASS = ["pass.started", "pass.ended"]
 
@@ -106,7 +106,7 @@ import sys, warnings
 sys.modules["soltrace.traced"] = None
 {INSTRUMENT}
 del sys.modules["soltrace.traced"]
-sys.modules["soltrace.traced.patch"] = None
+sys.modules["soltrace.zero_code.patch"] = None
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     import diffrax
@@ -122,7 +122,7 @@ def test_providers_go_to_the_configuration(tmp_path):
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from soltrace.instrumentor import SoltraceInstrumentor
+from soltrace.zero_code.instrumentor import SoltraceInstrumentor
 import soltrace
 exporter, provider = InMemorySpanExporter(), TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from soltrace import zero_code
-from soltrace.config import configure
+from soltrace.setup.configure import configure
+from soltrace.zero_code import hooks
 
 PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
 
@@ -31,7 +31,7 @@ class SoltraceInstrumentor(BaseInstrumentor):
         providers = {name: kwargs[name] for name in PROVIDERS if kwargs.get(name) is not None}
         if providers:
             configure(**providers)
-        zero_code.instrument()
+        hooks.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - as OpenTelemetry calls it
-        zero_code.uninstrument()
+        hooks.uninstrument()

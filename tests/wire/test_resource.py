@@ -9,7 +9,7 @@ from importlib import metadata
 import pytest
 from msgspec import UNSET
 
-from soltrace.resource import devices, process_index, resource
+from soltrace.wire.resource import devices, process_index, resource
 
 
 def without_devices(described):
@@ -103,7 +103,7 @@ def test_jax_is_not_asked_before_it_runs():
     """Neither imported, nor made to start its backend when it is imported: that would take a GPU."""
     program = """
 import json, sys
-from soltrace.resource import devices, process_index
+from soltrace.wire.resource import devices, process_index
 told = [devices(), str(process_index()), "jax" in sys.modules]
 import jax
 told += [devices(), jax._src.xla_bridge.backends_are_initialized()]

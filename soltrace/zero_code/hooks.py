@@ -11,9 +11,9 @@ from typing import Final
 
 from wrapt import register_post_import_hook
 
-from soltrace.outputs import warn
+from soltrace.setup.outputs import warn
 
-PATCH: Final = "soltrace.traced.patch"
+PATCH: Final = "soltrace.zero_code.patch"
 
 
 class _Wanted:

@@ -20,6 +20,7 @@ from soltrace.traced.solve import reporting
 # its adjoints: that runs under a jit whose cache knows nothing of a patch, so it would go on tracing, or not tracing,
 # what was compiled before. An adjoint that is an argument is a part of the cache's key.
 _PLACE: Final = "_signature"
+_SOLVE: Any = getattr(dfx, "diffeqsolve")  # noqa: B009 - as Any: its own types are partly unknown
 
 
 class _Reporting(inspect.Signature):
@@ -61,15 +62,15 @@ def patch() -> None:
     of the user's own that was compiled before keeps what it was compiled with, until `jax.clear_caches()`; so it does
     after `unpatch`.
     """
-    signature = getattr(dfx.diffeqsolve, _PLACE)
+    signature = getattr(_SOLVE, _PLACE)
     if not isinstance(signature, _Reporting):
         # The object is frozen, and is meant to be.
-        object.__setattr__(dfx.diffeqsolve, _PLACE, _Reporting.of(signature))
+        object.__setattr__(_SOLVE, _PLACE, _Reporting.of(signature))
 
 
 def unpatch() -> None:
     """Make `diffrax.diffeqsolve` what it was."""
-    signature = getattr(dfx.diffeqsolve, _PLACE)
+    signature = getattr(_SOLVE, _PLACE)
     if isinstance(signature, _Reporting):
         signature.active = False  # equinox's modules are copied freely: a copy made meanwhile holds it too
-        object.__setattr__(dfx.diffeqsolve, _PLACE, signature.original)
+        object.__setattr__(_SOLVE, _PLACE, signature.original)

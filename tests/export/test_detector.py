@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from soltrace.detector import NAMES, SoltraceResourceDetector
-from soltrace.resource import SCHEDULERS, devices, resource
+from soltrace.export.detector import NAMES, SoltraceResourceDetector
+from soltrace.wire.resource import SCHEDULERS, devices, resource
 
 
 def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):

@@ -21,10 +21,10 @@ from soltrace.errors import ExperimentError
 from soltrace.host import process
 from soltrace.host.context import CALLERS, Context
 from soltrace.host.emission import moment
-from soltrace.host.losses import described
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
 from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.losses import What
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
 
 P = ParamSpec("P")
@@ -177,7 +177,7 @@ def _span(
     try:
         return recorder.tracing.experiment(name, path, attributes, time_ns, outer.parent)
     except Exception as error:  # noqa: BLE001 - the work goes on without a span
-        recorder.losses.add("span", described(error))
+        recorder.losses.failed(What.SPAN, error)
         return None
 
 
@@ -218,7 +218,7 @@ def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
         opened.span.leave()
         opened.span.end(time_ns, error)
     except Exception as failure:  # noqa: BLE001 - leaving must not fail where the work did not
-        opened.recorder.losses.add("span", described(failure))
+        opened.recorder.losses.failed(What.SPAN, failure)
 
 
 def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

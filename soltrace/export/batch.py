@@ -13,14 +13,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from soltrace.wire.losses import Why
 
 T = TypeVar("T")
-
-QUEUE_FULL: Final = "queue full"
-FAILED: Final = "export failed"
-NOT_IN_TIME: Final = "not exported in time"
-"""Given up at the end of the process, or handed in after it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Batch(Generic[T]):
     def __init__(
         self,
         export: Callable[[Sequence[T]], bool],
-        lost: Callable[[int, str], None],
+        lost: Callable[[int, Why], None],
         limits: Limits,
         *,
         size: Callable[[T], int] = lambda _: 1,
@@ -99,9 +96,9 @@ class Batch(Generic[T]):
                 if self._thread is None:
                     self._start()
         if closed:
-            self._lose(self._size(item), NOT_IN_TIME)
+            self._lose(self._size(item), Why.NOT_EXPORTED)
         elif dropped:
-            self._lose(dropped, QUEUE_FULL)
+            self._lose(dropped, Why.EXPORT_QUEUE_FULL)
 
     def _run(self) -> None:
         while batch := self._take():
@@ -110,7 +107,7 @@ class Batch(Generic[T]):
                 lost = 0 if delivered or self._given_up else sum(map(self._size, batch))
                 self._in_hand = ()
             if lost:
-                self._lose(lost, FAILED)
+                self._lose(lost, Why.EXPORT_FAILED)
             with self._changed:  # only now: who waits for the batch finds its loss counted
                 self._in_hand_from = math.inf
                 self._changed.notify_all()
@@ -150,9 +147,9 @@ class Batch(Generic[T]):
             self._changed.notify_all()
             return self._hurry_to
 
-    def _lose(self, lost: int, reason: str) -> None:
+    def _lose(self, lost: int, why: Why) -> None:
         self.lost += lost  # told from several threads, and only compared: a lost update is no harm
-        self._tell(lost, reason)
+        self._tell(lost, why)
 
     def deliver(self, timeout_s: float) -> bool:
         """Have everything that is in here now exported; say whether it was, and nothing was lost meanwhile."""
@@ -185,5 +182,5 @@ class Batch(Generic[T]):
             self._changed.notify_all()
         lost = sum(map(self._size, rest))
         if lost:
-            self._lose(lost, NOT_IN_TIME)
+            self._lose(lost, Why.NOT_EXPORTED)
         return lost

@@ -27,11 +27,11 @@ from soltrace.export.environment import Signal, interval_s, limits
 from soltrace.export.exporters import MissingExtraError, maker
 from soltrace.export.processors import Collector, LogRecords, Spans, points
 from soltrace.export.resource import describe
-from soltrace.export.tally import TALLY
+from soltrace.wire.losses import OUTSIDE, What, Why
 
 Make: TypeAlias = Callable[[], Any]
 """Makes an exporter."""
-WHAT: Final[Mapping[Signal, str]] = {"traces": "span", "metrics": "metric point", "logs": "log record"}
+WHAT: Final[Mapping[Signal, What]] = {"traces": What.SPAN, "metrics": What.METRIC_POINT, "logs": What.LOG_RECORD}
 """What is lost where the export of a signal fails, as in `telemetry.dropped`."""
 COLLECTIONS_AT_MOST: Final = 4
 """That wait for being exported. The sums of a later one have those of an earlier one in them."""
@@ -180,8 +180,8 @@ def _one(delivery: Delivery, batch: Sequence[MetricsData]) -> bool:
     return delivery(batch[0])
 
 
-def _lost(what: str, lost: int, reason: str) -> None:
-    TALLY.add(what, reason, lost)
+def _lost(what: What, lost: int, why: Why) -> None:
+    OUTSIDE.add(what, why, lost)
 
 
 def _id_generator() -> IdGenerator | None:

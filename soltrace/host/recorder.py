@@ -17,7 +17,6 @@ from soltrace.host.clock import Clock
 from soltrace.host.context import Context, Contexts, HasContext
 from soltrace.host.emission import Abandonment, Announcement, Emission, moment
 from soltrace.host.heartbeat import Watch
-from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.pacing import Pacing
 from soltrace.host.passes import Run
 from soltrace.host.queue import Queue
@@ -26,9 +25,16 @@ from soltrace.host.table import Entry, Kind, Table
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Item, Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
 
-QUEUE_FULL: Final = "queue full"
+REFUSED: Final = {
+    Signal.FORWARD_START: What.FORWARD_PASS,
+    Signal.METER_START: What.FORWARD_PASS,
+    Signal.BACKWARD_START: What.BACKWARD_PASS,
+    Signal.STRETCH_START: What.SIGNAL,
+}
+"""What is lost where a start is not taken."""
 CHECK_S: Final = 0.5
 """Who waits for passes looks this often whether one has fallen silent for too long."""
 SILENCES: Final = 10.0
@@ -51,6 +57,7 @@ class Recorder:
         queue_size: int,
         abandon_after_s: float,
         heartbeat_s: float = math.inf,
+        outside: Losses | None = None,
     ) -> None:
         """Put the parts together; nothing runs until the first signal."""
         self.run, self.clock, self.tracing, self.contexts = run, clock, tracing, contexts
@@ -63,7 +70,7 @@ class Recorder:
         self._queue: Queue[Item] = Queue(queue_size)
         watch = Watch(clock, heartbeat_s)
         translator = Translator(run, self.losses, watch)
-        self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, watch, self._loss_record)
+        self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, outside, watch, self._loss_record)
         self._lock = threading.Lock()
         self._passes_ended = threading.Condition(self._lock)
 
@@ -74,13 +81,13 @@ class Recorder:
             with self._lock:
                 return self._receive(event)
         except Exception as error:  # noqa: BLE001 - it must not reach the solve
-            self.losses.add("signal", described(error))
+            self.losses.failed(What.SIGNAL, error)
             return default_answer(signal)
 
     def _receive(self, event: Emission) -> Array:
         starts = event.signal in STARTS
         if starts and not self._queue.has_room():
-            self.losses.add(event.signal.removesuffix(".start") + " pass", QUEUE_FULL)
+            self.losses.add(REFUSED[event.signal], Why.QUEUE_FULL)
             return default_answer(event.signal)
         answer, entry = self._answering.answer(event)
         if entry is None:
@@ -178,7 +185,7 @@ class Recorder:
         self._table.end(entry)
         if entry.kind is Kind.STRETCH:
             return
-        self.losses.add("end of a pass", "abandoned: no sign of life")
+        self.losses.add(What.PASS_END, Why.NO_SIGN_OF_LIFE)
         self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
     # Flushing and ending
@@ -187,7 +194,7 @@ class Recorder:
         """Wait until programs that run are done, so that they have told all; say whether they are."""
         deadline = time.monotonic() + timeout_s
         done = [bounded(barrier, deadline - time.monotonic()) for barrier in list(self._barriers)]
-        self.losses.add("wait for programs", "a barrier failed or took too long", done.count(False))
+        self.losses.add(What.WAIT, Why.NOT_AWAITED, done.count(False))
         return all(done)
 
     def drain(self, timeout_s: float) -> bool:

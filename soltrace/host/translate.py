@@ -10,10 +10,10 @@ from soltrace.host.backward import Backward
 from soltrace.host.emission import Abandonment, Announcement, Emission
 from soltrace.host.forward import Forward, Memory, Meter
 from soltrace.host.heartbeat import Watch
-from soltrace.host.losses import Losses, described
 from soltrace.host.passes import PassView, Run
 from soltrace.host.signals import Signal
 from soltrace.host.table import Entry, Kind
+from soltrace.wire.losses import Losses, What
 from soltrace.wire.records import AnyRecord
 
 Told = tuple[AnyRecord, object]
@@ -74,7 +74,7 @@ class Translator:
         try:
             records = view.end(event)
         except Exception as error:  # noqa: BLE001 - a pass that started ends, whatever its last signal is like
-            self._losses.add("signal", described(error))
+            self._losses.failed(What.SIGNAL, error)
             return view.abandoned(event)
         entry.view = view.memory() if isinstance(view, Forward) else None
         return records

@@ -13,9 +13,9 @@ from msgspec import structs
 
 from soltrace.host.emission import Abandonment, Announcement, Emission
 from soltrace.host.heartbeat import Watch
-from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.queue import Queue
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
 Item = Emission | Abandonment | Announcement
@@ -24,7 +24,7 @@ Told = tuple[AnyRecord, object]
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
-SAID_ELSEWHERE: Final = frozenset({"queue full", "export failed", "not exported in time"})
+SAID_ELSEWHERE: Final = OF_AN_EXPORT | {Why.QUEUE_FULL}
 """Losses that need no warning of their own on stderr: exporters say what they lose once an outage."""
 _LOG: Final = logging.getLogger("soltrace")
 
@@ -39,12 +39,14 @@ class Worker:
         sinks: Sequence[Sink],
         tracing: Tracing | None,
         losses: Losses,
+        outside: Losses | None,
         watch: Watch,
         loss_record: Callable[[Loss], TelemetryDropped],
     ) -> None:
         """Make it; the thread starts with the first item."""
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
+        self._outside = outside
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._said_at = -WINDOW_S
@@ -76,7 +78,7 @@ class Worker:
 
     def _patience_s(self) -> float | None:
         """How long it may sleep where there is nothing to take; None: until there is."""
-        waits = [WINDOW_S if self._losses.waiting() else None, self._watch.wait_s()]
+        waits = [WINDOW_S if self._waiting() else None, self._watch.wait_s()]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _deal_with(self, item: Item) -> None:
@@ -84,7 +86,7 @@ class Worker:
         try:
             told = self._translate(item)
         except Exception as error:  # noqa: BLE001 - one signal is lost, and said to be
-            self._losses.add("signal", described(error))
+            self._losses.failed(What.SIGNAL, error)
             return
         for record, parent in told:
             self._deliver(record, parent)
@@ -94,7 +96,7 @@ class Worker:
             for entry, heartbeat in self._watch.beats():
                 self._deliver(heartbeat, entry.context.parent)
         except Exception as error:  # noqa: BLE001 - the next one may do
-            self._losses.add("heartbeat", described(error))
+            self._losses.failed(What.HEARTBEAT, error)
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
         record = self._identified(record, parent)
@@ -115,16 +117,19 @@ class Worker:
         return record if ids is None else structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
 
     def _failed(self, sink: object, error: Exception, record: AnyRecord) -> None:
-        reason = f"{type(sink).__name__}: {described(error)}"
-        self._losses.add("record", reason, say=not isinstance(record, TelemetryDropped))
+        say = not isinstance(record, TelemetryDropped)
+        self._losses.failed(What.RECORD, error, where=type(sink).__name__, say=say)
+
+    def _waiting(self) -> bool:
+        return self._losses.waiting() or (self._outside is not None and self._outside.waiting())
 
     def _say_losses(self, *, last: bool) -> None:
-        self._losses.add("progress", "queue full", self._queue.take_dropped())
+        self._losses.add(What.PROGRESS, Why.QUEUE_FULL, self._queue.take_dropped())
         now = time.monotonic()
-        if not self._losses.waiting() or not (last or now - self._said_at >= WINDOW_S):
+        if not self._waiting() or not (last or now - self._said_at >= WINDOW_S):
             return
         self._said_at = now
-        for loss in self._losses.take():
-            if loss.reason not in SAID_ELSEWHERE:  # the JSON log may be what failed
+        for loss in [*self._losses.take(), *([] if self._outside is None else self._outside.take())]:
+            if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
                 _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
             self._deliver(self._loss_record(loss), None)

@@ -18,11 +18,12 @@ from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice
 from soltrace.setup import outputs
-from soltrace.setup.outputs import set_up_export, tell_losses, warn
+from soltrace.setup.outputs import set_up_export, warn
 from soltrace.setup.process_end import end, with_the_process
 from soltrace.setup.settings import QUEUE_SIZE, Settings, checked
 from soltrace.setup.sigterm import SIGTERM
 from soltrace.wire.attributes import parse_attributes
+from soltrace.wire.losses import OUTSIDE
 from soltrace.wire.records import Attribute, LogOpened
 from soltrace.wire.resource import process_index, resource
 
@@ -163,7 +164,6 @@ def shutdown(timeout_s: float = 30.0) -> bool:
     deadline = time.monotonic() + timeout_s
     flushed = recorder.flush(timeout_s * (1 - FOR_CLOSING))  # first: closing says what could not be exported
     closed = recorder.close(deadline - time.monotonic())
-    tell_losses(None)
     return flushed and closed
 
 
@@ -185,8 +185,8 @@ def open_recorder() -> Recorder:
         queue_size=settings.queue_size,
         abandon_after_s=settings.abandon_after_s,
         heartbeat_s=settings.heartbeat_s,
+        outside=OUTSIDE,
     )
-    tell_losses(recorder.losses.add)
     recorder.announce(
         LogOpened(
             timestamp=moment(time.time_ns()),

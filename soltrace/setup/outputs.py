@@ -18,7 +18,6 @@ from soltrace.sinks import Sink, Tracing
 
 if TYPE_CHECKING:
     from soltrace.export.environment import Signal
-    from soltrace.export.tally import Listener
 
 SAID: Final[set[str]] = set()
 """What is said once a process."""
@@ -115,13 +114,6 @@ def set_up_export(settings: Settings) -> None:
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")
-
-
-def tell_losses(listener: "Listener | None") -> None:
-    """Have what exporters lose told to a recorder; None: kept for the next one."""
-    tally = sys.modules.get("soltrace.export.tally")
-    if tally is not None:
-        tally.TALLY.tell(listener)
 
 
 def warn_once(message: str) -> None:

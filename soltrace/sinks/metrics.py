@@ -4,6 +4,7 @@ Host side, on the worker thread; counters and gauges are read by the thread that
 bounded: experiment, phase, solver, status, outcome, event, stage, and never by a user's own attributes.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import UNSET
@@ -19,6 +20,7 @@ from soltrace.sinks.gauges import GAUGES, Queue
 from soltrace.sinks.groups import GROUPS, Group
 from soltrace.sinks.open_passes import OpenPass, OpenPasses
 from soltrace.sinks.otel import context_of, flush
+from soltrace.wire.losses import OF_AN_EXPORT, What
 from soltrace.wire.names import (
     COMPILE_DURATION,
     EVENT,
@@ -51,8 +53,8 @@ BUCKETS_S: Final = (
     *(60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0),
 )
 """A solve takes from a tenth of a millisecond to ten hours; OpenTelemetry's own go from 5 to 10 000, of any unit."""
-EXPORTED: Final = {"span": "traces", "metric point": "metrics", "log record": "logs"}
-"""What is lost where an export fails, and the signal that it belongs to."""
+EXPORTED: Final[Mapping[str, str]] = {What.SPAN: "traces", What.METRIC_POINT: "metrics", What.LOG_RECORD: "logs"}
+"""The signal of what is lost on its way to a backend."""
 
 
 class Metrics:
@@ -156,8 +158,7 @@ def _count_lanes(record: PassEnded, group: Group) -> None:
 
 
 def _count_lost(record: TelemetryDropped) -> None:
-    signal = EXPORTED.get(record.what)
-    if signal is None:
-        COUNTS.add(EVENTS_DROPPED, record.dropped, WHAT, record.what)
+    if record.reason in OF_AN_EXPORT:
+        COUNTS.add(EXPORT_FAILURES, record.dropped, SIGNAL, EXPORTED[record.what])
     else:
-        COUNTS.add(EXPORT_FAILURES, record.dropped, SIGNAL, signal)
+        COUNTS.add(EVENTS_DROPPED, record.dropped, WHAT, record.what)

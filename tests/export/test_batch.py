@@ -93,7 +93,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_it(make, backend):
     backend.released.set()
     assert batch.flush(10.0)
     assert backend.taken == [list(range(10)), list(range(15, 25))]
-    assert backend.lost == {"queue full": 5}
+    assert backend.lost == {"export queue full": 5}
 
 
 def test_a_batch_that_fails_is_counted(make, backend):

@@ -92,8 +92,8 @@ print(slowest)
     done = run(program, **outage("http", "hang"), **environ, OTEL_TRACES_SAMPLER="always_on")
     assert float(done.stdout) < 0.5
     lost = dropped(lines())
-    assert lost["span", "queue full"] + lost["span", "not exported in time"] == 1001
-    assert lost["span", "queue full"] >= 851
+    assert lost["span", "export queue full"] + lost["span", "not exported in time"] == 1001
+    assert lost["span", "export queue full"] >= 851
     assert "Traceback" not in done.stderr
 
 

@@ -9,10 +9,10 @@ from soltrace import host
 from soltrace.host import Signal, table
 from soltrace.host.context import Context
 from soltrace.host.forward import Memory
-from soltrace.host.losses import Loss
 from soltrace.host.process import PROCESS
 from soltrace.host.table import Kind
 from soltrace.testing import MemorySink, capture
+from soltrace.wire.losses import Loss, What, Why
 
 
 def passes(events):
@@ -135,7 +135,7 @@ def test_a_silent_pass_is_given_up(program):
         program.step(handle, 2, 2, 0.5)
         program.end(handle)
         end = passes(told.events())[-1]
-        assert told.recorder.losses.total() == [Loss("end of a pass", "abandoned: no sign of life", 1)]
+        assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.NO_SIGN_OF_LIFE, "", 1)]
     assert end == {
         "event": "pass.ended",
         "level": "error",
@@ -321,7 +321,7 @@ def test_barriers_come_first_and_may_fail(program):
         assert calls == [handle]
         assert names(told.events())[-1] == ("1.forward", "pass.ended")
         lost = told.recorder.losses.total()
-    assert lost == [Loss("wait for programs", "a barrier failed or took too long", 1)]
+    assert lost == [Loss(What.WAIT, Why.NOT_AWAITED, "", 1)]
 
 
 def test_a_signal_that_cannot_be_read_is_answered_and_counted(program):

@@ -171,7 +171,7 @@ def test_units_kinds_and_descriptions(collected):
     """As `soltrace.wire.names` lists them; `promtool check metrics` refuses a metric without a description."""
     lost = [
         TelemetryDropped(**COMMON, dropped=1, what="progress", reason="queue full"),
-        TelemetryDropped(**COMMON, dropped=1, what="span", reason="refused"),
+        TelemetryDropped(**COMMON, dropped=1, what="span", reason="export failed"),
     ]
     compiled = ProgramCompiled(**COMMON, function="f", trace_s=1.0, lower_s=1.0, compile_s=1.0)
     passes = [started(2), ended(2, steps=Steps(accepted=1, rejected=0)), started(), progressed(0.5)]
@@ -340,12 +340,17 @@ def test_lanes_are_counted_by_how_they_ended(program, collected):
 
 
 def test_losses_are_counted_by_what_was_lost(collected):
-    """Those of an export by their signal, each in one metric only."""
-    lost = [("progress", 7), ("record", 1), ("progress", 2), ("span", 5), ("log record", 4), ("metric point", 3)]
-    told(collected, *(TelemetryDropped(**COMMON, dropped=dropped, what=what, reason="r") for what, dropped in lost))
+    """Those of an export by their signal, each in one metric only. A span that could not be made was never exported."""
+    raised = [("progress", 7), ("record", 1), ("progress", 2), ("span", 8)]
+    failed = [("span", 5), ("log record", 4), ("metric point", 3)]
+    lost = [(*of, "OSError: no") for of in raised] + [(*of, "export failed") for of in failed]
+    told(
+        collected,
+        *(TelemetryDropped(**COMMON, dropped=dropped, what=what, reason=reason) for what, dropped, reason in lost),
+    )
     assert collected.values() == {
-        "events.emitted": {(("event", "telemetry.dropped"),): 6},
-        "events.dropped": {(("what", "progress"),): 9, (("what", "record"),): 1},
+        "events.emitted": {(("event", "telemetry.dropped"),): 7},
+        "events.dropped": {(("what", "progress"),): 9, (("what", "record"),): 1, (("what", "span"),): 8},
         "export.failures": {(("signal", "traces"),): 5, (("signal", "logs"),): 4, (("signal", "metrics"),): 3},
     }
 

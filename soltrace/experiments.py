@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from soltrace.errors import ExperimentError
-from soltrace.host import process
 from soltrace.host.context import CALLERS, Context
 from soltrace.host.emission import moment
+from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
 from soltrace.wire.attributes import plain_attributes
-from soltrace.wire.losses import What
+from soltrace.wire.losses import OUTSIDE, What, Why
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
 
 P = ParamSpec("P")
@@ -107,7 +107,7 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
                 f"Experiment {self.name!r} is open already: make another one, or use it as a decorator."
             )
         self._entered = True
-        recorder = process.recorder()
+        recorder = PROCESS.open()
         self._open = None if recorder is None else _begin(recorder, self.name, self.attributes)
         return self
 
@@ -146,7 +146,7 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
 
 def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open:
-    outer, time_ns = recorder.contexts.enclosing, recorder.clock.time_ns()
+    outer, time_ns = recorder.enclosing, recorder.clock.time_ns()
     path = name if outer.experiment is None else f"{outer.experiment}/{name}"
     attributes = {**outer.attributes, **own}
     span = _span(recorder, name, path, attributes, time_ns, outer)
@@ -155,7 +155,8 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
     parent = None if span is None else span.parent
     context = Context(path, attributes, parent, ids, outer, scope=object(), on_main_thread=on_main_thread)
     recorder.enter(context)
-    recorder.announce(
+    _announce(
+        recorder,
         ExperimentStarted(
             timestamp=moment(time_ns),
             run_id=recorder.run.run_id,
@@ -164,7 +165,7 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
             process_index=recorder.run.process_index,
             trace_id=UNSET if ids is None else ids.trace_id,
             span_id=UNSET if ids is None else ids.span_id,
-        )
+        ),
     )
     return _Open(recorder, context, span, CALLERS.set(context), recorder.clock.monotonic(), os.getpid())
 
@@ -192,9 +193,8 @@ def _end(opened: _Open, error: BaseException | None) -> None:
     time_ns = recorder.clock.time_ns()
     _end_span(opened, time_ns, error)
     duration_s = recorder.clock.monotonic() - opened.began
-    # Configured anew meanwhile, the end goes where everything goes now.
-    recorder = (process.recorder() or recorder) if recorder.closed else recorder
-    recorder.announce(
+    _announce(
+        recorder,
         ExperimentEnded(
             timestamp=moment(time_ns),
             level="info" if error is None else "error",
@@ -207,8 +207,18 @@ def _end(opened: _Open, error: BaseException | None) -> None:
             status="ok" if error is None else "error",
             duration_s=duration_s,
             error=UNSET if error is None else f"{type(error).__name__}: {error}",
-        )
+        ),
     )
+
+
+def _announce(recorder: Recorder, record: ExperimentStarted | ExperimentEnded) -> None:
+    """Have it told. Where the process has been configured anew meanwhile, it goes where everything goes now."""
+    while not recorder.announce(structs.replace(record, run_id=recorder.run.run_id)):
+        current = PROCESS.open()
+        if current is None or current is recorder:
+            OUTSIDE.add(What.RECORD, Why.RUN_CLOSED)
+            return
+        recorder = current
 
 
 def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
@@ -227,10 +237,10 @@ def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
     Adds `run_id`, `experiment` and `attributes` where an experiment is open, and `trace_id` and `span_id` of the
     current span, or else of the experiment's. Before the first solve or experiment there is nothing to add.
     """
-    recorder = process.opened()
+    recorder = PROCESS.recorder
     if recorder is None:
         return event
-    context = recorder.contexts.callers
+    context = recorder.callers
     ids = (None if recorder.tracing is None else recorder.tracing.caller_ids()) or context.ids
     event.setdefault("run_id", recorder.run.run_id)
     if context.experiment is not None:

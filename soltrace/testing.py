@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from soltrace.host.clock import Clock
-from soltrace.host.context import Context, Contexts
+from soltrace.host.context import Context
 from soltrace.host.pacing import Every, Pacing
-from soltrace.host.passes import Run
+from soltrace.host.passes import RunInfo
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
@@ -119,7 +119,7 @@ class Capture:
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until dispatched programs are done and everything has been dealt with."""
-        for barrier in PROCESS.barriers:
+        for barrier in PROCESS.shared.barriers:
             barrier()
         if not self.recorder.drain(timeout_s):
             raise TimeoutError(f"the records were not dealt with within {timeout_s} s")
@@ -174,25 +174,21 @@ def capture(
     """
     sink = MemorySink(programs=programs)
     recorder = Recorder(
-        Run(run_id, selection(lanes)),
+        RunInfo(run_id, selection(lanes)),
+        PROCESS.shared,
         clock=clock or TickingClock(),
         pacing=pacing or Every(every, fraction),
         sinks=[sink, *sinks],
         tracing=tracing,
-        contexts=Contexts(Context(attributes=dict(attributes or {}))),
-        barriers=PROCESS.barriers,
+        base=Context(attributes=dict(attributes or {})),
         queue_size=queue_size,
         abandon_after_s=abandon_after_s,
         heartbeat_s=heartbeat_s,
     )
-    with PROCESS.lock:
-        before, enabled = PROCESS.recorder, PROCESS.enabled
-        PROCESS.recorder, PROCESS.enabled = recorder, True
     try:
-        yield Capture(recorder, sink)
-        for barrier in PROCESS.barriers:
-            barrier()
+        with PROCESS.recording_to(recorder):
+            yield Capture(recorder, sink)
+            for barrier in PROCESS.shared.barriers:
+                barrier()
     finally:
-        with PROCESS.lock:
-            PROCESS.recorder, PROCESS.enabled = before, enabled
         recorder.close(timeout_s=30.0)

@@ -16,7 +16,7 @@ from soltrace.host.lanes import LaneTable, Shape
 from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
-from soltrace.host.table import Entry
+from soltrace.host.table import PassEntry
 from soltrace.host.values import static_attributes
 from soltrace.wire.attributes import attribute, written
 from soltrace.wire.records import (
@@ -36,8 +36,8 @@ from soltrace.wire.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What all passes of a recorder share."""
+class RunInfo:
+    """What all records of a run share."""
 
     run_id: str
     selection: Selection
@@ -55,7 +55,7 @@ class PassView:
 
     phase: ClassVar[Phase] = "forward"
 
-    def __init__(self, entry: Entry, run: Run, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
+    def __init__(self, entry: PassEntry, run: RunInfo, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
         """Begin with the lanes that the start told."""
         self.entry, self.run, self.lanes, self.single, self.index = entry, run, lanes, single, index
         self.attributes: dict[str, Attribute] = {**entry.context.attributes, **static_attributes(entry.info.attributes)}

@@ -11,16 +11,12 @@ from typing import Final
 
 from msgspec import structs
 
-from soltrace.host.emission import Abandonment, Announcement, Emission
+from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, TelemetryDropped
-
-Item = Emission | Abandonment | Announcement
-Told = tuple[AnyRecord, object]
-"""A record, and the place under which the span of its pass is opened."""
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
@@ -34,8 +30,8 @@ class Worker:
 
     def __init__(
         self,
-        queue: Queue[Item],
-        translate: Callable[[Item], Sequence[Told]],
+        queue: Queue[Queued],
+        translate: Callable[[Queued], Sequence[Told]],
         sinks: Sequence[Sink],
         tracing: Tracing | None,
         losses: Losses,
@@ -47,41 +43,63 @@ class Worker:
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
         self._outside = outside
-        self._starting = threading.Lock()
+        self._working = threading.Lock()
+        """Held by who does the work: the thread, or those who do without it."""
         self._thread: threading.Thread | None = None
+        self._cannot_start = False
         self._said_at = -WINDOW_S
         self.handled = 0
         """Items dealt with."""
 
     def ensure_started(self) -> None:
-        """Start the thread, once."""
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
-                    self._thread.start()
+        """Start the thread, once. Under the process's lock.
+
+        From Python 3.12 on none can be started while the interpreter ends. What is queued then is dealt with by who
+        flushes or closes the run.
+        """
+        if self._thread is None and not self._cannot_start:
+            thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._cannot_start = True
+            else:
+                self._thread = thread
+
+    def work_here(self) -> bool:
+        """Deal with what is queued, on the caller's thread, if the worker's own can't be started; say if that is so."""
+        if self._cannot_start:
+            with self._working:
+                self._work(self._queue.poll())
+        return self._cannot_start
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end after the queue was closed; say whether it came."""
-        if self._thread is None:
-            return True
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """Wait for the end of the work after the queue was closed; say whether it came."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        self.work_here()
+        self._say_losses(last=True)
+        return True
 
     def _run(self) -> None:
-        while (batch := self._queue.take(self._patience_s())) is not None:
-            for item in batch:
-                self._deal_with(item)
-            self._beat()
-            self._say_losses(last=False)
-        self._say_losses(last=True)
+        with self._working:
+            while (batch := self._queue.take(self._patience_s())) is not None:
+                self._work(batch)
+            self._say_losses(last=True)
+
+    def _work(self, batch: Sequence[Queued]) -> None:
+        for item in batch:
+            self._deal_with(item)
+        self._beat()
+        self._say_losses(last=False)
 
     def _patience_s(self) -> float | None:
         """How long it may sleep where there is nothing to take; None: until there is."""
         waits = [WINDOW_S if self._waiting() else None, self._watch.wait_s()]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _deal_with(self, item: Item) -> None:
+    def _deal_with(self, item: Queued) -> None:
         self.handled += 1
         try:
             told = self._translate(item)
@@ -129,7 +147,20 @@ class Worker:
         if not self._waiting() or not (last or now - self._said_at >= WINDOW_S):
             return
         self._said_at = now
-        for loss in [*self._losses.take(), *([] if self._outside is None else self._outside.take())]:
-            if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
-                _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
-            self._deliver(self._loss_record(loss), None)
+        for losses in [self._losses, *([] if self._outside is None else [self._outside])]:
+            self._say(losses)
+
+    def _say(self, losses: Losses) -> None:
+        unsaid = losses.take()
+        while unsaid:
+            loss = unsaid[0]
+            try:
+                record = self._loss_record(loss)
+                if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
+                    _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
+            except Exception as error:  # noqa: BLE001 - it is said another time, and the work goes on
+                losses.give_back(unsaid)
+                self._losses.failed(What.RECORD, error, say=False)
+                return
+            self._deliver(record, None)
+            del unsaid[0]

@@ -9,6 +9,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +28,8 @@ OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
 
 
-def log(settings: Settings) -> tuple[str, list[Sink]]:
-    """Make the id of this run, and its log: the run is named like its file."""
+def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
+    """Make the id of this run, and its log: the run is named like its file. `undo` takes the file away again."""
     host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
     if not settings.json_log:
@@ -40,6 +41,8 @@ def log(settings: Settings) -> tuple[str, list[Sink]]:
     directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ".jsonl"
     try:
         stem, sink = fresh_file(directory, stem, ending)
+        undo.callback((directory / f"{stem}{ending}").unlink)
+        undo.callback(sink.close)
     except OSError as error:
         warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
         return stem, []
@@ -66,18 +69,21 @@ def spans(settings: Settings) -> Tracing | None:
     return Spans(settings.tracer_provider)
 
 
-def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]]) -> list[Sink]:
+def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]], undo: ExitStack) -> list[Sink]:
     """Make the sinks for OpenTelemetry's other signals. They do next to nothing until there is a provider.
 
     Args:
         settings: what was configured.
         waiting: tells how many items wait for being written, and how many may.
+        undo: has the metrics read no more.
     """
     sinks: list[Sink] = []
     if settings.metrics:
         from soltrace.sinks.metrics import Metrics
 
-        sinks.append(Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting))
+        metrics = Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting)
+        undo.callback(metrics.close)
+        sinks.append(metrics)
     if settings.logs:
         from soltrace.sinks.logs import OtelLogs
 

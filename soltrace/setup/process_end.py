@@ -21,9 +21,7 @@ def end(timeout_s: float) -> None:
     """Export, say what was lost, close the log. Nothing is exported afterwards."""
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
-    with PROCESS.lock:
-        PROCESS.enabled = False  # a thread that goes on solving must not begin a new run now
-        recorder, PROCESS.recorder = PROCESS.recorder, None
+    recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
     if recorder is not None:
         recorder.await_programs(timeout_s * FOR_PROGRAMS)
         recorder.drain(deadline - time.monotonic() - for_the_log)

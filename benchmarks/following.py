@@ -136,10 +136,10 @@ def _memory_mib(process: int) -> float:
 
 def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
     """Write to some of the files, as the sink does."""
-    from soltrace.sinks.json_log import LineFile, line_of, render, timestamp
+    from soltrace.sinks.json_log import LogFile, line_of, render, timestamp
     from soltrace.wire.records import PassProgress, Steps
 
-    logs = [LineFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
+    logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
     zero = datetime(2026, 1, 1, tzinfo=UTC)
     began = time.monotonic()
     for tick in range(round(rate * seconds)):

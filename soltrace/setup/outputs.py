@@ -79,7 +79,7 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]])
 
         sinks.append(Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting))
     if settings.logs:
-        from soltrace.sinks.logs import OtelLogs
+        from soltrace.sinks.log_records import OtelLogs
 
         sinks.append(OtelLogs(settings.logger_provider))
     return sinks

@@ -20,7 +20,7 @@ FIRST: Final = ("timestamp", "level", "event")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class LineFile:
+class LogFile:
     """A file that a line reaches in one write: whoever reads along never sees half of one.
 
     Not a buffered file, flushed now and then: a line costs a system call more (2 us), and a kill of the process then
@@ -73,7 +73,7 @@ class JsonLog:
         Raises:
             OSError: it exists, or can't be made.
         """
-        target = LineFile(path)
+        target = LogFile(path)
         logger = structlog.wrap_logger(
             target,
             processors=[render],

@@ -44,10 +44,10 @@ def fitting(value: Any) -> AnyValue:
     return str(value) if type(value) is int and value not in _INT64 else value
 
 
-def flush(provider: object, timeout_s: float) -> bool:
+def force_flush(provider: object, timeout_s: float) -> bool:
     """Have a provider export what it has, if it is the SDK's: the API has no word for that."""
-    force_flush = getattr(provider, "force_flush", None)
-    return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+    flush = getattr(provider, "force_flush", None)
+    return True if flush is None else bool(flush(int(timeout_s * 1000)))
 
 
 def observation(value: float, attributes: Mapping[str, str]) -> Observation:

@@ -21,8 +21,8 @@ from opentelemetry.util.types import AttributeValue
 
 from soltrace import __version__
 from soltrace.sinks import Ids
-from soltrace.sinks.otel import fitting, flush, nanoseconds
-from soltrace.wire.names import ATTRIBUTES, EXPERIMENT, MARKER, PREFIX, SCOPE
+from soltrace.sinks.otel import fitting, force_flush, nanoseconds
+from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, ATTR_MARKER, PREFIX, SCOPE
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -98,7 +98,7 @@ class Spans:
         span = self._tracer.start_span(
             name_of(record),
             context=parent if isinstance(parent, Context) else Context(),
-            attributes=started(record),
+            attributes=start_attributes(record),
             links=self._links(record),
             start_time=nanoseconds(record.timestamp),
         )
@@ -124,13 +124,13 @@ class Spans:
         marker = self._tracer.start_span(
             f"{name_of(there.started)} started",
             context=trace.set_span_in_context(there.span, Context()),
-            attributes={**started(there.started), MARKER: True},
+            attributes={**start_attributes(there.started), ATTR_MARKER: True},
             start_time=moment,
         )
         marker.end(moment)
 
     def _end(self, record: PassEnded, span: Span) -> None:
-        span.set_attributes(ended(record))
+        span.set_attributes(end_attributes(record))
         if record.status == "error":
             span.set_status(StatusCode.ERROR, record.result)
         span.end(nanoseconds(record.timestamp))
@@ -160,7 +160,7 @@ class Spans:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
-        return flush(self._provider or trace.get_tracer_provider(), timeout_s)
+        return force_flush(self._provider or trace.get_tracer_provider(), timeout_s)
 
     def close(self) -> None:
         """End whatever is still open. The provider is the user's, and stays."""
@@ -228,7 +228,7 @@ def _ids(span: Span) -> Ids | None:
     return Ids(trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
 
 
-def started(record: PassStarted) -> dict[str, AttributeValue]:
+def start_attributes(record: PassStarted) -> dict[str, AttributeValue]:
     """The attributes that a span begins with."""
     return (
         _known(record, _PLAIN)
@@ -238,7 +238,7 @@ def started(record: PassStarted) -> dict[str, AttributeValue]:
     )
 
 
-def ended(record: PassEnded) -> dict[str, AttributeValue]:
+def end_attributes(record: PassEnded) -> dict[str, AttributeValue]:
     """The attributes that it ends with."""
     attributes = _known(record, ("status", "result", "progress", "step")) | _floats(record, ("t",))
     for name in ("steps", "lanes"):
@@ -250,8 +250,8 @@ def ended(record: PassEnded) -> dict[str, AttributeValue]:
 
 def experiment_attributes(path: str | None, attributes: Mapping[str, Attribute]) -> dict[str, AttributeValue]:
     """The experiment's name and everybody's attributes."""
-    named: dict[str, AttributeValue] = {} if path is None else {EXPERIMENT: path}
-    return named | {ATTRIBUTES + key: _value(value) for key, value in attributes.items()}
+    named: dict[str, AttributeValue] = {} if path is None else {ATTR_EXPERIMENT: path}
+    return named | {ATTR_EXPERIMENT_ATTRIBUTES + key: _value(value) for key, value in attributes.items()}
 
 
 def _known(record: Record, names: tuple[str, ...]) -> dict[str, AttributeValue]:

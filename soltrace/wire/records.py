@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-SCHEMA: Final = 1
+SCHEMA_VERSION: Final = 1
 """Version of the wire format. It grows when a field changes its meaning or goes, not when one is added."""
 
 Phase: TypeAlias = Literal["forward", "backward"]
@@ -24,7 +24,7 @@ Scalar: TypeAlias = bool | int | float | str
 Attribute: TypeAlias = Scalar | list[Scalar]
 
 
-def number(value: float) -> Number:
+def json_number(value: float) -> Number:
     """Turn a float into what strict JSON can carry."""
     if math.isfinite(value):
         return float(value)
@@ -59,7 +59,7 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event"):
     timestamp: datetime
     """UTC. On the wire RFC 3339 with six digits of a second and `Z`."""
     level: Level = "info"
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
     run_id: str
     experiment: str | None
     """Names of the open experiments, outermost first, joined by `/`."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from soltrace.wire.records import SCHEMA, AnyRecord
+from soltrace.wire.records import SCHEMA_VERSION, AnyRecord
 
 FILE: Final = Path(__file__).with_name("schema.json")
 TIMESTAMP: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
@@ -23,7 +23,7 @@ def schema() -> dict[str, Any]:
         properties = definition["properties"]
         if "timestamp" in properties:
             properties["timestamp"] |= {"pattern": TIMESTAMP}
-            properties["schema"] = {"const": SCHEMA, "description": "Version of the format."}
+            properties["schema"] = {"const": SCHEMA_VERSION, "description": "Version of the format."}
             definition["required"] = sorted({*definition["required"], "event", "level", "schema"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

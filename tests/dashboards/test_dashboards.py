@@ -25,26 +25,26 @@ SOURCES = {
 }
 """Each data source of a panel: a variable; and the uid that Grafana's provisioning gives to what it stands for."""
 METRICS = {
-    names.COMPILE_DURATION,
-    names.EVENTS_DROPPED,
-    names.EVENTS_EMITTED,
-    names.EXPORT_FAILURES,
-    names.LANES,
-    names.LANES_ACTIVE,
-    names.PASSES_ACTIVE,
-    names.PASSES_STALLED,
-    names.PASS_DURATION,
-    names.PASS_ETA,
-    names.PASS_PROGRESS,
-    names.QUEUE_CAPACITY,
-    names.QUEUE_SIZE,
-    names.STEPS,
+    names.METRIC_COMPILE_DURATION,
+    names.METRIC_EVENTS_DROPPED,
+    names.METRIC_EVENTS_EMITTED,
+    names.METRIC_EXPORT_FAILURES,
+    names.METRIC_LANES,
+    names.METRIC_LANES_ACTIVE,
+    names.METRIC_PASSES_ACTIVE,
+    names.METRIC_PASSES_STALLED,
+    names.METRIC_PASS_DURATION,
+    names.METRIC_PASS_ETA,
+    names.METRIC_PASS_PROGRESS,
+    names.METRIC_QUEUE_CAPACITY,
+    names.METRIC_QUEUE_SIZE,
+    names.METRIC_STEPS,
 }
 UNITS = {
-    names.COMPILE_DURATION: "_seconds",
-    names.PASS_DURATION: "_seconds",
-    names.PASS_ETA: "_seconds",
-    names.PASS_PROGRESS: "_ratio",
+    names.METRIC_COMPILE_DURATION: "_seconds",
+    names.METRIC_PASS_DURATION: "_seconds",
+    names.METRIC_PASS_ETA: "_seconds",
+    names.METRIC_PASS_PROGRESS: "_ratio",
 }
 """What Prometheus puts behind their names."""
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from soltrace.sinks.json_log import JsonLog, LineFile, fresh_file, timestamp
+from soltrace.sinks.json_log import JsonLog, LogFile, fresh_file, timestamp
 from soltrace.wire.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -86,7 +86,7 @@ def test_two_runs_of_the_same_second_and_process_have_files_of_their_own(tmp_pat
 
 def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch):
     """The disk was full halfway through a line: readers lose that line alone."""
-    file = LineFile(tmp_path / "run.jsonl")
+    file = LogFile(tmp_path / "run.jsonl")
     write = os.write
 
     def full(fd, data):
@@ -104,7 +104,7 @@ def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch):
 
 def test_a_slow_disk_may_take_a_line_in_parts(tmp_path, monkeypatch):
     """A write that took less than it was given goes on."""
-    file = LineFile(tmp_path / "run.jsonl")
+    file = LogFile(tmp_path / "run.jsonl")
     write = os.write
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from soltrace import experiment
 from soltrace.host import Signal
+from soltrace.sinks import active_passes as active_passes_module
 from soltrace.sinks import groups as groups_module
-from soltrace.sinks import open_passes as open_passes_module
 from soltrace.sinks.gauges import GAUGES, start_afresh
 from soltrace.sinks.groups import GROUPS
 from soltrace.sinks.metrics import BUCKETS_S, Metrics
@@ -403,7 +403,7 @@ def test_a_pass_whose_start_was_not_seen_is_counted(collected):
 
 def test_open_passes_are_bounded(collected, monkeypatch):
     """Should ends get lost, the oldest are forgotten; each end that does come is still counted."""
-    monkeypatch.setattr(open_passes_module, "OPEN_AT_MOST", 2)
+    monkeypatch.setattr(active_passes_module, "ACTIVE_AT_MOST", 2)
     sink = told(collected, *(started(number) for number in range(4)))
     assert collected.values()["passes.active"] == {FORWARD: 2}
     for number in range(4):
@@ -490,7 +490,7 @@ def test_without_an_sdk_nothing_is_kept(provider, program, capsys):
         program.solve()
         program.start()
         recorded.flush()
-        assert (sink._open.all(), GROUPS.known()) == ([], [])
+        assert (sink._active.all(), GROUPS.known()) == ([], [])
         assert recorded.recorder.losses.total() == []
     assert sink.flush(1.0) is True
     assert capsys.readouterr() == ("", "")
@@ -526,7 +526,7 @@ def test_flush_reaches_the_reader(collected):
 def test_a_closed_sink_leaves_nothing_behind(collected):
     """Its table goes; a pass that was open in it is open no more."""
     sink = told(collected, started(), ExperimentStarted(**COMMON))
-    table = sink._open
+    table = sink._active
     sink.close()
     assert collected.values()["passes.active"] == {FORWARD: 0}
     del sink

@@ -16,8 +16,8 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
-from soltrace.sinks.otel import context_of, fitting, flush, nanoseconds
-from soltrace.wire.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
+from soltrace.sinks.otel import context_of, fitting, force_flush, nanoseconds
+from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, PREFIX, SCOPE
 from soltrace.wire.records import AnyRecord, Level
 
 SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
@@ -63,7 +63,7 @@ class OtelLogs:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""
-        return flush(self._provider or logs.get_logger_provider(), timeout_s)
+        return force_flush(self._provider or logs.get_logger_provider(), timeout_s)
 
     def close(self) -> None:
         """Do nothing: the provider is not ours."""
@@ -73,9 +73,9 @@ def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:
     """The fields of a record under their wire names. The user's own come first: an SDK over its limit drops those."""
     fields: dict[str, Any] = msgspec.to_builtins(record)
     path, own = fields.pop("experiment"), fields.pop("attributes")
-    named: dict[str, AnyValue] = {} if path is None else {EXPERIMENT: path}
+    named: dict[str, AnyValue] = {} if path is None else {ATTR_EXPERIMENT: path}
     rest = {name: value for name, value in fields.items() if name not in _ELSEWHERE}
-    return named | dict(_flat(ATTRIBUTES, own)) | dict(_flat(PREFIX, rest))
+    return named | dict(_flat(ATTR_EXPERIMENT_ATTRIBUTES, own)) | dict(_flat(PREFIX, rest))
 
 
 def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, AnyValue]]:

@@ -13,18 +13,18 @@ from typing import Final
 
 from msgspec import UNSET
 
-from soltrace.sinks.groups import Group
+from soltrace.sinks.groups import PassGroup
 from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted, Steps
 
-OPEN_AT_MOST: Final = 10_000
+ACTIVE_AT_MOST: Final = 10_000
 """Every pass ends, and be it as abandoned; should one not, it is forgotten when so many have begun after it."""
 
 
 @dataclass(slots=True)
-class OpenPass:
+class ActivePass:
     """One of them."""
 
-    group: Group
+    group: PassGroup
     started: datetime
     lanes: int
     """That have not ended."""
@@ -62,31 +62,31 @@ class OpenPass:
             self.eta_s = record.eta_s
 
 
-class OpenPasses:
+class ActivePasses:
     """The table, by pass."""
 
     def __init__(self) -> None:
         """Begin empty."""
         self._lock = threading.Lock()
-        self._passes: OrderedDict[str, OpenPass] = OrderedDict()
+        self._passes: OrderedDict[str, ActivePass] = OrderedDict()
 
-    def start(self, record: PassStarted, group: Group) -> None:
+    def start(self, record: PassStarted, group: PassGroup) -> None:
         """Add one."""
         with self._lock:
-            self._passes[record.pass_id] = OpenPass(group, record.timestamp, prod(record.batch_shape))
-            if len(self._passes) > OPEN_AT_MOST:
+            self._passes[record.pass_id] = ActivePass(group, record.timestamp, prod(record.batch_shape))
+            if len(self._passes) > ACTIVE_AT_MOST:
                 self._passes.popitem(last=False)
 
-    def find(self, pass_id: str) -> OpenPass | None:
+    def find(self, pass_id: str) -> ActivePass | None:
         """The pass, if its start was seen."""
         return self._passes.get(pass_id)
 
-    def end(self, pass_id: str) -> OpenPass | None:
+    def end(self, pass_id: str) -> ActivePass | None:
         """Take one out."""
         with self._lock:
             return self._passes.pop(pass_id, None)
 
-    def all(self) -> list[OpenPass]:
+    def all(self) -> list[ActivePass]:
         """All of them."""
         with self._lock:
             return list(self._passes.values())

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from soltrace import experiment
+from soltrace import configure, experiment, shutdown
 from soltrace.host import Signal
 from soltrace.sinks import active_passes as active_passes_module
 from soltrace.sinks import groups as groups_module
@@ -234,6 +234,27 @@ def test_compiling_is_told_by_stage(collected):
         (("stage", "lower"),): (2, 0.5),
         (("stage", "compile"),): (2, 42.0),
     }
+
+
+class BrokenTracer(trace.NoOpTracerProvider):
+    """A provider whose tracer makes no spans."""
+
+    def get_tracer(self, *_, **__):
+        return self
+
+    def start_span(self, *_, **__):
+        raise RuntimeError("no spans today")
+
+
+def test_a_span_that_could_not_be_made_is_no_failed_export(tmp_path, collected):
+    """Of an experiment, from `configure` to the metrics: a span was lost, and nothing on its way to a backend."""
+    configure(directory=tmp_path, tracer_provider=BrokenTracer(), meter_provider=collected.provider, logs=False)
+    with experiment("fit"):
+        pass
+    shutdown()
+    values = collected.values()
+    assert values["events.dropped"] == {(("what", "span"),): 1}
+    assert "export.failures" not in values
 
 
 def test_the_exemplar_of_a_duration_leads_to_the_span(program, collected):

@@ -3,6 +3,7 @@
 Shipped as `soltrace/wire/schema.json`, for those who check or read logs without Python.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ def schema() -> dict[str, Any]:
     """Make the schema: one object per event, told apart by `event`."""
     (line,), definitions = msgspec.json.schema_components([AnyRecord], ref_template="#/$defs/{name}")
     for definition in definitions.values():
+        definition["description"] = inspect.cleandoc(definition["description"])
         properties = definition["properties"]
         if "timestamp" in properties:
             properties["timestamp"] |= {"pattern": TIMESTAMP}

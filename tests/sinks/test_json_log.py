@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from soltrace.sinks.json_log import JsonLog, LogFile, fresh_file, timestamp
+from soltrace.sinks.json_log import JsonLog, LogFile, fresh_file
 from soltrace.wire.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -141,16 +141,3 @@ def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
         ("warning", "telemetry.dropped"),
         ("info", "log.opened"),
     ]
-
-
-def test_timestamps_sort_as_text():
-    """RFC 3339, UTC, the same length whatever the second."""
-    moments = [MOMENT, MOMENT.replace(microsecond=1), MOMENT.replace(microsecond=999_999), MOMENT.replace(second=6)]
-    texts = [timestamp(moment) for moment in moments]
-    assert texts == [
-        "2026-01-02T03:04:05.000000Z",
-        "2026-01-02T03:04:05.000001Z",
-        "2026-01-02T03:04:05.999999Z",
-        "2026-01-02T03:04:06.000000Z",
-    ]
-    assert texts == sorted(texts)

@@ -1,8 +1,8 @@
-"""Counters: totals since the process began, which are looked at when metrics are collected.
+"""Counters: totals since the process began, which are read when metrics are collected.
 
-Host side: the worker's thread adds, the thread that collects reads. Not OpenTelemetry's own counters: one `add` costs
-its SDK some 10 us, of which a pass takes ten, and the child of a fork would go on with its parent's numbers. One table
-for the process, as the SDK asks only the callbacks with which an instrument was made first.
+Host side: the worker's thread adds, and the thread that collects reads. Not OpenTelemetry's own counters: one `add`
+costs its SDK some 10 us, and a pass needs ten of them; and the child of a fork would go on with its parent's numbers.
+There is one table for the process, because the SDK asks only the callbacks that an instrument was first made with.
 """
 
 import threading
@@ -33,10 +33,10 @@ COUNTERS: Final = {
 
 
 class Counts:
-    """The totals, and the instruments that read them."""
+    """The totals, and the instruments through which they are read."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Begin with nothing counted."""
         self._lock = threading.Lock()
         self._totals: dict[str, dict[tuple[PassGroup | None, str, str], int]] = {name: {} for name in COUNTERS}
 
@@ -55,7 +55,7 @@ class Counts:
             totals[key] = totals.get(key, 0) + number
 
     def make(self, meter: Meter) -> None:
-        """Make the instruments."""
+        """Make the instruments of a meter."""
         for name, (unit, description) in COUNTERS.items():
             meter.create_observable_counter(name, [partial(self._observe, name)], unit, description)
 

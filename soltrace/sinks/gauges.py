@@ -1,7 +1,7 @@
-"""Metrics that are looked at when they are collected: what is open now, and how full the queue is.
+"""Gauges: what is open now and how full the queue is, read when metrics are collected.
 
-Host side, on the thread that collects. One for the process: OpenTelemetry's SDK asks only the callbacks with which an
-instrument was made first, so those of a second `configure` would never be asked if each had its own.
+Host side, on the thread that collects. There is one object for the process: OpenTelemetry's SDK asks only the callbacks
+that an instrument was first made with, so those of a second `configure` would never be asked if each had its own.
 """
 
 import os
@@ -26,11 +26,11 @@ from soltrace.wire.names import (
 )
 
 QueueLevel = Callable[[], tuple[int, int]]
-"""How many items wait, and how many may."""
+"""Tells how many items wait, and how many may."""
 
 
 class Gauges:
-    """What is read, and the instruments that read it."""
+    """What is read, and the instruments through which it is."""
 
     def __init__(self) -> None:
         """Begin with nothing to read."""
@@ -39,20 +39,20 @@ class Gauges:
         self._queues: list[QueueLevel] = []
 
     def read(self, table: ActivePasses, queue: QueueLevel | None) -> None:
-        """Read these from now on."""
+        """Read this table and this queue from now on."""
         with self._lock:
             self._tables.append(table)
             if queue is not None:
                 self._queues.append(queue)
 
     def forget(self, table: ActivePasses, queue: QueueLevel | None) -> None:
-        """Read these no more."""
+        """Read this table and this queue no more."""
         with self._lock:
             self._tables = [kept for kept in self._tables if kept is not table]
             self._queues = [kept for kept in self._queues if kept is not queue]
 
     def make(self, meter: Meter) -> None:
-        """Make the instruments."""
+        """Make the instruments of a meter."""
         gauge = meter.create_observable_gauge
         meter.create_observable_up_down_counter(METRIC_PASSES_ACTIVE, [self._active], "{pass}", "Passes that are open.")
         gauge(METRIC_PASSES_STALLED, [self._stalled], "{pass}", "Open passes that have been silent for unusually long.")
@@ -96,7 +96,10 @@ class Gauges:
         return [active for table in tables for active in table.all()]
 
     def _count(self, count: Callable[[ActivePass], int]) -> list[Observation]:
-        """Of every group that there ever was: one that is not told any more keeps its last value for minutes."""
+        """Add up a count over the open passes of every group that there ever was.
+
+        A group that went missing would keep its last value in the backend for minutes.
+        """
         active_passes = self._active_passes()  # before the groups are asked for: then each has its group there
         counts = dict.fromkeys(GROUPS.known(), 0)
         for active in active_passes:
@@ -106,7 +109,7 @@ class Gauges:
     def _extreme(
         self, value: Callable[[ActivePass], float | None], extreme: Callable[[list[float]], float]
     ) -> list[Observation]:
-        """Of the groups that have an open pass; there is no number that stands for none."""
+        """Pick the extreme value of each group that has an open pass: there is no number that stands for none."""
         values: dict[PassGroup, list[float]] = {}
         for active in self._active_passes():
             if (known := value(active)) is not None:
@@ -115,7 +118,10 @@ class Gauges:
 
 
 def start_afresh() -> None:
-    """Forget all that was counted. In the child of a fork: what its parent did is not told twice; locks may be held."""
+    """Forget all that was counted.
+
+    The child of a fork does so: its parent tells what it did itself, and its locks may be held.
+    """
     for table in (GROUPS, COUNTS, GAUGES):
         table.__init__()
 

@@ -1,7 +1,7 @@
-"""What metrics are told apart by: experiment, phase and solver, few of each whatever a user calls them.
+"""What metrics are told apart by: experiment, phase and solver, a bounded number of each whatever a user calls them.
 
-Host side, any thread. One table for the process, however often soltrace is configured: each new value costs the
-backend a series of every metric, for good.
+Host side, any thread. There is one table for the process, however often soltrace is configured: each new value costs
+the backend another series of every metric, for good.
 """
 
 import threading
@@ -12,11 +12,11 @@ from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_PHASE, ATTR_SOLVER
 from soltrace.wire.records import Phase
 
 OTHER: Final = "_OTHER"
-"""What is one too many; by OpenTelemetry's conventions for values that are not known beforehand."""
+"""Stands for every value beyond the limit, as in OpenTelemetry's conventions."""
 EXPERIMENTS_AT_MOST: Final = 100
-"""Names. Beyond it somebody puts a seed or a date into them, which belongs into an attribute."""
+"""Names of experiments. Beyond this, somebody puts a seed or a date into them, which belongs in an attribute."""
 SOLVERS_AT_MOST: Final = 20
-"""diffrax has some thirty; a program uses two or three."""
+"""Classes of solvers. diffrax has some thirty, of which a program uses two or three."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class PassGroup:
 
 
 class PassGroups:
-    """The groups that there have been."""
+    """The groups that there have been, and the names that they may have."""
 
     def __init__(self) -> None:
         """Begin with none."""

@@ -1,7 +1,8 @@
-"""Metrics, through OpenTelemetry's API alone. With no SDK there is nothing to count for, and nothing is counted.
+"""Metrics, through OpenTelemetry's API alone. Without an SDK there is nobody to count for, and nothing is counted.
 
-Host side, on the worker thread; counters and gauges are read by the thread that collects. Told apart only by what is
-bounded: experiment, phase, solver, status, outcome, event, stage, and never by a user's own attributes.
+Host side, on the worker thread; counters and gauges are read by the thread that collects. They are told apart only by
+what is bounded (experiment, phase, solver, status, outcome, event, stage) and never by a user's own attributes. Their
+names are in `soltrace.wire.names`.
 """
 
 from collections.abc import Mapping
@@ -52,13 +53,16 @@ BUCKETS_S: Final = (
     *(1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
     *(60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0),
 )
-"""A solve takes from a tenth of a millisecond to ten hours; OpenTelemetry's own go from 5 to 10 000, of any unit."""
+"""Bounds of the histograms of durations, in seconds: a solve takes from a tenth of a millisecond to ten hours.
+
+OpenTelemetry's own go from 5 to 10 000, whatever the unit.
+"""
 EXPORTED: Final[Mapping[str, str]] = {What.SPAN: "traces", What.METRIC_POINT: "metrics", What.LOG_RECORD: "logs"}
-"""The signal of what is lost on its way to a backend."""
+"""The signal that was to carry what is lost on its way to a backend."""
 
 
 class Metrics:
-    """Counts records, and keeps the table that gauges are read from."""
+    """Counts records, and keeps the table of open passes that gauges are read from."""
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, queue: QueueLevel | None = None) -> None:
         """Make the instruments.
@@ -146,13 +150,13 @@ class Metrics:
 
 
 def _count_steps(active: ActivePass, steps: Steps) -> None:
-    """Count those that are new: counted only when a pass ends, an hour's steps would come in one moment."""
+    """Count the steps that are new. Counted only when a pass ends, an hour's steps would come in one moment."""
     for outcome, number in active.new_steps(steps):
         COUNTS.add(METRIC_STEPS, number, ATTR_OUTCOME, outcome, active.group)
 
 
 def _count_lanes(record: PassEnded, group: PassGroup) -> None:
-    """Count both kinds, and be it none: a share can't be computed with a series that is not there."""
+    """Count lanes of both kinds, even none: a share can't be computed with a series that is not there."""
     total, failed = 1, int(record.status == "error")
     if record.lanes is not UNSET:
         total, failed = record.lanes.total, record.lanes.failed

@@ -1,4 +1,4 @@
-"""Spans: one per pass, through OpenTelemetry's API alone. With no SDK its no-op costs next to nothing.
+"""Spans: one per pass, through OpenTelemetry's API alone. Without an SDK its no-op costs next to nothing.
 
 Host side. `identify` runs on the worker's thread; what concerns a caller or an experiment runs on theirs.
 """
@@ -33,11 +33,11 @@ from soltrace.wire.records import (
 _P = TypeVar("_P", bound=PassRecord)
 
 LINKABLE_AT_MOST: Final = 4096
-"""Ended forward passes that a backward one can still be linked to."""
+"""Forward passes that a backward one can be linked to; beyond this the oldest are forgotten."""
 MILESTONES: Final = (0.25, 0.5, 0.75)
-"""A report that passes one of them is an event of the span too: Jaeger shows those."""
+"""Progress at which a report is an event of the span too: Jaeger shows those."""
 STALLS_AT_MOST: Final = 16
-"""Events of a span that say so; the SDK keeps 128 events in all."""
+"""Stalls of a pass that are events of its span; the SDK keeps 128 events in all."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Open:
     ids: Ids | None
     progress: float = 0.0
     marked: bool = False
-    """Said to be under way, by a span of its own."""
+    """Whether a marker span has said that it is under way."""
     stalled: bool = False
     stalls: int = 0
 
@@ -88,7 +88,7 @@ class Spans:
         return identified
 
     def _somebody_records(self) -> bool:
-        """With no SDK there is nothing to make attributes and links for."""
+        """Say whether there is an SDK, or else there is nothing to make attributes and links for."""
         return self._provider is not None or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
     def _start(self, record: PassStarted, parent: object) -> None:
@@ -134,12 +134,12 @@ class Spans:
         span.end(nanoseconds(record.timestamp))
 
     def caller(self) -> object:
-        """The context of the caller, if a span is current in it."""
+        """Return the context of the caller, if a span is current in it."""
         context = otel_context.get_current()
         return context if trace.get_current_span(context).get_span_context().is_valid else None
 
     def caller_ids(self) -> Ids | None:
-        """The ids of the caller's current span."""
+        """Return the ids of the caller's current span."""
         return _ids(trace.get_current_span())
 
     def experiment(
@@ -167,7 +167,7 @@ class Spans:
 
 
 class OpenExperiment:
-    """The root span of an experiment, current from when this is made until `end`."""
+    """The root span of an experiment, current from when this is made until `leave`."""
 
     def __init__(self, span: Span) -> None:
         """Make the span current on this thread."""
@@ -190,7 +190,7 @@ class OpenExperiment:
         otel_context.detach(self._token)
 
     def end(self, time_ns: int, error: BaseException | None) -> None:
-        """End it."""
+        """End it, as failed if an exception left the experiment."""
         if error is not None:
             self._span.record_exception(error)
             self._span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
@@ -198,7 +198,7 @@ class OpenExperiment:
 
 
 def name_of(record: PassRecord) -> str:
-    """The name of a pass's span: no values in it, so that passes are alike to a backend."""
+    """Return the name of a pass's span: without values, so that passes are alike to a backend."""
     return f"diffeqsolve {record.phase}"
 
 

@@ -13,8 +13,9 @@ import msgspec
 from soltrace.wire.records import SCHEMA_VERSION, AnyRecord
 
 FILE: Final = Path(__file__).with_name("schema.json")
+"""Where it is shipped."""
 TIMESTAMP: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
-"""Stricter than the type: always UTC, always six digits, so that lines sort as text."""
+"""The form of a timestamp. Stricter than the type: UTC and six digits, so that lines sort as text."""
 
 
 def schema() -> dict[str, Any]:
@@ -36,7 +37,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as it stands in the file."""
+    """Return the schema as it stands in the file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 

@@ -5,6 +5,7 @@ and a namespace, and units not in the name. The constants are called as in OpenT
 and `METRIC_` before the name. The keys of the JSON log are the field names of `soltrace.wire.records`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 SCOPE: Final = "soltrace"
@@ -43,30 +44,49 @@ ATTR_STAGE: Final = "soltrace.stage"
 # Metrics
 
 METRIC_PASSES_ACTIVE: Final = "soltrace.passes.active"
-"""Passes that are open. Up-down counter, {pass}; by experiment, phase, solver."""
+"""Passes that are open. Up-down counter, {pass}."""
 METRIC_PASSES_STALLED: Final = "soltrace.passes.stalled"
-"""Open passes that have been silent for unusually long. Gauge, {pass}; by experiment, phase, solver."""
+"""Open passes that have been silent for unusually long. Gauge, {pass}."""
 METRIC_PASS_DURATION: Final = "soltrace.pass.duration"
-"""How long passes took. Histogram, s; by experiment, phase, solver, status."""
+"""How long passes took. Histogram, s."""
 METRIC_PASS_PROGRESS: Final = "soltrace.pass.progress"
-"""Progress of the open pass that is least far. Gauge, 1 (in [0, 1]); by experiment, phase, solver."""
+"""Progress of the open pass that is least far. Gauge, 1 (in [0, 1])."""
 METRIC_PASS_ETA: Final = "soltrace.pass.eta"
-"""Time until the open pass that takes longest is over. Gauge, s; by experiment, phase, solver."""
+"""Time until the open pass that takes longest is over. Gauge, s."""
 METRIC_STEPS: Final = "soltrace.steps"
-"""Steps of all lanes. Counter, {step}; by experiment, phase, solver, outcome."""
+"""Steps of all lanes. Counter, {step}."""
 METRIC_LANES: Final = "soltrace.lanes"
-"""Lanes that have ended. Counter, {lane}; by experiment, phase, solver, status."""
+"""Lanes that have ended. Counter, {lane}."""
 METRIC_LANES_ACTIVE: Final = "soltrace.lanes.active"
-"""Lanes of open passes that have not ended. Gauge, {lane}; by experiment, phase, solver."""
+"""Lanes of open passes that have not ended. Gauge, {lane}."""
 METRIC_EVENTS_EMITTED: Final = "soltrace.events.emitted"
-"""Events that were written. Counter, {event}; by event."""
+"""Events that were written. Counter, {event}."""
 METRIC_EVENTS_DROPPED: Final = "soltrace.events.dropped"
-"""What was lost before it was written. Counter, {event}; by what."""
+"""What was lost before it was written. Counter, {event}."""
 METRIC_QUEUE_SIZE: Final = "soltrace.queue.size"
 """Events that wait to be written. Gauge, {event}."""
 METRIC_QUEUE_CAPACITY: Final = "soltrace.queue.capacity"
 """Events that may wait. Gauge, {event}."""
 METRIC_EXPORT_FAILURES: Final = "soltrace.export.failures"
-"""Items that did not reach the backend. Counter, {item}; by signal."""
+"""Items that did not reach the backend. Counter, {item}."""
 METRIC_COMPILE_DURATION: Final = "soltrace.compile.duration"
-"""How long programs took to compile. Histogram, s; by stage."""
+"""How long programs took to compile. Histogram, s."""
+
+_OF_PASSES: Final = (ATTR_EXPERIMENT, ATTR_PHASE, ATTR_SOLVER)
+METRICS: Final[Mapping[str, tuple[str, ...]]] = {
+    METRIC_PASSES_ACTIVE: _OF_PASSES,
+    METRIC_PASSES_STALLED: _OF_PASSES,
+    METRIC_PASS_DURATION: (*_OF_PASSES, ATTR_STATUS),
+    METRIC_PASS_PROGRESS: _OF_PASSES,
+    METRIC_PASS_ETA: _OF_PASSES,
+    METRIC_STEPS: (*_OF_PASSES, ATTR_OUTCOME),
+    METRIC_LANES: (*_OF_PASSES, ATTR_STATUS),
+    METRIC_LANES_ACTIVE: _OF_PASSES,
+    METRIC_EVENTS_EMITTED: (ATTR_EVENT,),
+    METRIC_EVENTS_DROPPED: (ATTR_WHAT,),
+    METRIC_QUEUE_SIZE: (),
+    METRIC_QUEUE_CAPACITY: (),
+    METRIC_EXPORT_FAILURES: (ATTR_SIGNAL,),
+    METRIC_COMPILE_DURATION: (ATTR_STAGE,),
+}
+"""All metrics, each with the attributes that it is told apart by. Their values are bounded."""

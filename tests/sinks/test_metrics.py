@@ -23,6 +23,7 @@ from soltrace.sinks.groups import GROUPS
 from soltrace.sinks.metrics import BUCKETS_S, Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.names import METRICS
 from soltrace.wire.records import (
     ExperimentStarted,
     Lanes,
@@ -167,7 +168,7 @@ def test_all_that_is_told_of_a_pass(program, collected):
     }
 
 
-def test_units_kinds_and_descriptions(collected):
+def test_units_kinds_attributes_and_descriptions(collected):
     """As `soltrace.wire.names` lists them; `promtool check metrics` refuses a metric without a description."""
     lost = [
         TelemetryDropped(**COMMON, dropped=1, what="progress", reason="queue full"),
@@ -175,7 +176,7 @@ def test_units_kinds_and_descriptions(collected):
     ]
     compiled = ProgramCompiled(**COMMON, function="f", trace_s=1.0, lower_s=1.0, compile_s=1.0)
     passes = [started(2), ended(2, steps=Steps(accepted=1, rejected=0)), started(), progressed(0.5)]
-    told(collected, compiled, *passes, *lost)
+    told(collected, compiled, *passes, *lost, queue=lambda: (3, 100))
     metrics = collected.metrics()
     kinds = {name: (type(metric.data).__name__, metric.unit) for name, metric in metrics.items()}
     assert kinds == {
@@ -190,11 +191,17 @@ def test_units_kinds_and_descriptions(collected):
         "pass.progress": ("Gauge", "1"),
         "passes.active": ("Sum", "{pass}"),
         "passes.stalled": ("Gauge", "{pass}"),
+        "queue.capacity": ("Gauge", "{event}"),
+        "queue.size": ("Gauge", "{event}"),
         "steps": ("Sum", "{step}"),
     }
     monotonic = {name for name, metric in metrics.items() if getattr(metric.data, "is_monotonic", False)}
     assert monotonic == {"events.dropped", "events.emitted", "export.failures", "lanes", "steps"}
     assert [name for name, metric in metrics.items() if not metric.description.endswith(".")] == []
+    attributes = {
+        metric.name: {frozenset(point.attributes) for point in metric.data.data_points} for metric in metrics.values()
+    }
+    assert attributes == {name: {frozenset(told_apart_by)} for name, told_apart_by in METRICS.items()}
 
 
 def test_durations_fall_into_buckets_made_for_solves(collected):

@@ -85,7 +85,7 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
     schema: int = SCHEMA_VERSION
     """Version of the wire format."""
     run_id: str
-    """The run, that is the process: the name of its log file without the ending."""
+    """The run that wrote the line. Its log file is called so, without the ending."""
     experiment: str | None
     """Names of the open experiments, outermost first, joined by `/`. None outside any experiment."""
     attributes: Mapping[str, Attribute]

@@ -15,7 +15,7 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
-from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush, nanoseconds
+from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
 from soltrace.wire.names import SCOPE
 from soltrace.wire.records import AnyRecord, Level
 
@@ -46,7 +46,7 @@ class OtelLogs:
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]
         self._logger.emit(
-            timestamp=nanoseconds(record.timestamp),
+            timestamp=record.time_ns,
             context=context_of(record),
             severity_text=text,
             severity_number=number,

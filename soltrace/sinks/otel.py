@@ -1,10 +1,9 @@
-"""Records in OpenTelemetry's terms: when, in the context of which span, with which attributes.
+"""Records in OpenTelemetry's terms: in the context of which span, with which attributes.
 
 Host side, on any thread. Shared by the sinks that go through OpenTelemetry, and imports its API alone.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -18,19 +17,12 @@ from opentelemetry.util.types import AnyValue
 from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, PREFIX
 from soltrace.wire.records import Attribute, Record
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _INT64: Final = range(-(2**63), 2**63)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _NOWHERE: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 """Not an empty `Context()`: that is false and taken for none, so that what is current on the worker's thread counts."""
 _CONTEXTS_AT_MOST: Final = 1024
 """Spans whose contexts are kept; a pass is told of on many lines, and few passes are open at once."""
-
-
-def nanoseconds(moment: datetime) -> int:
-    """Return a time as nanoseconds since 1970. Not `timestamp()`: a float rounds."""
-    return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 def context_of(record: Record) -> Context:

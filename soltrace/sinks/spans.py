@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, ProxyTracerProvider, Span, SpanContext, St
 
 from soltrace import __version__
 from soltrace.sinks import Ids
-from soltrace.sinks.otel import force_flush, nanoseconds
+from soltrace.sinks.otel import force_flush
 from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes, start_attributes
 from soltrace.wire.names import ATTR_MARKER, SCOPE
 from soltrace.wire.records import (
@@ -98,7 +98,7 @@ class Spans:
             context=parent if isinstance(parent, Context) else Context(),
             attributes=start_attributes(record),
             links=self._links(record),
-            start_time=nanoseconds(record.timestamp),
+            start_time=record.time_ns,
         )
         self._open[record.pass_id] = _Open(record, span, _ids(span))
         if record.phase == "forward" and span.get_span_context().is_valid:
@@ -118,7 +118,7 @@ class Spans:
         if there.marked:
             return
         there.marked = True
-        moment = nanoseconds(there.started.timestamp)
+        moment = there.started.time_ns
         marker = self._tracer.start_span(
             f"{name_of(there.started)} started",
             context=trace.set_span_in_context(there.span, Context()),
@@ -131,7 +131,7 @@ class Spans:
         span.set_attributes(end_attributes(record))
         if record.status == "error":
             span.set_status(StatusCode.ERROR, record.result)
-        span.end(nanoseconds(record.timestamp))
+        span.end(record.time_ns)
 
     def caller(self) -> object:
         """Return the context of the caller, if a span is current in it."""
@@ -227,4 +227,4 @@ def _stall(there: _Open, record: PassHeartbeat) -> None:
 
 
 def _add_event(span: Span, record: PassRecord, *names: str) -> None:
-    span.add_event(record.flat["event"], chosen_attributes(record, *names), nanoseconds(record.timestamp))
+    span.add_event(record.flat["event"], chosen_attributes(record, *names), record.time_ns)

@@ -7,7 +7,7 @@ to. An optional field that is not known is `UNSET`, and is left out of the line.
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -15,6 +15,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 SCHEMA_VERSION: Final = 1
 """Version of the wire format. It grows when a field changes its meaning or goes, not when one is added."""
 
@@ -72,7 +74,7 @@ class Lanes(Struct, frozen=True, kw_only=True):
     """Progress of the fastest lane, in [0, 1]."""
 
 
-# `dict=True` is the room in which the two cached properties are kept; no field of a record is in it.
+# `dict=True` is the room in which the cached properties are kept; no field of a record is in it.
 class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
     """What every line carries. Each record is of one of its subclasses."""
 
@@ -96,6 +98,11 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
     """The trace, in 32 hexadecimal digits. Known where a span is recorded."""
     span_id: str | UnsetType = UNSET
     """The span of the pass or of the experiment, in 16 hexadecimal digits. Known where a span is recorded."""
+
+    @cached_property
+    def time_ns(self) -> int:
+        """The timestamp in nanoseconds since 1970."""
+        return (self.timestamp - _EPOCH) // _MICROSECOND * 1000  # not `timestamp()`: a float rounds
 
     @cached_property
     def line(self) -> Mapping[str, Any]:

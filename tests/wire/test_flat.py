@@ -3,6 +3,8 @@ from typing import get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET, structs
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -131,6 +133,14 @@ def test_timestamps_sort_as_text():
         "2026-01-02T03:04:06.000000Z",
     ]
     assert texts == sorted(texts)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_nanoseconds_are_exact(moment):
+    """A float would round them."""
+    days, seconds = divmod(structs.replace(ENDED, timestamp=moment).time_ns, 86_400 * 10**9)
+    assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=days, microseconds=seconds // 1000) == moment
+    assert seconds % 1000 == 0
 
 
 def test_another_time_zone_is_kept():

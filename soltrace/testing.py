@@ -10,8 +10,6 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import msgspec
-
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context
 from soltrace.host.pacing import Every, Pacing
@@ -20,6 +18,7 @@ from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.flat import line_of
 from soltrace.wire.records import AnyRecord, Attribute, ProgramCompiled
 
 UNSTEADY: Final = ("timestamp", "schema", "run_id", "duration_s")
@@ -131,8 +130,8 @@ class Capture:
 
 
 def as_event(record: AnyRecord, *, without: Collection[str] = UNSTEADY) -> dict[str, Any]:
-    """A record as a plain dictionary."""
-    return {key: value for key, value in msgspec.to_builtins(record).items() if key not in without}
+    """Return a record as a plain dictionary, as the JSON log would write it."""
+    return {key: value for key, value in line_of(record).items() if key not in without}
 
 
 @contextmanager

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import structs
-
 from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
@@ -128,11 +126,10 @@ class Worker:
         if self._tracing is None:
             return record
         try:
-            ids = self._tracing.identify(record, parent)
+            return self._tracing.identify(record, parent)
         except Exception as error:  # noqa: BLE001 - the record goes on without ids
             self._failed(self._tracing, error, record)
             return record
-        return record if ids is None else structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
 
     def _failed(self, sink: object, error: Exception, record: AnyRecord) -> None:
         say = not isinstance(record, TelemetryDropped)

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from soltrace.wire.records import SCHEMA, AnyRecord
+from soltrace.wire.records import SCHEMA_VERSION, AnyRecord
 
 
 class Unknown(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Unknown(Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Why it cannot be shown."""
-        if self.schema is not None and self.schema != SCHEMA:
+        if self.schema is not None and self.schema != SCHEMA_VERSION:
             return f"of the unknown schema {self.schema}"
         return f"of the unknown event {self.event!r}"
 
@@ -69,7 +69,7 @@ def parse(line: bytes) -> Parsed:
         return _other(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _NUL if b"\0" in line else _NOT_JSON
-    if record.schema != SCHEMA or record.timestamp.tzinfo is None:
+    if record.schema != SCHEMA_VERSION or record.timestamp.tzinfo is None:
         return _other(line)
     return record
 
@@ -84,7 +84,7 @@ def _other(line: bytes) -> Unknown | Rejected:
     if not isinstance(loose.event, str):
         return Rejected("not a record")
     schema = loose.schema if type(loose.schema) is int else None
-    if loose.event in KNOWN_EVENTS and schema in (None, SCHEMA):
+    if loose.event in KNOWN_EVENTS and schema in (None, SCHEMA_VERSION):
         return Rejected("not a record")
     return Unknown(
         event=loose.event,

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from soltrace.report.facts import Top
-from soltrace.wire.records import Attribute, number
+from soltrace.wire.records import Attribute, json_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and len(value) > LONGEST:
         return value[: LONGEST - 1] + "…"
     if isinstance(value, float) and not math.isfinite(value):
-        return number(value)
+        return json_number(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return max(-_LARGEST, min(value, _LARGEST))
     return value

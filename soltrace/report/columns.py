@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.wire.records import SCHEMA, AnyRecord, Number, Record
+from soltrace.wire.records import SCHEMA_VERSION, AnyRecord, Number, Record
 
 KINDS: Final[Mapping[str, type[Record]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRecord)}
 """The record types by their wire names, in the order in which they are declared."""
@@ -48,7 +48,7 @@ def _complete(kind: type[Record]) -> str:
 def _tests(field: FieldInfo) -> Iterator[str]:
     name, words = field.name, get_args(field.type)
     if name == "schema":
-        yield f"coalesce(schema, {SCHEMA}) = {SCHEMA}"
+        yield f"coalesce(schema, {SCHEMA_VERSION}) = {SCHEMA_VERSION}"
     elif not field.required or type(None) in words:
         return  # what is wrong with it is what is not known of it
     elif get_origin(field.type) is Literal:

@@ -12,7 +12,7 @@ from soltrace.report.columns import KINDS, validity
 from soltrace.report.compare import comparisons
 from soltrace.report.database import database, read
 from soltrace.report.failures import failures
-from soltrace.wire.records import SCHEMA
+from soltrace.wire.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -81,7 +81,7 @@ def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.Report:
 
 def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: int) -> f.Sources:
     events = facts(answers(connection, "events"), f.Events)
-    skipped = facts(answers(connection, "skipped", schema=SCHEMA, events=list(KINDS)), f.Skipped)
+    skipped = facts(answers(connection, "skipped", schema=SCHEMA_VERSION, events=list(KINDS)), f.Skipped)
     if left_out:
         skipped.append(f.Skipped("too long, or in a damaged part of a compressed file", left_out))
     if not events:

@@ -85,7 +85,7 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]],
         undo.callback(metrics.close)
         sinks.append(metrics)
     if settings.logs:
-        from soltrace.sinks.logs import OtelLogs
+        from soltrace.sinks.log_records import OtelLogs
 
         sinks.append(OtelLogs(settings.logger_provider))
     return sinks

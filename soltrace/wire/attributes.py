@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from soltrace.errors import AttributeValueError
-from soltrace.wire.records import Attribute, Number, Scalar, number
+from soltrace.wire.records import Attribute, Number, Scalar, json_number
 
-Array: TypeAlias = npt.NDArray[Any]
+_Array: TypeAlias = npt.NDArray[Any]
 
 SINGLE_BYTES: Final = 4
 """Of a float32; smaller ones have fewer digits still."""
@@ -25,7 +25,7 @@ def plain(value: float | np.floating[Any], *, single: bool) -> float:
 
 def written(value: float | np.floating[Any], *, single: bool) -> Number:
     """The same, in strict JSON."""
-    return number(plain(value, single=single))
+    return json_number(plain(value, single=single))
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
@@ -61,23 +61,23 @@ def _item(name: str, value: Any) -> Scalar:
     return plain
 
 
-def _array(value: Any) -> Array | None:
+def _array(value: Any) -> _Array | None:
     """A value as an array with at most one axis, if it is an array: numpy's, or anything that turns into one."""
     if not hasattr(value, "__array__"):
         return None
-    array: Array = np.asarray(value)
+    array: _Array = np.asarray(value)
     return array if array.ndim <= 1 and array.dtype.kind in "biufU" else None
 
 
 def _plain_scalar(value: Scalar) -> Scalar:
     if isinstance(value, float):
-        return number(value)
+        return json_number(value)
     if isinstance(value, str):
         return str(value)
     return value
 
 
-def attribute(value: Array | np.generic) -> Attribute:
+def attribute(value: _Array | np.generic) -> Attribute:
     """An attribute whose value was traced: a scalar, or a flat list."""
     array = np.asarray(value)
     scalars = [_scalar(item) for item in array.ravel()]
@@ -126,7 +126,7 @@ def _parsed(text: str) -> Scalar:
         return text.lower() == "true"
     for read in (int, float):
         try:
-            return number(read(text)) if read is float else read(text)
+            return json_number(read(text)) if read is float else read(text)
         except ValueError:
             continue
     return text

@@ -6,7 +6,7 @@ import pytest
 from soltrace.reading.parse import Rejected, Unknown, parse
 from soltrace.report.columns import KINDS, columns
 from soltrace.report.gather import NothingToReportError, gather
-from soltrace.wire.records import SCHEMA
+from soltrace.wire.records import SCHEMA_VERSION
 
 
 def test_every_field_has_a_column():
@@ -34,7 +34,7 @@ def test_a_line_is_a_record_where_the_reader_says_so(tmp_path, log, kind):
     """With each of its fields left out, one at a time, and with another schema: as `soltrace tail` sees it."""
     record = getattr(log, kind)(1)
     line = msgspec.json.decode(log.line(record))
-    variants = [line, line | {"schema": SCHEMA + 1}]
+    variants = [line, line | {"schema": SCHEMA_VERSION + 1}]
     # A column does not tell a null from what is not there, and null is what stands outside of all experiments.
     variants += [{key: value for key, value in line.items() if key != name} for name in line if name != "experiment"]
 

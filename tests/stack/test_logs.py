@@ -15,7 +15,7 @@ from soltrace import experiment
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
 from soltrace.host.emission import moment
-from soltrace.sinks.logs import SEVERITY, OtelLogs, attributes_of
+from soltrace.sinks.log_records import SEVERITY, OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire.losses import What, Why

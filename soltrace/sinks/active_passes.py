@@ -1,6 +1,6 @@
 """The passes that are open now, as metrics see them.
 
-Host side: the worker's thread writes, the thread that collects metrics reads.
+Host side: the worker's thread writes, and the thread that collects metrics reads.
 """
 
 import threading
@@ -13,29 +13,33 @@ from typing import Final
 
 from msgspec import UNSET
 
-from soltrace.sinks.groups import Group
+from soltrace.sinks.groups import PassGroup
 from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted, Steps
 
-OPEN_AT_MOST: Final = 10_000
-"""Every pass ends, and be it as abandoned; should one not, it is forgotten when so many have begun after it."""
+ACTIVE_AT_MOST: Final = 10_000
+"""Passes that are kept. Each ends, if only as abandoned; should one not, it is forgotten once so many are open."""
 
 
 @dataclass(slots=True)
-class OpenPass:
-    """One of them."""
+class ActivePass:
+    """What is known of one pass that is open."""
 
-    group: Group
+    group: PassGroup
+    """The series of metrics that it belongs to."""
     started: datetime
     lanes: int
-    """That have not ended."""
+    """Lanes that have not ended; 1 for a single solve."""
     progress: float = 0.0
+    """Progress at the last report: unitless, in [0, 1]."""
     eta_s: float | None = None
-    """Not known of a pass that has not moved."""
+    """Seconds until it is over, as of the last report; None of a pass that has not moved."""
     stalled: bool = False
+    """Whether the last that was heard of it is that it stalls."""
     _counted: dict[str, int] = field(default_factory=dict[str, int])
+    """Steps that have been counted, by outcome."""
 
     def new_steps(self, steps: Steps) -> Iterator[tuple[str, int]]:
-        """Steps by outcome that were not counted yet; never negative."""
+        """Yield the outcomes, each with the steps that have not been counted yet; never less than 0."""
         totals = ("accepted", steps.accepted), ("rejected", steps.rejected), ("recomputed", steps.recomputed)
         for outcome, total in totals:
             if total is not UNSET:
@@ -44,7 +48,7 @@ class OpenPass:
                 yield outcome, max(total - before, 0)
 
     def moved(self, record: PassProgress) -> None:
-        """Take over where it is. A report is a sign of life, of a lane too."""
+        """Take over what a report says. It is a sign of life, even if it is about one lane."""
         self.stalled = False
         if record.batch_index is not UNSET:
             return
@@ -62,31 +66,31 @@ class OpenPass:
             self.eta_s = record.eta_s
 
 
-class OpenPasses:
-    """The table, by pass."""
+class ActivePasses:
+    """The table of them, by the id of the pass."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Begin without any."""
         self._lock = threading.Lock()
-        self._passes: OrderedDict[str, OpenPass] = OrderedDict()
+        self._passes: OrderedDict[str, ActivePass] = OrderedDict()
 
-    def start(self, record: PassStarted, group: Group) -> None:
-        """Add one."""
+    def start(self, record: PassStarted, group: PassGroup) -> None:
+        """Add a pass that starts."""
         with self._lock:
-            self._passes[record.pass_id] = OpenPass(group, record.timestamp, prod(record.batch_shape))
-            if len(self._passes) > OPEN_AT_MOST:
+            self._passes[record.pass_id] = ActivePass(group, record.timestamp, prod(record.batch_shape))
+            if len(self._passes) > ACTIVE_AT_MOST:
                 self._passes.popitem(last=False)
 
-    def find(self, pass_id: str) -> OpenPass | None:
-        """The pass, if its start was seen."""
+    def find(self, pass_id: str) -> ActivePass | None:
+        """Return an open pass, or None if its start was not seen."""
         return self._passes.get(pass_id)
 
-    def end(self, pass_id: str) -> OpenPass | None:
-        """Take one out."""
+    def end(self, pass_id: str) -> ActivePass | None:
+        """Remove a pass that ends, and return it; None if its start was not seen."""
         with self._lock:
             return self._passes.pop(pass_id, None)
 
-    def all(self) -> list[OpenPass]:
-        """All of them."""
+    def all(self) -> list[ActivePass]:
+        """Return all that are open."""
         with self._lock:
             return list(self._passes.values())

@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from soltrace import experiment
 from soltrace.host import Signal
-from soltrace.sinks.json_log import line_of, render
-from soltrace.sinks.logs import OtelLogs, attributes_of
+from soltrace.sinks.json_log import render
+from soltrace.sinks.log_records import OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, capture
 from soltrace.wire.records import (
@@ -237,7 +237,7 @@ def test_it_says_what_the_json_log_says(program, exported):
     ) as told:
         with experiment("fit", seed=3):
             program.end(program.start(t1=math.inf), t=math.nan, result=1)
-        lines = [json.loads(render(None, "", line_of(record))) for record in told.records]
+        lines = [json.loads(render(None, "", record.line)) for record in told.records]
     assert [as_line(log) for log in exported.logs] == lines
 
 
@@ -266,7 +266,7 @@ def as_line(log):
 @pytest.mark.parametrize("provider", [None, api.NoOpLoggerProvider()], ids=["none", "no-op"])
 def test_without_an_sdk_nothing_is_made(provider, program, monkeypatch, capsys):
     """The API's no-op: no attributes are put together, nothing is printed."""
-    monkeypatch.setattr("soltrace.sinks.logs.attributes_of", None)
+    monkeypatch.setattr("soltrace.sinks.log_records.attributes_of", None)
     sink = OtelLogs(provider)
     with capture(sinks=[sink]) as told:
         program.solve()

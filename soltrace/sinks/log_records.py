@@ -4,10 +4,9 @@ Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody
 collector reads from the JSON log has the same fields: it does not matter which way an event went.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-import msgspec
 from opentelemetry import _logs as logs
 from opentelemetry._logs import LoggerProvider, NoOpLoggerProvider, SeverityNumber
 
@@ -16,8 +15,8 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
-from soltrace.sinks.otel import context_of, fitting, flush, nanoseconds
-from soltrace.wire.names import ATTRIBUTES, EXPERIMENT, PREFIX, SCOPE
+from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
+from soltrace.wire.names import SCOPE
 from soltrace.wire.records import AnyRecord, Level
 
 SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
@@ -26,8 +25,9 @@ SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
     "warning": ("WARN", SeverityNumber.WARN),
     "error": ("ERROR", SeverityNumber.ERROR),
 }
-_ELSEWHERE: Final = ("timestamp", "level", "event", "trace_id", "span_id")
-"""Fields that a log record has a place of its own for."""
+"""OpenTelemetry's name and number of each level."""
+_ELSEWHERE: Final = frozenset({"timestamp", "level", "event", "trace_id", "span_id", "experiment", "attributes"})
+"""Fields that a log record, or its experiment's attributes, have a place of their own for."""
 
 
 class OtelLogs:
@@ -46,7 +46,7 @@ class OtelLogs:
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]
         self._logger.emit(
-            timestamp=nanoseconds(record.timestamp),
+            timestamp=record.time_ns,
             context=context_of(record),
             severity_text=text,
             severity_number=number,
@@ -63,25 +63,12 @@ class OtelLogs:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""
-        return flush(self._provider or logs.get_logger_provider(), timeout_s)
+        return force_flush(self._provider or logs.get_logger_provider(), timeout_s)
 
     def close(self) -> None:
         """Do nothing: the provider is not ours."""
 
 
 def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:
-    """The fields of a record under their wire names. The user's own come first: an SDK over its limit drops those."""
-    fields: dict[str, Any] = msgspec.to_builtins(record)
-    path, own = fields.pop("experiment"), fields.pop("attributes")
-    named: dict[str, AnyValue] = {} if path is None else {EXPERIMENT: path}
-    rest = {name: value for name, value in fields.items() if name not in _ELSEWHERE}
-    return named | dict(_flat(ATTRIBUTES, own)) | dict(_flat(PREFIX, rest))
-
-
-def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, AnyValue]]:
-    """Nested fields with dots between their names; what is null is left out."""
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _flat(f"{prefix}{name}.", value)  # pyright: ignore[reportUnknownArgumentType] - of str, by JSON
-        elif value is not None:
-            yield prefix + name, fitting(value)
+    """Return the attributes of a record's log record: the experiment's, and all fields."""
+    return experiment_attributes(record.experiment, record.attributes) | fields_of(record, without=_ELSEWHERE)

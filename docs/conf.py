@@ -32,10 +32,10 @@ nitpick_ignore_regex = [
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
+smartquotes = False  # `--plain` has two hyphens
 default_role = "literal"  # in docstrings `a` is code, as in Markdown
 autoclass_content = "both"  # what the class is, and what it takes
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 maximum_signature_line_length = 80
@@ -44,6 +44,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = f"soltrace {release}"
+html_static_path = ["style"]
+html_css_files = ["wide.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}

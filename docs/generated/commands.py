@@ -7,7 +7,8 @@ from functools import partial
 
 from soltrace.cli import COMMANDS
 
-WIDTH = 100
+WIDTH = 84
+"""Of a line of usage: what a page shows without scrolling."""
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

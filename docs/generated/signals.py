@@ -84,14 +84,14 @@ def attributes_of_metrics() -> dict[str, list[str]]:
 
 
 def metrics() -> str:
-    """The table of metrics."""
+    """The list of metrics."""
     by = attributes_of_metrics()
-    rows = [
-        f"| `{made.name}` | {made.kind} | `{made.unit}` | {made.description} | "
-        f"{', '.join(f'`{attribute}`' for attribute in by[made.name])} |"
-        for made in instruments()
-    ]
-    return "\n".join(["| metric | kind | unit | | attributes |", "| --- | --- | --- | --- | --- |", *rows])
+    return "\n".join(_metric(made, by[made.name]) for made in instruments())
+
+
+def _metric(made: Instrument, by: list[str]) -> str:
+    counted = f" By {', '.join(f'`{attribute}`' for attribute in by)}." if by else ""
+    return f"`{made.name}` — {made.kind}, unit `{made.unit}`\n: {made.description}{counted}\n"
 
 
 def attributes() -> str:

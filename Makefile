@@ -53,9 +53,10 @@ bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
 
+# -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
 docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error
 	@echo "==> sphinx-build -W docs build/docs"
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
 	@echo "==> build/docs/index.html"
 
 $(DOCS_STAMP): $(STAMP)

@@ -120,6 +120,8 @@ def check(words: list[str]) -> bool:
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words = words[1:]
     match words:
+        case [("pip" | "make" | "docker"), *others] if not {"&&", "||", "|", ";"}.isdisjoint(others):
+            raise UncoveredError(f"one command a line, or what follows is not run: `{shlex.join(words)}`")
         case ["pip", "install", target]:
             _check_extras(target)
         case ["make", target, *_]:

@@ -6,10 +6,11 @@ DEMO_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
-SOURCES := soltrace tests benchmarks scripts dashboards
+DOCS_STAMP := .venv/docs.stamp
+SOURCES := soltrace tests benchmarks scripts dashboards docs
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test servers check format bench pins programs
+.PHONY: help env demo test servers check format bench docs pins programs
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter):"
@@ -51,6 +52,16 @@ format: $(STAMP) ## format, and mend what ruff can mend
 bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
+
+# -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
+docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error
+	@echo "==> sphinx-build -W docs build/docs"
+	@$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
+	@echo "==> build/docs/index.html"
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 pins: ## write constraints.txt anew from a fresh environment
 	@$(PYTHON) scripts/check_python.py

@@ -78,7 +78,7 @@ class HandClock:
 
 
 class MemorySink:
-    """Keep records in a list."""
+    """A sink that keeps records in a list, `records`."""
 
     def __init__(self, *, programs: bool = True) -> None:
         """Begin empty; `programs=False` leaves out the records of programs that were compiled."""
@@ -91,7 +91,7 @@ class MemorySink:
             self.records.append(record)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
-        """Do nothing."""
+        """Return at once: there is nothing to wait for."""
         return True
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class MemorySink:
 
 
 class Capture:
-    """What has been captured so far."""
+    """What `capture` yields: all that has been recorded so far."""
 
     def __init__(self, recorder: Recorder, sink: MemorySink) -> None:
         """Made by `capture`."""
@@ -154,19 +154,19 @@ def capture(
     """Record into memory while the block runs, whatever this process is configured to do otherwise.
 
     Args:
-        every: report every so many steps of a forward pass.
-        fraction: report every such part of a backward pass; 0: every step.
-        pacing: decide otherwise when reports are wanted.
-        lanes: as in `configure`.
-        attributes: of everything.
-        sinks: receive the records too.
-        tracing: as the spans sink.
-        queue_size: items that may wait.
-        abandon_after_s: as in `configure`.
-        heartbeat_s: as in `configure`; by default there are none.
-        clock: tell the time otherwise than by a `TickingClock`.
-        programs: keep the records of programs that were compiled too. When one is, is a matter of jax's caches.
-        run_id: what solve ids begin with.
+        every: Steps of a forward pass from one report to the next.
+        fraction: Progress of a backward pass from one report to the next, unitless; 0 reports each step.
+        pacing: A policy of your own for when reports are wanted, in place of `every` and `fraction`.
+        lanes: Which lanes of a batch are reported one by one, as in `soltrace.configure`.
+        attributes: Attributes of everything that is recorded.
+        sinks: Sinks that receive the records too.
+        tracing: What opens a span for each pass; None for no spans.
+        queue_size: How many signals may wait before progress is dropped.
+        abandon_after_s: As in `soltrace.configure`.
+        heartbeat_s: As in `soltrace.configure`; by default there are no heartbeats.
+        clock: What tells the time; None for a `TickingClock`.
+        programs: Keep `program.compiled` too. Left out by default: when it comes is a matter of jax's caches.
+        run_id: The id of the run, with which solve and pass ids begin.
 
     Yields:
         A `Capture`, whose `records` and `events()` wait for what has happened so far.

@@ -53,6 +53,15 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
     called `outer/inner` and inherits the attributes; on a thread of its own, those of the main thread are around it.
     Leaving waits for the passes that are still open.
 
+    ```python
+    with soltrace.experiment("fit", seed=3, lr=1e-3):
+        train()
+
+
+    @soltrace.experiment("evaluate")
+    def evaluate(model): ...
+    ```
+
     Which experiment a pass belongs to is decided when its program runs, not when it is traced. A solve that is not
     compiled knows its caller's; a compiled one belongs to the innermost experiment of the process. Who runs compiled
     programs in several experiments at once, on threads, gives each its experiment's `token`.

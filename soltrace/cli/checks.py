@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,14 +16,37 @@ OTLP_ENDPOINT: Final = "http://localhost:4318"
 """Where a collector listens by OpenTelemetry's convention, for OTLP over HTTP."""
 _PORTS: Final = {"http": 80, "https": 443}
 _PATIENCE_S: Final = 2.0
+_MOST_DIGITS: Final = 18
+"""More do not fit into the machine's integers, in which Python counts what it holds."""
 
 
 def endpoint(text: str) -> str:
-    """Read the address of a collector: an argparse type."""
-    parts = urlsplit(text)
-    if parts.scheme not in _PORTS or not parts.hostname:
+    """Check the address of a collector: an argparse type."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+    except ValueError:  # of the port, and of a bracket that is not closed
+        fits = False
+    if not fits:
         raise argparse.ArgumentTypeError(f"must be a URL like {OTLP_ENDPOINT}, got {text!r}")
     return text
+
+
+def count(least: int = 0) -> Callable[[str], int]:
+    """Make an argparse type that reads how many of something are wanted.
+
+    Args:
+        least: The smallest count that makes sense.
+    """
+
+    def read(text: str) -> int:
+        # Not `int` alone, which also takes 1_000, +3 and the digits of all alphabets.
+        if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS or int(text) < least:
+            wanted = f" of at least {least}" if least else ""
+            raise argparse.ArgumentTypeError(f"must be a whole number{wanted}, got {text!r}")
+        return int(text)
+
+    return read
 
 
 def missing_exporter() -> str | None:

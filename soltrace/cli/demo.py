@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from soltrace.cli.checks import OTLP_ENDPOINT, deaf, endpoint, missing_exporter, unfit_directory
+from soltrace.cli.checks import OTLP_ENDPOINT, count, deaf, endpoint, missing_exporter, unfit_directory
 from soltrace.cli.tail import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ gradients through the solver. On a terminal: a live view of the passes. It takes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace demo` takes."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--steps", type=_count, default=STEPS, help=f"of each optimiser (default: {STEPS})")
+    parser.add_argument("--steps", type=count(least=1), default=STEPS, help=f"of each optimiser (default: {STEPS})")
     parser.add_argument(
         "--directory",
         type=Path,
@@ -50,13 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"export spans, metrics and logs to a collector too (default: {OTLP_ENDPOINT})",
     )
     parser.add_argument("--plain", action="store_true", help="no live view on a terminal either")
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
-    return count
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
         return _say(complaint) or _USAGE_ERROR
     if args.where is not None and (names := args.where.unknown()):
         _say(f"no record has a field {', '.join(names)}: is it misspelt?")
-    since, until = since_until(args, datetime.now(UTC) if args.utc else datetime.now().astimezone())
+    since, until = since_until(args)
     selection = Selection(tuple(args.phase), tuple(args.experiment), tuple(args.event), since, until, args.where)
-    outcome = Outcome(args.patience or PATIENCE_S) if args.until_done else None
+    outcome = Outcome(PATIENCE_S if args.patience is None else args.patience) if args.until_done else None
     # How passes end is to be seen, whatever is shown.
     skip = prefilter(selection.events if outcome is None else (), since)
     follower = Follower(paths, _say, skip=skip)

@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from soltrace.cli.checks import count
 
 if TYPE_CHECKING:
     from soltrace.reading.where import Where
@@ -83,20 +85,16 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--since", type=_read(_time), metavar="TIME", help=when)
     chosen.add_argument("--until", type=_read(_time), metavar="TIME", help="following ends then")
     chosen.add_argument(
-        "--last", type=_read(_count), metavar="N", help="of what is there already, the last N lines that are chosen"
+        "--last", type=count(), metavar="N", help="of what is there already, the last N lines that are chosen"
     )
 
 
-def since_until(args: argparse.Namespace, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """Read the span of time that was given.
+def since_until(args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
+    """Return the times that `--since` and `--until` name, in the zone that is shown."""
+    from soltrace.reading.times import parse_time
 
-    Args:
-        args: The command's.
-        now: The present, in the zone that is shown.
-    """
-    from soltrace.reading.times import moment
-
-    since, until = (None if text is None else moment(text, now) for text in (args.since, args.until))
+    now, zone = datetime.now(UTC), UTC if args.utc else None
+    since, until = (None if text is None else parse_time(text, now, zone) for text in (args.since, args.until))
     return since, until
 
 
@@ -113,15 +111,15 @@ def _read(read: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def _duration(text: str) -> float:
-    from soltrace.reading.times import duration_s
+    from soltrace.reading.times import parse_duration_s
 
-    return duration_s(text)
+    return parse_duration_s(text)
 
 
 def _time(text: str) -> str:
-    from soltrace.reading.times import moment
+    from soltrace.reading.times import parse_time
 
-    moment(text, datetime.now().astimezone())
+    parse_time(text, datetime.now(UTC))
     return text
 
 
@@ -129,9 +127,3 @@ def _where(text: str) -> "Where":
     from soltrace.reading.where import Where
 
     return Where(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"must be a whole number, got {text!r}")
-    return int(text)

@@ -34,7 +34,7 @@ def prefilter(events: Sequence[str] = (), since: datetime | None = None) -> Skip
         return None
     kinds: dict[bytes, bytes] = {}
     """From which time on a line of a kind is asked for."""
-    earliest = b"" if since is None else f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}".encode()
+    earliest = b"" if since is None else _written(since)
 
     def skip(line: bytes) -> bool:
         # Not a regular expression, which takes twice as long: this is all that is done for most lines.
@@ -57,3 +57,8 @@ def prefilter(events: Sequence[str] = (), since: datetime | None = None) -> Skip
         return least
 
     return skip
+
+
+def _written(time: datetime) -> bytes:
+    """Write a time as our lines have it. Not by `%Y`, which gives the year 999 three digits."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").encode()

@@ -4,6 +4,7 @@ Nothing that was read from a file goes to a terminal without passing `clean`.
 """
 
 import math
+import re
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -170,6 +171,13 @@ def rate(per_second: float) -> str:
 
 def _two_digits(value: float) -> str:
     return f"{value:.2g}" if value < _TEN else f"{value:.0f}"
+
+
+def natural_key(text: str) -> list[tuple[str, int, str]]:
+    """Return a key that sorts numbers within texts by their size: `rank 2` before `rank 10`, `3.9` before `3.10`."""
+    parts = ((words, digits.lstrip("0")) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", text))
+    # Not as an int: Python refuses to make one of thousands of digits.
+    return [(words, len(digits), digits) for words, digits in parts]
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,6 +6,8 @@ not even after `not`: the logic of SQL's null.
 """
 
 import ast
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final, TypeAlias, cast
@@ -49,7 +51,10 @@ class Where:
         if len(text) > _LONGEST:
             raise BadExpressionError(f"longer than {_LONGEST} characters")
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            # What Python only warns of, an unknown escape for one, is not what was meant.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                tree = ast.parse(text.strip(), mode="eval")
             self._test = _test(tree.body)
             self.fields = tuple(sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - set(_NAMES)))
         except BadExpressionError:
@@ -134,7 +139,7 @@ def _comparison(operator: ast.cmpop, one: _Term, other: _Term) -> _Test:
     if isinstance(operator, ast.NotIn):
         return lambda line: None if (known := _in(one(line), other(line))) is None else not known
     if (same := _SAMENESS.get(type(operator))) is not None:
-        return lambda line: bool(same(a, b)) if _alike(a := one(line), b := other(line)) else None
+        return lambda line: same(_told_apart(a), _told_apart(b)) if _alike(a := one(line), b := other(line)) else None
     if (order := _ORDERS.get(type(operator))) is not None:
         return lambda line: bool(order(a, b)) if _alike(a := one(line), b := other(line), ordered=True) else None
     raise BadExpressionError("`is` is not known here: write ==")
@@ -146,6 +151,15 @@ def _alike(a: Value, b: Value, *, ordered: bool = False) -> bool:
         return False
     kind = _kind(a)
     return kind == _kind(b) and (not ordered or kind in {"number", "text"})
+
+
+def _told_apart(value: Value) -> Value:
+    """Write a value so that flags equal no numbers, within lists and objects either."""
+    if isinstance(value, list):
+        return [_told_apart(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: _told_apart(item) for key, item in cast("dict[str, Any]", value).items()}
+    return ("flag", value) if isinstance(value, bool) else value
 
 
 def _kind(value: Value) -> str:
@@ -165,7 +179,7 @@ def _in(value: Value, items: Value) -> Known:
     if isinstance(items, str):
         return value in items if isinstance(value, str) else None
     if isinstance(items, list):
-        return any(_alike(value, item) and value == item for item in cast("list[Any]", items))
+        return any(_told_apart(value) == _told_apart(item) for item in cast("list[Any]", items))
     if isinstance(items, dict):
         return value in items if isinstance(value, str) else None
     return None
@@ -173,9 +187,12 @@ def _in(value: Value, items: Value) -> Known:
 
 def _term(node: ast.expr) -> _Term:
     match node:
+        case ast.Constant(float() as value) if math.isinf(value):
+            raise BadExpressionError("a number must be finite: one here is larger than any float")
         case ast.Constant(value) if value is None or isinstance(value, str | int | float):
             return lambda _: value
-        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)) if not isinstance(value, bool):
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value) as operand) if not isinstance(value, bool):
+            _term(operand)  # for what it refuses
             return lambda _: -value
         case ast.Name(name) if name in _NAMES:
             constant = _NAMES[name]

@@ -1,14 +1,14 @@
 """Passes side by side: by whatever tells them apart, with the difference in words."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from soltrace.reading.text import clean, duration, percent, plural
+from soltrace.reading.text import clean, duration, natural_key, percent, plural
 from soltrace.report.ask import Answer, answers, asked, sql, top
 from soltrace.report.columns import quoted
 from soltrace.report.facts import Comparison, Group
+from soltrace.wire.number_text import parse_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,13 +52,11 @@ def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dic
     return found, too_many
 
 
-def _order(row: Answer) -> tuple[bool, float, str]:
+def _order(row: Answer) -> tuple[bool, bool, float, list[tuple[str, int, str]]]:
     """Numbers by their size, then words; what has none comes last."""
     value = row["value"]
-    try:
-        return value is None, float(value or "inf"), value or ""
-    except ValueError:
-        return value is None, math.inf, value
+    number = None if value is None else parse_number(value)
+    return value is None, number is None, number or 0.0, natural_key(value or "")
 
 
 def _pointer(name: str) -> str:

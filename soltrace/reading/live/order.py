@@ -8,40 +8,38 @@ from typing import Final, TypeAlias
 from soltrace.reading.live.runs import Runs
 from soltrace.reading.live.state import OpenPass
 from soltrace.reading.phrases import half, solve
+from soltrace.reading.text import natural_key
 from soltrace.wire.records import PassRecord, Record
 
 _FOREVER_S: Final = 1e12
-_Value: TypeAlias = tuple[float, str]
+_Value: TypeAlias = float | list[tuple[str, int, str]]
 
 
 def _by_start(at: OpenPass, runs: Runs) -> _Value:
     del at, runs
-    return (0.0, "")  # It is the order in which they come.
+    return 0.0  # It is the order in which they come.
 
 
 def _by_progress(at: OpenPass, runs: Runs) -> _Value:
     del runs
     # In whole percents, or rows of about the same progress would change places all the time.
-    return (math.floor(at.progress * 100 + 1e-6), "")
+    return math.floor(at.progress * 100 + 1e-6)
 
 
 def _by_eta(at: OpenPass, runs: Runs) -> _Value:
     del runs
     eta_s = at.eta_s
     # The longest first, what nobody knows last; in steps of a fifth, for the same reason.
-    return (math.inf if eta_s is None else -math.floor(math.log(min(max(eta_s, 1.0), _FOREVER_S), 1.2)), "")
+    return math.inf if eta_s is None else -math.floor(math.log(min(max(eta_s, 1.0), _FOREVER_S), 1.2))
 
 
 def _by_experiment(at: OpenPass, runs: Runs) -> _Value:
     del runs
-    return (0.0, at.first.experiment or "")
+    return natural_key(at.first.experiment or "")
 
 
 def _by_run(at: OpenPass, runs: Runs) -> _Value:
-    name = runs.name(at.first)
-    digits = "".join(char for char in name if char.isdecimal())
-    # `rank 2` before `rank 10`
-    return (float(digits[:9] or 0), name)
+    return natural_key(runs.name(at.first))
 
 
 ORDERS: Final[dict[str, Callable[[OpenPass, Runs], _Value]]] = {

@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Final
 
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.reading.phrases import describe, subject
+from soltrace.reading.phrases import describe_record, subject
 from soltrace.reading.text import clean, clean_end, clock, day, local
 from soltrace.wire.records import AnyRecord, Attribute, ExperimentEnded, ExperimentStarted, Record
 
@@ -64,7 +64,7 @@ class PlainView:
             max(width, min(len(column), _WIDEST_COLUMN)) for width, column in zip(self._widths, columns, strict=True)
         ]
         cells = [column.ljust(width) for width, column in zip(self._widths, columns, strict=True)]
-        what = ("late  " if late else "") + describe(record, self._said(record))
+        what = ("late  " if late else "") + describe_record(record, self._said(record))
         yield clean("  ".join([clock(moment), *cells, what]), LONGEST_LINE)
 
     def _said(self, record: AnyRecord) -> Mapping[str, Attribute] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from soltrace.reading.phrases import index
+from soltrace.reading.phrases import lane_name
 from soltrace.reading.text import clean, duration, number, percent, plural
 from soltrace.report.facts import Curve, Lane, Report
 from soltrace.report.sections.model import Figure, Row, Section, Table
@@ -62,7 +62,7 @@ def _longest(report: Report) -> Table:
                 moment(curve.started),
                 duration(curve.took_s),
                 f"{len(curve.progress):,}",
-                "" if curve.batch_index is None else index(curve.batch_index),
+                "" if curve.batch_index is None else lane_name(curve.batch_index),
             ),
             curve.experiment,
         )
@@ -145,7 +145,7 @@ def lanes(report: Report) -> Section:
         return Section("lanes", "The slowest lanes", ["No lane of a batch was recorded."])
     slowest = top.rows[0]
     took = f"{slowest.steps:,} in {plural(slowest.passes, f'{slowest.phase} pass')}"
-    name = index(slowest.batch_index)
+    name = lane_name(slowest.batch_index)
     said = f"Of {plural(top.total, 'lane')} reported one by one, lane {name} took most steps: {took}."
     description = f"Bars: steps of each lane, summed over its passes, most first. {said}"
     return Section("lanes", "The slowest lanes", [said], [], [Figure("lanes", "Steps by lane", description, table)])
@@ -153,7 +153,7 @@ def lanes(report: Report) -> Section:
 
 def _lane(row: Lane) -> Row:
     cells = (
-        index(row.batch_index),
+        lane_name(row.batch_index),
         row.phase,
         clean(row.experiment or "-"),
         clean(row.run_id),

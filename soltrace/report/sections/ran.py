@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from soltrace.reading.phrases import attributes
+from soltrace.reading.phrases import attributes_text
 from soltrace.reading.text import clean, duration, plural
 from soltrace.report.facts import Experiment, PhaseCost, Report, Run
 from soltrace.report.sections.model import Row, Section, Table
@@ -67,7 +67,7 @@ def _experiment(row: Experiment) -> Row:
     error = "" if row.error is None else f": {clean(row.error, 200)}"
     cells = (
         clean(row.experiment),
-        attributes(row.attributes),
+        attributes_text(row.attributes),
         clean(row.run_id),
         moment(row.started),
         "" if row.duration_s is None else duration(row.duration_s),

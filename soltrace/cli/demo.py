@@ -19,7 +19,7 @@ from soltrace.cli.tail import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
 if TYPE_CHECKING:
     from soltrace.demo.fit import Fit, Setting
 
-STEPS: Final = 64
+DEFAULT_STEPS: Final = 64
 _NEEDED: Final = ("diffrax", "jax", "optax")
 _USAGE_ERROR: Final = 2
 _SAYINGS: Final = 8
@@ -33,7 +33,9 @@ gradients through the solver. On a terminal: a live view of the passes. It takes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace demo` takes."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--steps", type=count(least=1), default=STEPS, help=f"of each optimiser (default: {STEPS})")
+    parser.add_argument(
+        "--steps", type=count(least=1), default=DEFAULT_STEPS, help=f"of each optimiser (default: {DEFAULT_STEPS})"
+    )
     parser.add_argument(
         "--directory",
         type=Path,
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
     import soltrace
     from soltrace.demo import summary
-    from soltrace.demo.cost import costs, read_log
+    from soltrace.demo.pass_costs import costs, read_log
 
     find_log = _log_of_this_run(directory)
     # Enabled whatever the environment says: it is why it runs.
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"found no log in {directory}")
     records = read_log(log)
     print("", *summary.fitted(fits), sep="\n")
-    print("", *summary.cost(costs(records)), sep="\n")
+    print("", *summary.cost_table(costs(records)), sep="\n")
     print("", *summary.next_steps(log, len(records), _command()), sep="\n")
     if args.otlp is not None:
         print("", *_where_to_look(args.otlp, arrived=arrived), sep="\n")
@@ -124,10 +126,10 @@ def _log_of_this_run(directory: Path) -> Callable[[], Path | None]:
 
 def _fit(steps: int, find_log: Callable[[], Path | None], *, live: bool) -> "list[Fit]":
     import soltrace
-    from soltrace.demo.fit import LANES, SETTINGS, fit_all
+    from soltrace.demo.fit import LANE_COUNT, SETTINGS, fit_all
 
     names = ", then of ".join(setting.optimiser for setting in SETTINGS)
-    print(f"Fitting a Lotka-Volterra model to lynx and hare pelts: {LANES} starts at once, as lanes of one vmap,")
+    print(f"Fitting a Lotka-Volterra model to lynx and hare pelts: {LANE_COUNT} starts at once, as lanes of one vmap,")
     print(f"{steps} steps of {names}. Compiling comes first, and takes some seconds.", flush=True)
     if not live:
         return fit_all(steps, _sayer(steps))

@@ -11,7 +11,7 @@ from soltrace.cli.checks import count
 if TYPE_CHECKING:
     from soltrace.reading.where import Where
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 DEFAULT_DIRECTORY: Final = "soltrace-runs"
 DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 
@@ -69,10 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="of --until-done: a run that is silent for so long, with a pass open, is gone (default: 60s)",
     )
-    _add_selection(parser)
+    _add_filters(parser)
 
 
-def _add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_filters(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_argument_group("what is shown", "Names may be given more than once: any of them will do.")
     chosen.add_argument("--phase", action="append", default=[], choices=("forward", "backward"))
     chosen.add_argument(
@@ -98,10 +98,10 @@ def since_until(args: argparse.Namespace) -> tuple[datetime | None, datetime | N
     return since, until
 
 
-def _read(read: Callable[[str], T]) -> Callable[[str], T]:
+def _read(read: Callable[[str], _T]) -> Callable[[str], _T]:
     """Have argparse say what is wrong in the words of whoever reads."""
 
-    def checked(text: str) -> T:
+    def checked(text: str) -> _T:
         try:
             return read(text)
         except ValueError as error:

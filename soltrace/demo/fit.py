@@ -21,12 +21,12 @@ import optax
 import soltrace
 from soltrace.demo.pelts import Pelts
 
-NAMES: Final[tuple[str, ...]] = ("alpha", "beta", "delta", "gamma", "hares", "lynxes")
+PARAMETER_NAMES: Final[tuple[str, ...]] = ("alpha", "beta", "delta", "gamma", "hares", "lynxes")
 """Rates of birth and predation of the hares, of growth and death of the lynxes; and the animals in the first year."""
 GUESS: Final = (0.5, 0.02, 0.02, 0.8, 30.0, 4.0)
 SPREAD: Final = (0.3, 0.3, 0.3, 0.3, 0.1, 0.1)
 """Standard deviations of the starts around the guess, of the logarithms: animals were counted, rates are guessed."""
-LANES: Final = 8
+LANE_COUNT: Final = 8
 MAX_STEPS: Final = 2**15
 COARSE_YEARS: Final = 20.0
 FINE_YEARS: Final = 1 / 1461
@@ -101,7 +101,7 @@ def loss(
 
 def starts() -> jax.Array:
     """Draw where the lanes begin: logarithms of the parameters, float64[lanes, 6]."""
-    noise = jax.random.normal(jax.random.key(0), (LANES, len(GUESS)))
+    noise = jax.random.normal(jax.random.key(0), (LANE_COUNT, len(GUESS)))
     return jnp.log(jnp.array(GUESS)) + jnp.array(SPREAD) * noise
 
 
@@ -143,7 +143,7 @@ def _fit(setting: Setting, steps: int, value_and_grad: Any, report: Callable[[in
         return optax.apply_updates(logarithms, changes), state
 
     fine = max(1, steps // FINE_SHARE)
-    residuals = jnp.full(LANES, jnp.inf)
+    residuals = jnp.full(LANE_COUNT, jnp.inf)
     best = logarithms
     with soltrace.experiment("lynx-hare", optimiser=setting.optimiser, learning_rate=setting.learning_rate):
         for done in range(steps):
@@ -153,4 +153,6 @@ def _fit(setting: Setting, steps: int, value_and_grad: Any, report: Callable[[in
             report(done + 1, float(jnp.min(residuals)))
             logarithms, state = update(gradient, state, logarithms)
     lane = int(jnp.argmin(residuals))
-    return Fit(setting, tuple(map(float, residuals)), dict(zip(NAMES, map(float, jnp.exp(best[lane])), strict=True)))
+    return Fit(
+        setting, tuple(map(float, residuals)), dict(zip(PARAMETER_NAMES, map(float, jnp.exp(best[lane])), strict=True))
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.demo.cost import Cost
+from soltrace.demo.pass_costs import Cost
 from soltrace.reading.text import duration, plural
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def fitted(fits: "Sequence[Fit]") -> Iterator[str]:
         yield f"  {name:<7}{value:>8.3g} {unit:<29} {meaning}"
 
 
-def cost(costs: Sequence[Cost]) -> Iterator[str]:
+def cost_table(costs: Sequence[Cost]) -> Iterator[str]:
     """Say what the passes cost, phase by phase, as columns."""
     total_s = math.fsum(cost.total_s for cost in costs)
     yield "What the passes cost, read back from the log"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from soltrace.reading.files.source import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.text import printable_json
 from soltrace.wire.records import AnyRecord, Lanes, Record, Steps
 
@@ -47,7 +47,7 @@ class CsvView:
         self._rows = csv.writer(_Target(write), lineterminator="\n")
         self._rows.writerow(COLUMNS)
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Iterable[LogEntry]) -> None:
         """Write a row for each record."""
         self._rows.writerows(
             [self._cell(cells.get(column, "")) for column in COLUMNS]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from soltrace.reading.files.follow import Entry
+from soltrace.reading.files.follow import LogEntry
 from soltrace.reading.text import printable_json
 
 
@@ -19,7 +19,7 @@ class JsonView:
         self._out = out
         self._terminal = terminal
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Iterable[LogEntry]) -> None:
         """Write a line for each entry."""
         lines = [self._line(entry.raw) for entry in entries]
         if lines:

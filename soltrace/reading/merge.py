@@ -13,9 +13,9 @@ from typing import Final
 
 from msgspec import structs
 
-from soltrace.reading.files.source import BEFORE_ALL, Entry
+from soltrace.reading.files.source import BEFORE_ALL, LogEntry
 
-WINDOW_S: Final = 1.0
+HOLD_S: Final = 1.0
 MOST_HELD: Final = 30_000
 """Lines: some 60 MB. A flood is in order anyway, as far as each poll sees it."""
 _SETTLED_S: Final = 10.0
@@ -28,11 +28,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Window:
+class ReorderBuffer:
     """Hold lines for a moment, and give them back in the order of their moments.
 
     Args:
-        window_s: How long a line waits for others.
+        hold_s: How long a line waits for others.
         most: How many wait at most.
         now: Tells the time, to see which lines are old already.
         monotonic: Tells seconds, for how long a line has waited.
@@ -40,22 +40,22 @@ class Window:
 
     def __init__(
         self,
-        window_s: float = WINDOW_S,
+        hold_s: float = HOLD_S,
         most: int = MOST_HELD,
         *,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._window_s = window_s
+        self._hold_s = hold_s
         self._most = most
         self._now = now
         self._monotonic = monotonic
-        self._held: list[tuple[datetime, int, Entry]] = []
+        self._held: list[tuple[datetime, int, LogEntry]] = []
         self._arrivals: deque[tuple[float, datetime]] = deque()
         self._order = 0
         self._shown = BEFORE_ALL
 
-    def feed(self, entries: Iterable[Entry], *, hold: bool = True) -> list[Entry]:
+    def feed(self, entries: Iterable[LogEntry], *, hold: bool = True) -> list[LogEntry]:
         """Take lines, in the order of their moments as far as it is there.
 
         Args:
@@ -68,7 +68,7 @@ class Window:
         now = self._now()
         arrived = self._monotonic()
         ahead, settled = now + _AHEAD, now - timedelta(seconds=_SETTLED_S)
-        released: list[Entry] = []
+        released: list[LogEntry] = []
         due = BEFORE_ALL
         for entry in entries:
             moment = now if entry.moment > ahead else entry.moment
@@ -81,19 +81,19 @@ class Window:
                 due = max(due, moment)
             else:
                 self._arrivals.append((arrived, moment))
-        while self._arrivals and (not hold or self._arrivals[0][0] <= arrived - self._window_s):
+        while self._arrivals and (not hold or self._arrivals[0][0] <= arrived - self._hold_s):
             due = max(due, self._arrivals.popleft()[1])
         self._release(released, due)
         return released
 
-    def flush(self) -> list[Entry]:
+    def flush(self) -> list[LogEntry]:
         """Give back all that is held."""
-        released: list[Entry] = []
+        released: list[LogEntry] = []
         self._release(released, datetime.max.replace(tzinfo=UTC))
         self._arrivals.clear()
         return released
 
-    def _release(self, released: list[Entry], due: datetime) -> None:
+    def _release(self, released: list[LogEntry], due: datetime) -> None:
         held = self._held
         while held and (held[0][0] <= due or len(held) > self._most):
             self._shown, _, entry = heapq.heappop(held)

@@ -24,9 +24,9 @@ from soltrace.wire.records import (
     Record,
 )
 
-OK: Final = 0
-FAILED: Final = 1
-STALLED: Final = 3
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_STALLED: Final = 3
 PATIENCE_S: Final = 60.0
 """A run with an open pass is heard of every five seconds: one that is silent for so long is gone."""
 SETTLED_S: Final = 2.0
@@ -136,8 +136,8 @@ class Outcome:
     def final(self) -> int:
         """Tell the exit status if nothing more comes: a pass that is open then has stalled."""
         if self._failed:
-            return FAILED
-        return STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else OK
+            return EXIT_FAILED
+        return EXIT_STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else EXIT_OK
 
     def _given_up(self, run: _Run, now: float) -> bool:
         if not _open(run):

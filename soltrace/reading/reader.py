@@ -10,13 +10,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.reading.files.follow import Entry, Follower
-from soltrace.reading.merge import Window
+from soltrace.reading.files.follow import Follower, LogEntry
+from soltrace.reading.merge import ReorderBuffer
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
-from soltrace.reading.select import Selection
+from soltrace.reading.select import RecordFilter
 from soltrace.reading.text import clean
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class Show:
+class Display:
     """Where chosen lines go."""
 
-    feed: Callable[[Sequence[Entry]], object]
+    feed: Callable[[Sequence[LogEntry]], object]
     """Takes lines, in time order."""
     tick: Callable[[Problems], object] = _nothing
     """Is called after every batch, and after every look at the files that brought nothing."""
@@ -53,16 +53,16 @@ class Show:
     """Tells whether nobody looks any more: then nothing more is read."""
 
     @classmethod
-    def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Show":
+    def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Display":
         """Show as readable lines."""
 
-        def feed(entries: Sequence[Entry]) -> None:
+        def feed(entries: Sequence[LogEntry]) -> None:
             view.feed((entry.value for entry in entries), (entry.late for entry in entries))
 
         return cls(feed, tick)
 
     @classmethod
-    def live(cls, view: "LiveView", wait: Callable[[float], object] | None = None) -> "Show":
+    def live(cls, view: "LiveView", wait: Callable[[float], object] | None = None) -> "Display":
         """Show in a live view, which is entered and left by the caller."""
 
         def tick(problems: Problems) -> None:
@@ -78,7 +78,7 @@ class Reader:
     Args:
         follower: What is read.
         show: Where it goes.
-        selection: What is chosen.
+        record_filter: What is chosen.
         unknown: Whether events that this version does not know are shown like the others: where lines are passed on.
         last: Of what is there already, so many of the chosen lines are shown; None for all.
         outcome: Is told of all passes that are chosen, and says when they are over.
@@ -87,8 +87,8 @@ class Reader:
     def __init__(
         self,
         follower: Follower,
-        show: Show,
-        selection: Selection | None = None,
+        show: Display,
+        record_filter: RecordFilter | None = None,
         *,
         unknown: bool = False,
         last: int | None = None,
@@ -97,12 +97,12 @@ class Reader:
         self.problems = Problems()
         self._follower = follower
         self._show = show
-        self._selection = selection or Selection()
-        self._about = None if outcome is None else self._selection.about()
+        self._filter = record_filter or RecordFilter()
+        self._about = None if outcome is None else self._filter.about()
         self._unknown = unknown
         self._last = last
         self._outcome = outcome
-        self._window = Window()
+        self._buffer = ReorderBuffer()
 
     def once(self) -> None:
         """Show what is there by now, and last lines without a newline too: nobody waits for it."""
@@ -128,36 +128,36 @@ class Reader:
             self._merge(self._chosen(self._follower.poll(every=stopping)))
             if not stopping:
                 wait(POLL_S)
-        if held := self._window.flush():
+        if held := self._buffer.flush():
             self._show.feed(held)
             self._show.tick(self.problems)
 
     def _is_over(self) -> bool:
         return self._outcome is not None and self._outcome.status() is not None
 
-    def _take(self, entries: Iterator[Entry]) -> None:
+    def _take(self, entries: Iterator[LogEntry]) -> None:
         while batch := list(islice(entries, _BATCH)):
             self._show.feed(batch)
             self._show.tick(self.problems)
         self._show.tick(self.problems)
 
-    def _merge(self, entries: Iterator[Entry]) -> None:
+    def _merge(self, entries: Iterator[LogEntry]) -> None:
         """Show lines that have waited for those of other files; where there is one file, at once."""
         hold = len(self._follower) > 1
         while True:
             batch = list(islice(entries, _BATCH))
-            if released := self._window.feed(batch, hold=hold):
+            if released := self._buffer.feed(batch, hold=hold):
                 self._show.feed(released)
             self._show.tick(self.problems)
             if not batch or self._show.left():
                 return
 
-    def _ending(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def _ending(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
         yield from deque(self._chosen(entries), self._last)
 
-    def _chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def _chosen(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
         """Leave out what was not asked for, and count what nobody can read."""
-        everything, chooses = self._selection.everything, self._selection.chooses
+        everything, chooses = self._filter.everything, self._filter.chooses
         about, outcome = self._about, self._outcome
         for entry in entries:
             value = entry.value
@@ -200,13 +200,13 @@ def watch(
             del problems
             console.file.flush()
 
-        reader = Reader(follower, Show.plain(PlainView(console.file.write, zone), flush))
+        reader = Reader(follower, Display.plain(PlainView(console.file.write, zone), flush))
         reader.follow(stop)
         return reader.problems
     # rich takes its time to import, and plain lines do without.
     from soltrace.reading.live.view import LiveView
 
     with LiveView(console, title=", ".join(str(path) for path in paths), zone=zone) as view:
-        reader = Reader(follower, Show.live(view))
+        reader = Reader(follower, Display.live(view))
         reader.follow(stop)
     return reader.problems

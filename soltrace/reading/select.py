@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from soltrace.reading.files.source import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.wire.records import AnyRecord, PassRecord, Record
 
 
 @dataclass(frozen=True)
-class Selection:
+class RecordFilter:
     """Admit a record if it matches one of each kind of pattern; an empty kind admits everything.
 
     Args:
@@ -33,13 +33,13 @@ class Selection:
     @property
     def everything(self) -> bool:
         """Whether nothing is left out."""
-        return self == Selection()
+        return self == RecordFilter()
 
-    def about(self) -> "Selection":
+    def about(self) -> "RecordFilter":
         """Choose what these records are about, whatever they say: without events and conditions."""
         return replace(self, events=(), where=None)
 
-    def chooses(self, entry: Entry) -> bool:
+    def chooses(self, entry: LogEntry) -> bool:
         """Tell whether a line is one of those asked for."""
         value = entry.value
         if isinstance(value, Rejected) or not self.admits(value):

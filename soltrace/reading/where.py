@@ -16,10 +16,10 @@ import msgspec
 
 from soltrace.wire.records import AnyRecord
 
-Value: TypeAlias = Any
-Known: TypeAlias = bool | None
-_Term: TypeAlias = Callable[[Any], Value]
-_Test: TypeAlias = Callable[[Any], Known]
+_Value: TypeAlias = Any
+_Known: TypeAlias = bool | None
+_Term: TypeAlias = Callable[[Any], _Value]
+_Test: TypeAlias = Callable[[Any], _Known]
 
 _LONGEST: Final = 4000
 _MISSING: Final = object()
@@ -102,8 +102,8 @@ def _test(node: ast.expr) -> _Test:
 
 
 def _and(tests: Sequence[_Test]) -> _Test:
-    def both(line: Any) -> Known:
-        known: Known = True
+    def both(line: Any) -> _Known:
+        known: _Known = True
         for test in tests:
             match test(line):
                 case False:
@@ -118,8 +118,8 @@ def _and(tests: Sequence[_Test]) -> _Test:
 
 
 def _or(tests: Sequence[_Test]) -> _Test:
-    def either(line: Any) -> Known:
-        known: Known = False
+    def either(line: Any) -> _Known:
+        known: _Known = False
         for test in tests:
             match test(line):
                 case True:
@@ -145,7 +145,7 @@ def _comparison(operator: ast.cmpop, one: _Term, other: _Term) -> _Test:
     raise BadExpressionError("`is` is not known here: write ==")
 
 
-def _alike(a: Value, b: Value, *, ordered: bool = False) -> bool:
+def _alike(a: _Value, b: _Value, *, ordered: bool = False) -> bool:
     """Tell whether two values can be compared: two numbers, two texts; for sameness two of anything else too."""
     if a is _MISSING or b is _MISSING:
         return False
@@ -153,7 +153,7 @@ def _alike(a: Value, b: Value, *, ordered: bool = False) -> bool:
     return kind == _kind(b) and (not ordered or kind in {"number", "text"})
 
 
-def _told_apart(value: Value) -> Value:
+def _told_apart(value: _Value) -> _Value:
     """Write a value so that flags equal no numbers, within lists and objects either."""
     if isinstance(value, list):
         return [_told_apart(item) for item in cast("list[Any]", value)]
@@ -162,7 +162,7 @@ def _told_apart(value: Value) -> Value:
     return ("flag", value) if isinstance(value, bool) else value
 
 
-def _kind(value: Value) -> str:
+def _kind(value: _Value) -> str:
     # A bool is an int to Python, and no number to the reader of a log.
     if isinstance(value, bool):
         return "flag"
@@ -173,7 +173,7 @@ def _kind(value: Value) -> str:
     return "null" if value is None else "list" if isinstance(value, list) else "object"
 
 
-def _in(value: Value, items: Value) -> Known:
+def _in(value: _Value, items: _Value) -> _Known:
     if value is _MISSING or items is _MISSING:
         return None
     if isinstance(items, str):
@@ -221,7 +221,7 @@ def _path(node: ast.expr) -> Iterator[str | int]:
 
 
 def _field(path: Sequence[str | int]) -> _Term:
-    def look_up(value: Any) -> Value:
+    def look_up(value: Any) -> _Value:
         for key in path:
             try:
                 value = value[key]

@@ -17,10 +17,10 @@ from soltrace.wire.records import Attribute, number
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Fact = TypeVar("Fact", bound=Struct)
-Answer: TypeAlias = dict[str, Any]
+_FactT = TypeVar("_FactT", bound=Struct)
+QueryRow: TypeAlias = dict[str, Any]
 """A row: values by the names of the columns."""
-LONGEST: Final = 300
+MAX_TEXT_CHARS: Final = 300
 """Characters of a string that are kept."""
 MOST_ATTRIBUTES: Final = 50
 _JSON: Final = "attributes"
@@ -29,7 +29,7 @@ _LARGEST: Final = 1 << 62
 """JSON's integers have no end, and those that we write have."""
 
 
-def sql(question: str, **words: str) -> str:
+def read_sql(question: str, **words: str) -> str:
     """Read a question, and put expressions in the place of words in capitals."""
     text = resources.files("soltrace.report").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
     for word, expression in words.items():
@@ -37,7 +37,7 @@ def sql(question: str, **words: str) -> str:
     return text
 
 
-def answers(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[Answer]:
+def ask(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[QueryRow]:
     """Ask a question and give the rows.
 
     Args:
@@ -45,10 +45,10 @@ def answers(connection: "DuckDBPyConnection", question: str, **parameters: objec
         question: Name of a file in `sql/`.
         parameters: For the question's `$names`.
     """
-    return asked(connection, sql(question), **parameters)
+    return ask_sql(connection, read_sql(question), **parameters)
 
 
-def asked(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[Answer]:
+def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[QueryRow]:
     """As `answers`, for a question that was read already."""
     result = connection.execute(text, parameters)
     names = [column[0] for column in result.description or ()]
@@ -58,17 +58,17 @@ def asked(connection: "DuckDBPyConnection", text: str, **parameters: object) -> 
     ]
 
 
-def facts(rows: list[Answer], kind: type[Fact]) -> list[Fact]:
+def to_facts(rows: list[QueryRow], kind: type[_FactT]) -> list[_FactT]:
     """Turn rows into facts; columns that are no fields are left out."""
     return msgspec.convert(rows, list[kind])
 
 
-def top(rows: list[Answer], kind: type[Fact]) -> Top[Fact]:
+def to_top(rows: list[QueryRow], kind: type[_FactT]) -> Top[_FactT]:
     """Turn rows into facts that say how many there are: in the column `total`."""
-    return Top(facts(rows, kind), cast("int", rows[0]["total"]) if rows else 0)
+    return Top(to_facts(rows, kind), cast("int", rows[0]["total"]) if rows else 0)
 
 
-def attributes(text: str | None) -> dict[str, Attribute]:
+def read_attributes(text: str | None) -> dict[str, Attribute]:
     """Read the attributes of an experiment, or of a pass. What is no attribute stays as JSON."""
     try:
         values = cast("Mapping[str, object]", msgspec.json.decode(text or "{}"))
@@ -88,8 +88,8 @@ def _attribute(value: object) -> Attribute:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST:
-        return value[: LONGEST - 1] + "…"
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+        return value[: MAX_TEXT_CHARS - 1] + "…"
     if isinstance(value, float) and not math.isfinite(value):
         return number(value)
     if isinstance(value, int) and not isinstance(value, bool):

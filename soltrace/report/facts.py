@@ -13,13 +13,13 @@ from soltrace.wire.records import Attribute, Number, Phase
 
 FORMAT = 1
 """Version of the JSON form. It grows when a field changes its meaning or goes, not when one is added."""
-Row = TypeVar("Row")
+_RowT = TypeVar("_RowT")
 
 
-class Top(Struct, Generic[Row], frozen=True):
+class Top(Struct, Generic[_RowT], frozen=True):
     """The first of many."""
 
-    rows: list[Row]
+    rows: list[_RowT]
     total: int
     """With those that are left out."""
 
@@ -145,7 +145,7 @@ class Timeline(Struct, frozen=True):
     """With those that are not drawn."""
 
 
-class At(Struct, frozen=True):
+class ProgressAt(Struct, frozen=True):
     """Where a pass was."""
 
     elapsed_s: float
@@ -173,7 +173,7 @@ class Curve(Struct, frozen=True):
     took_s: float
     batch_index: list[int] | None
     """The lane whose steps are shown, of a batch: the one that took most."""
-    progress: list[At]
+    progress: list[ProgressAt]
     sizes: list[StepSize]
 
 
@@ -232,7 +232,7 @@ class FailureKind(Struct, frozen=True):
     first: datetime
 
 
-class OpenPass(Struct, frozen=True):
+class UnfinishedPass(Struct, frozen=True):
     """A pass that never ended, as far as the log goes: under way, or killed."""
 
     run_id: str
@@ -280,7 +280,7 @@ class Dropped(Struct, frozen=True):
     runs: int
 
 
-class Report(Struct, frozen=True):
+class LogReport(Struct, frozen=True):
     """All of it."""
 
     soltrace: str
@@ -296,7 +296,7 @@ class Report(Struct, frozen=True):
     lanes: Top[Lane]
     failures: Top[Failure]
     failure_kinds: Top[FailureKind]
-    open: Top[OpenPass]
+    open: Top[UnfinishedPass]
     comparisons: list[Comparison]
     too_many: dict[str, int]
     """Attributes with too many values to compare by, and about how many those are."""

@@ -1,4 +1,4 @@
-"""From log files to a `Report`: load them, make the tables that the questions share, and ask."""
+"""From log files to a `LogReport`: load them, make the tables that the questions share, and ask."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from soltrace import __version__
 from soltrace.report import facts as f
-from soltrace.report.ask import Answer, answers, asked, attributes, facts, sql, top
-from soltrace.report.columns import KINDS, validity
+from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
 from soltrace.report.compare import comparisons
 from soltrace.report.database import database, read
-from soltrace.report.failures import failures
+from soltrace.report.failures import find_failures
+from soltrace.report.sql_columns import KINDS, validity
 from soltrace.wire.records import SCHEMA
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class NothingToReportError(Exception):
     """There is no record in what was read."""
 
 
-def gather(files: Sequence[Path]) -> f.Report:
+def gather(files: Sequence[Path]) -> f.LogReport:
     """Read logs and say what is in them.
 
     Args:
@@ -45,43 +45,43 @@ def gather(files: Sequence[Path]) -> f.Report:
         duckdb.Error: no room, no memory, or a file that can't be read.
     """
     with database() as connection:
-        _, left_out = read(connection, files, sql("load", valid_record=validity()))
-        connection.execute(sql("passes"))
+        _, left_out = read(connection, files, read_sql("load", valid_record=validity()))
+        connection.execute(read_sql("passes"))
         sources = _sources(connection, files, left_out)
-        connection.execute(sql("experiments"))
-        connection.execute(sql("chosen"), {"limit": CURVES})
+        connection.execute(read_sql("experiments"))
+        connection.execute(read_sql("chosen"), {"limit": CURVES})
         return _report(connection, sources)
 
 
-def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.Report:
-    def most(question: str) -> list[Answer]:
-        return answers(connection, question, limit=MOST_ROWS)
+def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport:
+    def most(question: str) -> list[QueryRow]:
+        return ask(connection, question, limit=MOST_ROWS)
 
-    runs = top(most("runs"), f.Run)
+    runs = to_top(most("runs"), f.Run)
     compared, too_many = comparisons(connection)
-    return f.Report(
+    return f.LogReport(
         soltrace=__version__,
         format=f.FORMAT,
         sources=sources,
         runs=runs,
         experiments=_experiments(most("experiment_rows")),
-        phases=facts(answers(connection, "phases"), f.PhaseCost),
-        compiled=top(most("compiled"), f.Compiled),
+        phases=to_facts(ask(connection, "phases"), f.PhaseCost),
+        compiled=to_top(most("compiled"), f.Compiled),
         timeline=_timeline(connection, runs),
         curves=_curves(connection),
-        lanes=top(most("lanes"), f.Lane),
-        failures=failures(connection, MOST_ROWS),
-        failure_kinds=top(most("failure_kinds"), f.FailureKind),
-        open=top(most("open"), f.OpenPass),
+        lanes=to_top(most("lanes"), f.Lane),
+        failures=find_failures(connection, MOST_ROWS),
+        failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
+        open=to_top(most("open"), f.UnfinishedPass),
         comparisons=compared,
         too_many=too_many,
-        dropped=top(most("dropped"), f.Dropped),
+        dropped=to_top(most("dropped"), f.Dropped),
     )
 
 
 def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: int) -> f.Sources:
-    events = facts(answers(connection, "events"), f.Events)
-    skipped = facts(answers(connection, "skipped", schema=SCHEMA, events=list(KINDS)), f.Skipped)
+    events = to_facts(ask(connection, "events"), f.Events)
+    skipped = to_facts(ask(connection, "skipped", schema=SCHEMA, events=list(KINDS)), f.Skipped)
     if left_out:
         skipped.append(f.Skipped("too long, or in a damaged part of a compressed file", left_out))
     if not events:
@@ -89,7 +89,7 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
         raise NothingToReportError(
             f"none of {lines:,} lines is a record of soltrace's" if lines else "there are no lines"
         )
-    (span,) = asked(connection, "SELECT min(timestamp) AS first, max(timestamp) AS last FROM records")
+    (span,) = ask_sql(connection, "SELECT min(timestamp) AS first, max(timestamp) AS last FROM records")
     return f.Sources(
         paths=f.Top([str(file) for file in files[:MOST_ROWS]], len(files)),
         bytes=sum(file.stat().st_size for file in files),
@@ -101,21 +101,21 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
     )
 
 
-def _experiments(rows: list[Answer]) -> f.Top[f.Experiment]:
-    return top([row | {"attributes": attributes(row["attributes"])} for row in rows], f.Experiment)
+def _experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
+    return to_top([row | {"attributes": read_attributes(row["attributes"])} for row in rows], f.Experiment)
 
 
 def _timeline(connection: "DuckDBPyConnection", runs: f.Top[f.Run]) -> f.Timeline:
     drawn = [run.run_id for run in runs.rows]
     slivers = min(SLIVERS, MOST_BARS // max(len(drawn), 1))
-    return f.Timeline(facts(answers(connection, "timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
+    return f.Timeline(to_facts(ask(connection, "timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
 
 
 def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
-    progress = _by_pass(answers(connection, "progress", slivers=POINTS))
-    sizes = _by_pass(answers(connection, "step_sizes", slivers=POINTS))
-    chosen = asked(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
-    return facts(
+    progress = _by_pass(ask(connection, "progress", slivers=POINTS))
+    sizes = _by_pass(ask(connection, "step_sizes", slivers=POINTS))
+    chosen = ask_sql(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
+    return to_facts(
         [
             row | {"progress": progress.get(key, []), "sizes": sizes.get(key, [])}
             for row in chosen
@@ -125,5 +125,5 @@ def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
     )
 
 
-def _by_pass(rows: list[Answer]) -> dict[tuple[str, str], list[Answer]]:
+def _by_pass(rows: list[QueryRow]) -> dict[tuple[str, str], list[QueryRow]]:
     return {key: list(points) for key, points in groupby(rows, lambda row: (row["run_id"], row["pass_id"]))}

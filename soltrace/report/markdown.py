@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from soltrace.report.facts import Report
+from soltrace.report.facts import LogReport
 from soltrace.report.sections import sections
 from soltrace.report.sections.model import Section, Table
 
 
-def markdown(report: Report) -> str:
+def markdown(report: LogReport) -> str:
     """Write the report. Pictures are left out, and so are the long tables behind those that show single points."""
     lines = ["# soltrace report", ""]
     for section in sections(report):

@@ -13,7 +13,7 @@ import msgspec
 
 from soltrace.reading.text import clean
 from soltrace.report.charts import charts
-from soltrace.report.facts import Report
+from soltrace.report.facts import LogReport
 from soltrace.report.sections import sections
 from soltrace.report.sections.model import Section
 
@@ -24,7 +24,7 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; b
 """Vega writes styles into elements; nothing else is loaded, sent or run."""
 
 
-def page(report: Report) -> str:
+def page(report: LogReport) -> str:
     """Write the report as HTML."""
     import jinja2
     import vl_convert

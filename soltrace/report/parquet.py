@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from soltrace.report.columns import columns, quoted, validity
 from soltrace.report.database import database, read
+from soltrace.report.sql_columns import quoted, sql_columns, validity
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def convert(files: Sequence[Path], target: Path) -> Converted:
     partial = target.with_name(f".{target.name}.partial")
     # Not Parquet's own type for JSON, which polars takes for bytes.
     names = ", ".join(
-        f'"{name}"::VARCHAR AS "{name}"' if kind == "JSON" else f'"{name}"' for name, kind in columns().items()
+        f'"{name}"::VARCHAR AS "{name}"' if kind == "JSON" else f'"{name}"' for name, kind in sql_columns().items()
     )
     statement = (
         f"COPY (SELECT {names} FROM lines WHERE {validity()}) "  # noqa: S608

@@ -6,8 +6,8 @@ All other damage it turns into empty rows by itself.
 from collections.abc import Iterator
 from pathlib import Path
 
-from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
-from soltrace.reading.files.lines import LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, DamagedError, is_compressed
+from soltrace.reading.files.lines import LineReader
 
 
 def sieve(source: Path, target: Path) -> int:
@@ -33,7 +33,7 @@ def sieve(source: Path, target: Path) -> int:
 
 
 def _lines(source: Path) -> Iterator[bytes | None]:
-    log = CompressedFile(source) if is_compressed(source) else LineFile(source)
+    log = CompressedLineReader(source) if is_compressed(source) else LineReader(source)
     yield from log.read()
     rest = log.rest()
     if rest != b"":

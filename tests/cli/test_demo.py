@@ -13,7 +13,7 @@ from collections import Counter
 
 import msgspec
 
-from soltrace.demo.cost import read_log
+from soltrace.demo.pass_costs import read_log
 from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassStarted
 
 DEADLINE_S = 300

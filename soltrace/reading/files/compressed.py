@@ -13,7 +13,7 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineFile
+from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -33,7 +33,7 @@ def is_compressed(path: Path) -> bool:
     return path.suffix in SUFFIXES
 
 
-def missing(path: Path) -> str | None:
+def missing_decompressor(path: Path) -> str | None:
     """Say what is not installed to read a file; None if all is."""
     return _NO_ZSTD if path.suffix == ".zst" and _zstd_module() is None else None
 
@@ -47,14 +47,14 @@ def head_of(path: Path) -> bytes:
         return b""
 
 
-class CompressedFile(LineFile):
+class CompressedLineReader(LineReader):
     """Read the lines of a compressed file. Offsets are those of what it holds.
 
     Whenever it has changed it is decompressed from its beginning, and what was read is passed over: nobody appends to a
     compressed log often.
     """
 
-    def __init__(self, path: Path, before: LineFile | None = None) -> None:
+    def __init__(self, path: Path, before: LineReader | None = None) -> None:
         super().__init__(path, before)
         self._seen: tuple[int, ...] | None = None
         self._cut = False
@@ -62,7 +62,7 @@ class CompressedFile(LineFile):
     def look(self) -> Change:
         """Tell what became of the file."""
         try:
-            stat = os.stat(self.path)  # noqa: PTH116 - as `LineFile`
+            stat = os.stat(self.path)  # noqa: PTH116 - as `LineReader`
         except (FileNotFoundError, NotADirectoryError):
             return Change.NOTHING if self._seen is None else Change.GONE
         if self.anew:

@@ -13,14 +13,14 @@ from soltrace.reading.files.compressed import head_of, is_compressed
 from soltrace.reading.files.lines import CHUNK, Change, Identity
 from soltrace.reading.files.places import PATTERN, Places, logs
 from soltrace.reading.files.rotation import telling
-from soltrace.reading.files.source import Entry, Skip, Source
+from soltrace.reading.files.source import LogEntry, Skip, Source
 
-__all__ = ["PATTERN", "Entry", "Follower", "logs"]
+__all__ = ["PATTERN", "Follower", "LogEntry", "logs"]
 
 _MEMORY: Final = 1 << 25
 """Bytes of chunks that are held at once, of however many files."""
 _LEAST_CHUNK: Final = 1 << 14
-_moment: Final[Callable[[Entry], datetime]] = attrgetter("moment")
+_moment: Final[Callable[[LogEntry], datetime]] = attrgetter("moment")
 
 
 class Follower:
@@ -54,7 +54,7 @@ class Follower:
         """How many files are followed."""
         return len(self._sources)
 
-    def poll(self, *, every: bool = False) -> Iterator[Entry]:
+    def poll(self, *, every: bool = False) -> Iterator[LogEntry]:
         """Yield what the files have gained by now, in the order of their timestamps as far as it is there.
 
         A file's own lines keep their order. It reads as it is asked for more, so however much there is, little is held.
@@ -67,7 +67,7 @@ class Follower:
             self._add(path, now)
         return self._gained([source for source in self._sources.values() if every or source.due_s <= now], now)
 
-    def rest(self) -> Iterator[Entry]:
+    def rest(self) -> Iterator[LogEntry]:
         """Yield the last lines that have no newline. Nobody completes them any more: call it last."""
         for source in self._sources.values():
             yield from source.rest()
@@ -97,14 +97,14 @@ class Follower:
                 return source
         return None
 
-    def _gained(self, sources: list[Source], now: float) -> Iterator[Entry]:
-        reads: list[Iterator[Entry]] = []
+    def _gained(self, sources: list[Source], now: float) -> Iterator[LogEntry]:
+        reads: list[Iterator[LogEntry]] = []
         while sources:
             sources = [more for source in sources for more in self._look(source, now, reads)]
         # Each read's moments never fall, which is what a merge needs.
         return reads[0] if len(reads) == 1 else heapq.merge(*reads, key=_moment)
 
-    def _look(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+    def _look(self, source: Source, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
         """Look at a file, and remember to read what it has gained.
 
         Returns:
@@ -123,7 +123,7 @@ class Follower:
             return self._rotated(source, change, now, reads)
         return []
 
-    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
         """Follow what a file was, by its new name, and what has its name now."""
         older = source.rotate(now)
         if older is None:
@@ -142,7 +142,7 @@ class Follower:
         del self._sources[source.path]
         return [*following, twin]
 
-    def _replace(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+    def _replace(self, source: Source, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
         displaced = self._sources.get(source.path)
         self._sources[source.path] = source
         if displaced is None:
@@ -154,7 +154,7 @@ class Follower:
             return [source]
         return [source, *self._replace(older, now, reads)]
 
-    def _read(self, source: Source, now: float) -> Iterator[Entry]:
+    def _read(self, source: Source, now: float) -> Iterator[LogEntry]:
         if self._sources.get(source.path) is not source:
             return  # Another got its name while others were read.
         chunk = max(_LEAST_CHUNK, min(CHUNK, _MEMORY // max(1, len(self._sources))))
@@ -173,7 +173,7 @@ class Follower:
 
 def _identity(path: Path) -> Identity | None:
     try:
-        stat = os.stat(path)  # noqa: PTH116 - as `LineFile`
+        stat = os.stat(path)  # noqa: PTH116 - as `LineReader`
     except OSError:
         return None
     return stat.st_dev, stat.st_ino

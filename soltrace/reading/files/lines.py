@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 CHUNK: Final = 1 << 18
 """Bytes read at once: some thousand lines."""
-LONGEST: Final = 1 << 24
+MAX_LINE_BYTES: Final = 1 << 24
 """A longer line is not one of ours (those have some hundred bytes): it is skipped, not collected."""
 HEAD: Final = 256
 """Bytes that tell a file from others: of a log of ours they hold its first line's time, to the microsecond."""
@@ -35,7 +35,7 @@ class Change(Enum):
 class Splitter:
     """Cut a stream of bytes at its newlines, however the stream is chunked."""
 
-    def __init__(self, longest: int = LONGEST) -> None:
+    def __init__(self, longest: int = MAX_LINE_BYTES) -> None:
         self._longest = longest
         self._parts: list[bytes] = []
         self._length = 0
@@ -76,7 +76,7 @@ class Splitter:
         return line
 
 
-class LineFile:
+class LineReader:
     """Read the lines that a growing file has gained since the last time.
 
     Args:
@@ -84,7 +84,7 @@ class LineFile:
         before: The same contents by another name, up to where they were read: reading goes on there.
     """
 
-    def __init__(self, path: Path, before: "LineFile | None" = None) -> None:
+    def __init__(self, path: Path, before: "LineReader | None" = None) -> None:
         self.path = path
         self.identity: Identity | None = None
         self.offset = 0

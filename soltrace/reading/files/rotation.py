@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from soltrace.reading.files.compressed import CompressedFile, head_of, is_compressed
-from soltrace.reading.files.lines import HEAD, LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, head_of, is_compressed
+from soltrace.reading.files.lines import HEAD, LineReader
 
 
-def moved(lines: LineFile) -> LineFile | None:
+def moved(lines: LineReader) -> LineReader | None:
     """Find what a file held before it was renamed, truncated or removed.
 
     Returns:
@@ -25,7 +25,7 @@ def moved(lines: LineFile) -> LineFile | None:
             continue
         head = head_of(path)
         if head.startswith(lines.head) and (is_compressed(path) or path.stat().st_size >= lines.offset):
-            return CompressedFile(path, lines) if is_compressed(path) else LineFile(path, lines)
+            return CompressedLineReader(path, lines) if is_compressed(path) else LineReader(path, lines)
     return None
 
 
@@ -34,7 +34,7 @@ def telling(head: bytes) -> bool:
     return len(head) >= HEAD
 
 
-def _candidates(lines: LineFile) -> Iterator[tuple[Path, bool]]:
+def _candidates(lines: LineReader) -> Iterator[tuple[Path, bool]]:
     """List the files that may have the contents: the same file by another name first, then the newest copies.
 
     Yields:

@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from soltrace.reading.files import rotation
-from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
-from soltrace.reading.files.lines import CHUNK, Change, LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, DamagedError, is_compressed
+from soltrace.reading.files.lines import CHUNK, Change, LineReader
 from soltrace.reading.parse import Parsed, Rejected, parse
 
 BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
@@ -20,7 +20,7 @@ _LAZINESS: Final = 0.1
 _LINE_BEGINS: Final = b'{"timestamp":"'
 
 
-class Entry(Struct, frozen=True, gc=False):
+class LogEntry(Struct, frozen=True, gc=False):
     """A line, what it says and where it stands."""
 
     value: Parsed
@@ -47,9 +47,9 @@ class Source:
         lines: Its contents, if they were read under another name before.
     """
 
-    def __init__(self, path: Path, now: float, skip: Skip | None = None, lines: LineFile | None = None) -> None:
+    def __init__(self, path: Path, now: float, skip: Skip | None = None, lines: LineReader | None = None) -> None:
         self.path = path
-        self.lines = lines or (CompressedFile(path) if is_compressed(path) else LineFile(path))
+        self.lines = lines or (CompressedLineReader(path) if is_compressed(path) else LineReader(path))
         self.due_s = now
         """When it is to be looked at."""
         self._skip = skip
@@ -69,7 +69,7 @@ class Source:
             self._changed_s = self.due_s = now
         return change
 
-    def read(self, chunk: int = CHUNK) -> Iterator[Entry]:
+    def read(self, chunk: int = CHUNK) -> Iterator[LogEntry]:
         """Yield the lines that it has gained; their moments never fall.
 
         Raises:
@@ -81,7 +81,7 @@ class Source:
         except DamagedError:
             yield self._entry(Rejected("in a damaged part of a compressed file"), b"")
 
-    def _read(self, lines: list[bytes | None]) -> Iterator[Entry]:
+    def _read(self, lines: list[bytes | None]) -> Iterator[LogEntry]:
         # All that is done for every line is done here: a call costs as much as a tenth of decoding.
         skip, path = self._skip, self.path
         first, self._number = self._number + 1, self._number + len(lines)
@@ -98,9 +98,9 @@ class Source:
                 # A line without a time stands where its file stands, and so does one that comes late.
                 if moment is not None and moment > self._moment:
                     self._moment = moment
-                yield Entry(value, line, path, number, self._moment)
+                yield LogEntry(value, line, path, number, self._moment)
 
-    def rest(self) -> Iterator[Entry]:
+    def rest(self) -> Iterator[LogEntry]:
         """Yield the last line, which has no newline, if nobody completes it any more."""
         line = self.lines.rest()
         self._number += 1
@@ -126,7 +126,7 @@ class Source:
             self._number = 0
         return older
 
-    def restart(self) -> Iterator[Entry]:
+    def restart(self) -> Iterator[LogEntry]:
         """Begin anew where the former contents are nowhere; yield what is lost of them."""
         if self.lines.offset < self.lines.size:
             self._number += 1
@@ -136,7 +136,7 @@ class Source:
         self.lines.restart()
         self._number = 0
 
-    def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[Entry]:
+    def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[LogEntry]:
         """Yield a line that is no record: if a record follows a torn one (or zeros) on its line, both."""
         begin = line.rfind(_LINE_BEGINS)
         if begin > 0 and not isinstance(record := parse(line[begin:]), Rejected):
@@ -146,8 +146,8 @@ class Source:
         else:
             yield self._entry(value, line, number)
 
-    def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> Entry:
+    def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> LogEntry:
         moment = None if isinstance(value, Rejected) else value.timestamp
         if moment is not None and moment > self._moment:
             self._moment = moment
-        return Entry(value, raw, self.path, self._number if number is None else number, self._moment)
+        return LogEntry(value, raw, self.path, self._number if number is None else number, self._moment)

@@ -99,7 +99,7 @@ class Remainder:
     compiled: int = 0
     """Programs."""
 
-    def add(self, item: "Announcement") -> None:
+    def add(self, item: "NewsItem") -> None:
         """Count something that will not get a line of its own."""
         match item:
             case PassEnded():
@@ -124,7 +124,7 @@ class Remainder:
                 pass
 
 
-Announcement: TypeAlias = (
+NewsItem: TypeAlias = (
     PassEnded | PassTally | Remainder | ExperimentStarted | ExperimentEnded | ProgramCompiled | TelemetryDropped
 )
 """What is said on one line."""
@@ -136,7 +136,7 @@ class Endings:
 
     def __init__(self) -> None:
         self._tallies: dict[_Key, PassTally] = {}
-        self._waiting: list[Announcement] = []
+        self._waiting: list[NewsItem] = []
         self._allowance = float(BURST)
         self._asked_s: float | None = None
 
@@ -164,7 +164,7 @@ class Endings:
                 case _:
                     pass
 
-    def due(self, now: float, *, last: bool = False) -> list[Announcement]:
+    def due(self, now: float, *, last: bool = False) -> list[NewsItem]:
         """Take out what is to be announced now.
 
         Args:
@@ -201,7 +201,7 @@ class Endings:
         for item in tally.singles if tally.count <= SINGLE else [tally]:
             self._wait(item)
 
-    def _wait(self, item: Announcement) -> None:
+    def _wait(self, item: NewsItem) -> None:
         self._waiting.append(item)
         if len(self._waiting) > _MOST_WAITING:
             self._merge(BURST)

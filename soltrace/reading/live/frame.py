@@ -51,7 +51,7 @@ class FrameRenderer:
         """The first row that is shown of a list that there is not enough room for."""
 
     def frame(self, snapshot: Snapshot, controls: Controls, size: ConsoleDimensions, skipped: int = 0) -> list[Text]:
-        """Draw all that is below the announcements.
+        """Draw all that is below the news.
 
         Args:
             snapshot: What there is to be shown.

@@ -1,4 +1,4 @@
-"""The rows of the live view, one for each open pass, and the announcements above them, as rich texts. Pure."""
+"""The rows of the live view, one for each open pass, and the news above them, as rich texts. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from soltrace.reading.live.columns import GAP, PHASES, WIDEST_NAME, WIDEST_RUN, Cells, ColumnLayout, Glyphs
-from soltrace.reading.live.endings import Announcement, PassTally, Remainder
+from soltrace.reading.live.endings import NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, Runs
 from soltrace.reading.phrases import describe_record, lane_name, lanes_text, pass_name, solve_name, subject
 from soltrace.reading.plain import LONGEST_LINE
@@ -36,7 +36,7 @@ _NEVER_REJECT: Final = frozenset({"ConstantStepSize", "StepTo"})
 
 
 class RowRenderer:
-    """Turns passes and announcements into texts.
+    """Turns passes and news into texts.
 
     Args:
         zone: Whose times are shown; None for this machine's.
@@ -51,8 +51,8 @@ class RowRenderer:
         self._columns = ColumnLayout(self._glyphs)
         self._widths = [0, len("fit"), len("#1 backward")]
 
-    def announcement(self, item: Announcement) -> Text:
-        """Draw an announcement."""
+    def news_line(self, item: NewsItem) -> Text:
+        """Draw one line of news."""
         if isinstance(item, Remainder):
             return self._rest(item)
         failed = item.failed > 0 if isinstance(item, PassTally) else getattr(item, "status", "ok") == "error"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from soltrace.reading.live.controls import Query
-from soltrace.reading.live.endings import Announcement, Endings, PassTally, Remainder
+from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.parse import Parsed
 from soltrace.wire.records import LogOpened, TelemetryDropped
@@ -63,7 +63,7 @@ class Tracker:
         self._table.feed(records)
         self._endings.feed(records, now_s)
 
-    def due(self, now_s: float, query: Query, *, last: bool = False) -> list[Announcement]:
+    def due(self, now_s: float, query: Query, *, last: bool = False) -> list[NewsItem]:
         """Take out what is to be announced now, as far as it is asked for.
 
         Args:
@@ -90,7 +90,7 @@ class Tracker:
             lost=self._table.lost,
         )
 
-    def _wanted(self, item: Announcement, query: Query) -> bool:
+    def _wanted(self, item: NewsItem, query: Query) -> bool:
         if isinstance(item, Remainder | TelemetryDropped):
             return True  # It says what was lost, whoever's that was.
         record = item.newest if isinstance(item, PassTally) else item

@@ -1,4 +1,4 @@
-"""The live view of a terminal: a row for each open pass, announcements above; keys select, sort and look closer.
+"""The live view of a terminal: a row for each open pass, news above it; keys select, sort and look closer.
 
 It has the console to itself, on one thread; with a keyboard, that is the main one.
 """
@@ -174,7 +174,7 @@ class LiveView:
         size = self._console.size
         held = self._controls.held and not last
         due = [] if held else self._tracker.due(now, self._controls.query, last=last)
-        announced = [self._rows.announcement(item) for item in due]
+        announced = [self._rows.news_line(item) for item in due]
         snapshot = self._tracker.snapshot(self._now(), self._controls.query)
         if last:
             frame = self._frames.remains(snapshot, size)

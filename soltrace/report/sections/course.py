@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from soltrace.reading.phrases import lane_name
 from soltrace.reading.text import clean, duration, number, percent, plural
-from soltrace.report.facts import Curve, Lane, Report
+from soltrace.report.facts import Curve, Lane, LogReport
 from soltrace.report.sections.model import Figure, Row, Section, Table
-from soltrace.report.sections.words import moment
+from soltrace.report.sections.words import utc_text
 
 
-def when(report: Report) -> Section:
+def when_section(report: LogReport) -> Section:
     """The timeline of passes, process by process."""
     columns = ("run", "what", "from", "to", "how many", "failed", "not ended")
     bars = report.timeline.bars
@@ -18,8 +18,8 @@ def when(report: Report) -> Section:
             (
                 clean(bar.run_id),
                 bar.what,
-                moment(bar.started),
-                moment(bar.ended),
+                utc_text(bar.started),
+                utc_text(bar.ended),
                 f"{bar.count:,}",
                 f"{bar.failed:,}",
                 f"{bar.open:,}",
@@ -41,7 +41,7 @@ def when(report: Report) -> Section:
     return Section("when", "When", sentences, [], [Figure("timeline", "Timeline", description, table)] if bars else [])
 
 
-def course(report: Report) -> Section:
+def course_section(report: LogReport) -> Section:
     """Progress and step size of the longest passes."""
     sentences = [f"The longest passes of each phase: {len(report.curves)} of {sum(p.passes for p in report.phases):,}."]
     if not report.curves:
@@ -51,7 +51,7 @@ def course(report: Report) -> Section:
     )
 
 
-def _longest(report: Report) -> Table:
+def _longest(report: LogReport) -> Table:
     columns = ("pass", "phase", "experiment", "started", "took", "reports shown", "lane of the step sizes")
     rows = [
         Row(
@@ -59,7 +59,7 @@ def _longest(report: Report) -> Table:
                 clean(curve.pass_id),
                 curve.phase,
                 clean(curve.experiment or "-"),
-                moment(curve.started),
+                utc_text(curve.started),
                 duration(curve.took_s),
                 f"{len(curve.progress):,}",
                 "" if curve.batch_index is None else lane_name(curve.batch_index),
@@ -71,7 +71,7 @@ def _longest(report: Report) -> Table:
     return Table("The longest passes", columns, rows, 0, frozenset(columns[1:4]))
 
 
-def _course_figures(report: Report) -> Iterator[Figure]:
+def _course_figures(report: LogReport) -> Iterator[Figure]:
     if report.curves:
         yield Figure(
             "progress",
@@ -126,7 +126,7 @@ def _rejected(curves: list[Curve]) -> Table:
     return Table("Rejected steps", ("pass", "up to t", "rejected"), rows)
 
 
-def lanes(report: Report) -> Section:
+def lanes_section(report: LogReport) -> Section:
     """The slowest lanes of batches."""
     top = report.lanes
     columns = (

@@ -23,7 +23,7 @@ _PLAIN: Final[Mapping[Any, str]] = {
 }
 
 
-def columns() -> dict[str, str]:
+def sql_columns() -> dict[str, str]:
     """Give the type of each column: the fields of all records, those first that every line has."""
     found = {"timestamp": "TIMESTAMPTZ", "level": "VARCHAR", "event": "VARCHAR"}
     for kind in KINDS.values():

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from soltrace.reading.parse import Rejected, Unknown, parse
-from soltrace.report.columns import KINDS, columns
 from soltrace.report.gather import NothingToReportError, gather
+from soltrace.report.sql_columns import KINDS, sql_columns
 from soltrace.wire.records import SCHEMA
 
 
 def test_every_field_has_a_column():
     """None is forgotten, and its type is that of the field."""
-    kinds = columns()
+    kinds = sql_columns()
     assert {name for kind in KINDS.values() for name in kind.__struct_fields__} | {"event"} == set(kinds)
     chosen = ("timestamp", "schema", "attributes", "t", "max_steps", "steps", "batch_index", "stalled", "eta_s")
     assert {name: kinds[name] for name in chosen} == {

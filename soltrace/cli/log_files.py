@@ -57,7 +57,7 @@ def _chosen(paths: Sequence[Path]) -> Sequence[Path]:
     return paths or [Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)]
 
 
-def missing(modules: Iterable[str]) -> str | None:
+def missing_modules(modules: Iterable[str]) -> str | None:
     """Check that what the command needs is installed."""
     names = [name for name in modules if importlib.util.find_spec(name) is None]
     return f"needs {', '.join(names)}, not installed here: pip install 'soltrace[{EXTRA}]'" if names else None

@@ -1,6 +1,6 @@
-"""What commands check before they begin: a directory that can be written, a collector that listens.
+"""What commands check before they begin: values of options, directories, collectors.
 
-Each check returns what is wrong, to be said after the command's name, or None.
+A check of the world returns what is wrong, to be said after the command's name, or None.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def count(least: int = 0) -> Callable[[str], int]:
 
 
 def missing_exporter() -> str | None:
-    """Check that the exporters are installed: the extra `otlp`."""
+    """Check that OpenTelemetry's exporters (the extra `otlp`) are installed."""
     try:
         found = importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http")
     except ModuleNotFoundError:
@@ -59,7 +59,7 @@ def missing_exporter() -> str | None:
 
 
 def deaf(address: str) -> str | None:
-    """Check that somebody listens at an address."""
+    """Check that a collector listens at an address."""
     parts = urlsplit(address)
     try:
         socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=_PATIENCE_S).close()
@@ -69,7 +69,7 @@ def deaf(address: str) -> str | None:
 
 
 def unfit_directory(directory: Path) -> str | None:
-    """Make a directory if need be, and check that it can be written into."""
+    """Check that a directory can be written into, and make it if it is not there."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

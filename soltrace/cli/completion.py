@@ -1,6 +1,6 @@
-"""`soltrace completion`: print what a shell needs to complete commands, options and their values.
+"""`soltrace completion`: prints what a shell needs to complete commands, options and their values.
 
-Made from the commands' own parsers when it is asked for: a shell then completes without starting Python.
+The script is made from the parsers of the commands, and the shell then completes without starting Python.
 """
 
 import argparse
@@ -22,7 +22,7 @@ examples:
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """An option of a command."""
+    """What a shell is told of an option."""
 
     flags: tuple[str, ...]
     help: str
@@ -30,18 +30,18 @@ class OptionSpec:
     files: bool
     """Whether its value is a path."""
     words: tuple[str, ...]
-    """What its value can be, as far as that is known."""
+    """The values that it can have, as far as they are known."""
 
 
 @dataclass(frozen=True)
 class CommandSpec:
-    """A command."""
+    """What a shell is told of a command."""
 
     name: str
     help: str
     options: tuple[OptionSpec, ...]
     words: tuple[str, ...]
-    """What its argument can be; empty for paths."""
+    """The arguments that it can have; empty for paths."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

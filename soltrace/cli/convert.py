@@ -1,4 +1,4 @@
-"""`soltrace convert`: logs as one Parquet file, for those who ask many questions of them."""
+"""`soltrace convert`: writes logs as one Parquet file, for those who ask many questions of them."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`soltrace demo`: fit a model to measurements, watch its passes live, and say what they cost."""
+"""`soltrace demo`: fits a model to measurements, shows its passes live, and says what they cost."""
 
 import argparse
 import importlib.util
@@ -96,7 +96,7 @@ def _unfit_collector(address: str) -> str | None:
 
 
 def _where_to_look(address: str, *, arrived: bool) -> Iterator[str]:
-    """Say where the pages are, if it is soltrace's docker-compose.yml that runs there."""
+    """Write where the pages are, if it is soltrace's docker-compose.yml that runs there."""
     host = urlsplit(address).hostname
     yield f"Exported to {address}" if arrived else f"Not everything could be exported to {address}"
     yield f"  Jaeger   http://{host}:16686/search?service={os.environ.get('OTEL_SERVICE_NAME', 'soltrace')}"
@@ -104,7 +104,7 @@ def _where_to_look(address: str, *, arrived: bool) -> Iterator[str]:
 
 
 def _command() -> str:
-    """How the command line was called, to be pasted into the same shell: `make demo` activates no environment."""
+    """Return how the command line was called, for the same shell: `make demo` activates no environment."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m soltrace"
@@ -118,7 +118,7 @@ def _complain(message: str) -> int:
 
 
 def _log_of_this_run(directory: Path) -> Callable[[], Path | None]:
-    """Find the file that this process writes, once it is there: the name of a log ends with the process's number."""
+    """Return what finds the log of this process once it is there: its name ends with the process's number."""
     pattern = f"*-{os.getpid()}*.jsonl"
     before = set(directory.glob(pattern))
     return lambda: next(iter(sorted(set(directory.glob(pattern)) - before)), None)
@@ -144,7 +144,7 @@ def _nothing(setting: "Setting", done: int, residual: float) -> None:
 
 
 def _sayer(steps: int) -> "Callable[[Setting, int, float], None]":
-    """Say now and then how a fit is doing, on lines of their own."""
+    """Return what says now and then how a fit is doing, on lines of their own."""
 
     def say(setting: "Setting", done: int, residual: float) -> None:
         if done == steps or done % -(-steps // _SAYINGS) == 0:
@@ -155,7 +155,7 @@ def _sayer(steps: int) -> "Callable[[Setting, int, float], None]":
 
 @contextmanager
 def _watching(find_log: Callable[[], Path | None]) -> Generator[None]:
-    """Show the live view on a thread of its own; the fit has the main one, and Ctrl-C."""
+    """Show the live view on a thread of its own. The fit has the main one, and with it Ctrl-C."""
     from rich.console import Console
 
     from soltrace.reading import watch

@@ -1,6 +1,6 @@
-"""What commands that read a whole log have in common: which files, and what to say when there are none.
+"""What the commands that read whole logs have in common: which files they read, and what they say where there are none.
 
-Each returns what is wrong, to be said after the command's name, or None.
+A check returns what is wrong, to be said after the command's name, or None.
 """
 
 import argparse
@@ -13,11 +13,11 @@ from typing import Final
 from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
 
 EXTRA: Final = "report"
-"""What to install for them."""
+"""The extra that these commands need."""
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
-    """Declare the argument for what is read."""
+    """Declare the argument for the logs that are read."""
     parser.add_argument(
         "paths",
         nargs="*",
@@ -28,7 +28,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """List the log files that are meant, each once, however many ways lead to it."""
+    """List the log files that are meant, each of them once, however many paths lead to it."""
     from soltrace.reading.files.places import logs
 
     return list({os.path.realpath(file): file for path in _chosen(paths) for file in logs(path)}.values())
@@ -58,13 +58,13 @@ def _chosen(paths: Sequence[Path]) -> Sequence[Path]:
 
 
 def missing_modules(modules: Iterable[str]) -> str | None:
-    """Check that what the command needs is installed."""
+    """Check that the modules which a command needs are installed."""
     names = [name for name in modules if importlib.util.find_spec(name) is None]
     return f"needs {', '.join(names)}, not installed here: pip install 'soltrace[{EXTRA}]'" if names else None
 
 
 def unfit_target(target: Path) -> str | None:
-    """Check that a file can be written where it is wanted."""
+    """Check that a file can be written."""
     if target.is_dir():
         return f"{target} is a directory: give the name of a file"
     if not target.parent.is_dir():

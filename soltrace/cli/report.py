@@ -1,4 +1,4 @@
-"""`soltrace report`: what logs say as a whole, as a page or as text."""
+"""`soltrace report`: reports what logs say as a whole, as a page or as text."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from soltrace.report.facts import LogReport
 
 FORMATS: Final = {"html": ".html", "md": ".md", "json": ".json"}
-"""What can be written, and the endings of files by which it is recognised."""
+"""The formats, and the endings of file names by which they are recognised."""
 DEFAULT_PAGE: Final = Path("soltrace-report.html")
 STDOUT: Final = Path("-")
 _NEEDED: Final = {"html": ("duckdb", "jinja2", "vl_convert"), "md": ("duckdb",), "json": ("duckdb",)}

@@ -1,4 +1,4 @@
-"""`soltrace tail`: look at logs while they are written, or afterwards."""
+"""`soltrace tail`: shows logs while they are written, or afterwards."""
 
 import argparse
 import gc
@@ -28,9 +28,9 @@ __all__ = ["DEFAULT_DIRECTORY", "DIRECTORY_VARIABLE", "add_arguments", "run"]
 _USAGE_ERROR: Final = 2
 _LONGEST_MESSAGE: Final = 2000
 _AFTER_UNTIL: Final = timedelta(seconds=2)
-"""Lines of that time may still be under way."""
+"""For so long lines of that time may still be under way."""
 GARBAGE: Final = 100_000
-"""Objects made between two looks for cycles. Records hold none, and looking through them takes a third of the time."""
+"""Objects that are made between two searches for cycles. Records have none, and a search takes a third of the time."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -112,7 +112,7 @@ def _live(
 
 
 def _follow(reader: "Reader", record_filter: "RecordFilter", outcome: "Outcome | None") -> int:
-    """Follow until what was waited for has come, and tell the exit status."""
+    """Follow until what was waited for has come, and return the exit status."""
     end = None if record_filter.until is None else record_filter.until + _AFTER_UNTIL
     reader.follow(threading.Event(), lambda: end is not None and datetime.now(UTC) >= end)
     return 0 if outcome is None else outcome.final()
@@ -152,7 +152,7 @@ def _animated() -> bool:
 
 
 def _flush_while_read() -> Callable[["Problems"], None]:
-    """Flush, and notice that the reading end of a pipe is gone even while there is nothing to write."""
+    """Return what flushes stdout, and notices that nobody reads a pipe any more even without writing."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
 

@@ -1,4 +1,4 @@
-"""What `soltrace tail` takes, and how its values are read. Imports what reads a value when there is one."""
+"""The arguments of `soltrace tail`, and how their values are read. What reads a value is imported when there is one."""
 
 import argparse
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def since_until(args: argparse.Namespace) -> tuple[datetime | None, datetime | N
 
 
 def _read(read: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Have argparse say what is wrong in the words of whoever reads."""
+    """Make an argparse type that complains in the words of the function that reads the value."""
 
     def checked(text: str) -> _T:
         try:

@@ -1,18 +1,18 @@
-"""The chosen lines as they stand in the log, for `jq` and other programs."""
+"""Passes lines on as they stand in the log, for `jq` and other programs."""
 
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from soltrace.reading.files.follow import LogEntry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.text import printable_json
 
 
 class JsonView:
-    """Pass lines through, byte for byte.
+    """Writes lines byte for byte as they are.
 
     Args:
-        out: Where they go.
-        terminal: Whether that is a terminal: then characters that it would obey are written as JSON's own escapes.
+        out: Where the lines go.
+        terminal: Whether that is a terminal. Then characters that it would obey are written as JSON's own escapes.
     """
 
     def __init__(self, out: BinaryIO, *, terminal: bool) -> None:

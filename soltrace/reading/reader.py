@@ -1,4 +1,4 @@
-"""Drive a view: poll what is followed, show what is chosen, until told to stop."""
+"""Drives a view: polls what is followed and shows what is asked for, until told to stop."""
 
 import sys
 import threading
@@ -10,7 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.reading.files.follow import Follower, LogEntry
+from soltrace.reading.files.follow import Follower
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.merge import ReorderBuffer
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from soltrace.reading.live.view import LiveView
 
 POLL_S: Final = 0.1
-"""Between two looks at the files: what is written is seen about as soon as a person could."""
+"""The time between two looks at the files: what is written is seen about as soon as a person could see it."""
 _LONGEST_MESSAGE: Final = 2000
 _BATCH: Final = 1000
-"""Records between two looks at the clock, lest a long log read from its beginning stands still."""
+"""Entries between two ticks of the view, lest it stands still while a long log is read from its beginning."""
 
 
 def _nothing(problems: Problems) -> None:
@@ -41,16 +42,16 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Display:
-    """Where chosen lines go."""
+    """Where entries are shown."""
 
     feed: Callable[[Sequence[LogEntry]], object]
-    """Takes lines, in time order."""
+    """Takes entries, in the order of time."""
     tick: Callable[[Problems], object] = _nothing
-    """Is called after every batch, and after every look at the files that brought nothing."""
+    """Is called after every batch, and after every look at the files that has found nothing."""
     wait: Callable[[float], object] | None = None
-    """Waits for so many seconds, or until somebody presses a key; None where nobody can."""
+    """Waits for so many seconds, or until a key is pressed; None where there are no keys."""
     left: Callable[[], bool] = _never
-    """Tells whether nobody looks any more: then nothing more is read."""
+    """Returns whether nobody is looking any more, so that nothing more is read."""
 
     @classmethod
     def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Display":
@@ -73,15 +74,20 @@ class Display:
 
 
 class Reader:
-    """Read lines, count what is none of ours, choose from the rest, and show it.
+    """Reads entries, counts those that nobody can understand, and shows those of the others that are asked for.
+
+    ```python
+    reader = Reader(Follower([Path("runs")], print), Display.plain(PlainView(print)))
+    reader.once()
+    ```
 
     Args:
         follower: What is read.
-        show: Where it goes.
-        record_filter: What is chosen.
-        unknown: Whether events that this version does not know are shown like the others: where lines are passed on.
-        last: Of what is there already, so many of the chosen lines are shown; None for all.
-        outcome: Is told of all passes that are chosen, and says when they are over.
+        show: Where it is shown.
+        record_filter: What is asked for; None for everything.
+        unknown: Whether events that this version does not know are shown too, where lines are passed on as they are.
+        last: How many of the entries that are there already are shown, the latest of them; None for all.
+        outcome: Is told of all passes that are asked for, and knows when they are over.
     """
 
     def __init__(
@@ -105,7 +111,7 @@ class Reader:
         self._buffer = ReorderBuffer()
 
     def once(self) -> None:
-        """Show what is there by now, and last lines without a newline too: nobody waits for it."""
+        """Show what is there by now, including last lines without a newline: nobody waits for these to be completed."""
         if self._last is not None:
             self._take(self._ending(chain(self._follower.poll(every=True), self._follower.rest())))
             return
@@ -113,11 +119,11 @@ class Reader:
         self._take(self._chosen(self._follower.rest()))
 
     def follow(self, stop: threading.Event, over: Callable[[], bool] = _never) -> None:
-        """Show what comes, until stopped; what was written before that is still shown.
+        """Show what comes, until stopped. What was written before that is still shown.
 
         Args:
-            stop: Stops it.
-            over: Stops it too: is asked before each look at the files, of which one more follows.
+            stop: Stops it when set.
+            over: Stops it too. It is called before each look at the files, and one more look follows.
         """
         wait = self._show.wait or stop.wait
         if self._last is not None:
@@ -142,7 +148,7 @@ class Reader:
         self._show.tick(self.problems)
 
     def _merge(self, entries: Iterator[LogEntry]) -> None:
-        """Show lines that have waited for those of other files; where there is one file, at once."""
+        """Show entries that have waited for those of other files; where there is only one file, at once."""
         hold = len(self._follower) > 1
         while True:
             batch = list(islice(entries, _BATCH))
@@ -156,7 +162,7 @@ class Reader:
         yield from deque(self._chosen(entries), self._last)
 
     def _chosen(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
-        """Leave out what was not asked for, and count what nobody can read."""
+        """Leave out what is not asked for, and count what cannot be understood."""
         everything, chooses = self._filter.everything, self._filter.chooses
         about, outcome = self._about, self._outcome
         for entry in entries:
@@ -180,14 +186,23 @@ def _say(message: str) -> None:
 def watch(
     paths: Sequence[Path], console: "Console", stop: threading.Event, *, plain: bool = False, utc: bool = False
 ) -> Problems:
-    """Show what is written to logs, as `soltrace tail` does, until stopped. Blocks: for use on a thread of its own.
+    """Show what is written to logs, as `soltrace tail` does, until stopped. It blocks, and wants a thread of its own.
+
+    ```python
+    stop = threading.Event()
+    thread = threading.Thread(target=watch, args=([Path("soltrace-runs")], Console(), stop))
+    thread.start()
+    ...
+    stop.set()
+    thread.join()
+    ```
 
     Args:
-        paths: Log files and directories of them; they need not exist yet.
+        paths: Log files, and directories of them. They need not exist yet.
         console: Where to draw: a live view if it is a terminal, else plain lines.
-        stop: Ends it. What was written before it was set is shown first.
-        plain: Write plain lines on a terminal too.
-        utc: Show UTC instead of this machine's local time.
+        stop: Ends it when set. What was written before that is shown first.
+        plain: Whether to write plain lines on a terminal too.
+        utc: Whether to show UTC instead of this machine's local time.
 
     Returns:
         What could not be read.

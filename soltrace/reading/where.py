@@ -1,8 +1,8 @@
-"""Conditions on a line: `phase == "backward" and steps.rejected > 10`. Python's grammar, a small part of it, no eval.
+"""Conditions on a line: `phase == "backward" and steps.rejected > 10`. A part of Python's grammar, without `eval`.
 
 Fields are those of the line, dotted into what is nested: `steps.rejected`, `attributes.seed`, `attributes["lr.max"]`.
-What is not there, or of another type than what it is compared with, is not known; what is not known matches nothing,
-not even after `not`: the logic of SQL's null.
+What is not there, or is of another type than what it is compared with, is unknown; and what is unknown matches nothing,
+not even after `not`. This is the logic of SQL's null.
 """
 
 import ast
@@ -31,23 +31,29 @@ EXAMPLE: Final = 'phase == "backward" and steps.rejected > 10'
 
 
 class BadExpressionError(ValueError):
-    """It says what is wrong with an expression, and where."""
+    """An expression is not a condition. The message says what is wrong with it, and where."""
 
 
 class Where:
-    """A condition on lines.
+    """A condition on lines of a log.
+
+    ```python
+    slow = Where('phase == "backward" and attributes.lr < 0.01')
+    slow(b'{"phase":"backward","attributes":{"lr":0.001}}')  # True
+    slow(b'{"phase":"backward","attributes":{"lr":"0.001"}}')  # False: a text is not a number
+    ```
 
     Args:
         text: The expression: fields, literals and lists of them, `== != < <= > >= in not in`, `and or not`, brackets.
 
     Raises:
-        BadExpressionError: It is not such an expression.
+        BadExpressionError: The text is not such an expression.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.fields: tuple[str, ...] = ()
-        """The first names of the fields that it asks for."""
+        """The first names of the fields that the condition is about."""
         if len(text) > _LONGEST:
             raise BadExpressionError(f"longer than {_LONGEST} characters")
         try:
@@ -66,12 +72,12 @@ class Where:
             raise BadExpressionError(str(error) or "nested too deeply") from None
 
     def unknown(self) -> tuple[str, ...]:
-        """Name the fields that no record has: lines of other programs may, but most likely they are misspelt."""
+        """Return the fields that no record has: other programs may write them, but most likely they are misspelt."""
         known = {"event", *(name for kind in AnyRecord.__args__ for name in kind.__struct_fields__)}
         return tuple(name for name in self.fields if name not in known)
 
     def __call__(self, line: bytes) -> bool:
-        """Tell whether a line of the log fulfils it. A line that is no JSON does not."""
+        """Return whether a line of a log fulfils the condition. A line that is not JSON does not."""
         try:
             return self._test(_decode(line)) is True
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -146,7 +152,7 @@ def _comparison(operator: ast.cmpop, one: _Term, other: _Term) -> _Test:
 
 
 def _alike(a: _Value, b: _Value, *, ordered: bool = False) -> bool:
-    """Tell whether two values can be compared: two numbers, two texts; for sameness two of anything else too."""
+    """Return whether two values can be compared: two numbers or two texts, and for equality two of any other kind."""
     if a is _MISSING or b is _MISSING:
         return False
     kind = _kind(a)
@@ -154,7 +160,7 @@ def _alike(a: _Value, b: _Value, *, ordered: bool = False) -> bool:
 
 
 def _told_apart(value: _Value) -> _Value:
-    """Write a value so that flags equal no numbers, within lists and objects either."""
+    """Rewrite a value so that flags equal no numbers, not within lists and objects either."""
     if isinstance(value, list):
         return [_told_apart(item) for item in cast("list[Any]", value)]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The pictures of the page: specifications in Vega-Lite's language, each with its data.
+"""The charts of the page, as Vega-Lite specifications, each with its data.
 
-Colours are the page's own (CSS variables), so that light, dark and print need no other picture. `experiment` and `by`
-are what the reader has chosen; empty is everything.
+Colours are the page's own (CSS variables), so that light, dark and print need no other chart. `experiment` and `by` are
+what the reader has chosen; empty stands for everything.
 """
 
 from typing import Any, Final, TypeAlias
@@ -16,7 +16,7 @@ Spec: TypeAlias = dict[str, Any]
 
 VEGA_LITE_SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS: Final = ("forward", "backward", "compile", "accepted", "rejected", "recomputed")
-"""What a colour of its own belongs to."""
+"""What has a colour of its own."""
 _AXIS: Final = {
     "labelColor": "var(--ink)",
     "titleColor": "var(--ink)",
@@ -28,7 +28,7 @@ _AXIS: Final = {
 }
 _CONFIG: Final = {
     "font": "system-ui, sans-serif",
-    "aria": False,  # the picture as a whole has a description, and a table stands behind it
+    "aria": False,  # the chart as a whole has a description, and a table stands behind it
     "axis": _AXIS | {"labelLimit": 220, "labelSeparation": 6},
     "legend": {
         "labelColor": "var(--ink)",
@@ -42,11 +42,11 @@ _CONFIG: Final = {
     "line": {"tooltip": {"content": "data"}},
 }
 _ROW: Final = 22
-"""Height of a bar, in pixels."""
+"""The height of a bar in pixels."""
 
 
 def charts(report: LogReport) -> dict[str, Spec]:
-    """Make the specifications, by the names that the sections' figures have."""
+    """Return the specifications by the names that the figures of the sections refer to."""
     return {
         "timeline": _timeline(report),
         "times": _times(report),
@@ -60,7 +60,7 @@ def charts(report: LogReport) -> dict[str, Spec]:
 
 
 def _chart(rows: list[Spec], height: int | Spec, mark: Spec, encoding: Spec, chosen: str = "") -> Spec:
-    """Put a picture together; `chosen` names the parameter that filters its rows by a field of that name."""
+    """Put a chart together. `chosen` names the parameter that filters its rows by the field of the same name."""
     spec: Spec = {
         "$schema": VEGA_LITE_SCHEMA,
         "width": "container",

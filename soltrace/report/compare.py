@@ -1,4 +1,4 @@
-"""Passes side by side: by whatever tells them apart, with the difference in words."""
+"""Compares passes by whatever tells them apart, and puts the differences into words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 INTRINSIC: Final = ("experiment", "solver", "adjoint", "controller", "rtol", "atol", "run_id")
-"""What passes differ in beside their attributes."""
+"""What passes may differ in beside their attributes."""
 MOST_GROUPS: Final = 20
 MOST_VALUES: Final = 200
-"""What has more of them tells nothing when compared by: the number of an iteration, a time."""
+"""What has more values, such as the number of an iteration or a time, tells nothing when it is compared by."""
 MOST_NAMES: Final = 30
 NOTABLE: Final = 1.1
-"""A ratio below is not worth a sentence."""
+"""A smaller ratio is not worth a sentence."""
 NOTABLE_SHARE: Final = 0.02
-"""Nor is a share that differs by less."""
+"""Nor is a smaller difference of shares."""
 _GroupValue: TypeAlias = Callable[[Group], float | None]
 
 
 def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dict[str, int]]:
-    """Compare by all that differs.
+    """Compare passes by everything in which they differ.
 
     Returns:
-        The comparisons, attributes first, and first what has fewest values; and those attributes that have too many
-        values, with about how many.
+        The comparisons, those by attributes first, and of these first what has the fewest values; and the attributes
+        that have too many values, with about how many.
     """
     names = [row["name"] for row in ask(connection, "names", limit=MOST_NAMES)]
     ways = {name: f"json_extract_string(attributes, {quoted(_pointer(name))})" for name in names}
@@ -53,14 +53,14 @@ def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dic
 
 
 def _order(row: QueryRow) -> tuple[bool, bool, float, list[tuple[str, int, str]]]:
-    """Numbers by their size, then words; what has none comes last."""
+    """Sort numbers by their size, then words, and last what has no value."""
     value = row["value"]
     number = None if value is None else parse_number(value)
     return value is None, number is None, number or 0.0, natural_key(value or "")
 
 
 def _pointer(name: str) -> str:
-    """Point at a key of a JSON object, whatever signs there are in it (RFC 6901)."""
+    """Write a JSON pointer to a key, whatever characters it has (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
@@ -91,7 +91,7 @@ _SHARES: Final = (
 
 
 def differences(by: str, groups: list[Group]) -> list[str]:
-    """Say in which measures the groups differ, the largest ratio first; then in which shares."""
+    """Say in which measures groups differ, the largest ratio first, and then in which shares."""
     ratios: list[tuple[float, str]] = []
     shares: list[str] = []
     for measure in (*_RATIOS, *_SHARES):
@@ -125,5 +125,5 @@ def _extremes(groups: list[Group], measure: _GroupValue) -> tuple[tuple[Group, f
 
 
 def group_name(group: Group) -> str:
-    """Write what a group has in common."""
+    """Write the value that the passes of a group have in common."""
     return "none" if group.value is None else clean(group.value)

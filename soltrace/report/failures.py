@@ -1,4 +1,4 @@
-"""What failed, in the order in which it did, each with what failed before it and made it fail."""
+"""Finds what failed, in the order in which it did, and for each failure what failed before it and caused it."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def find_failures(connection: "DuckDBPyConnection", limit: int) -> Top[Failure]:
-    """Ask for the passes and experiments that failed first."""
+    """Return the passes and experiments that failed first, at most `limit` of them."""
     passes = ask(connection, "failed_passes", limit=limit)
     experiments = ask(connection, "failed_experiments", limit=limit)
     rows = [_pass(row) for row in passes] + [_experiment(row) for row in experiments]

@@ -1,4 +1,4 @@
-"""From log files to a `LogReport`: load them, make the tables that the questions share, and ask."""
+"""Makes a `LogReport` of log files: loads them, makes the tables that the questions share, and asks."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MOST_ROWS: Final = 40
-"""Of each table. The rest is counted."""
+"""How many rows each table has. The others are counted."""
 CURVES: Final = 6
-"""Passes of each phase that are drawn one by one."""
+"""How many passes of each phase are drawn one by one."""
 SLIVERS: Final = 400
-"""Pieces of time that a picture shows: about its columns."""
+"""Into how many pieces of time the timeline is cut: about as many as it has columns of pixels."""
 MOST_BARS: Final = 3000
-"""Of the timeline, over all runs: the page stays small."""
+"""How many bars the timeline has at most, over all runs, so that the page stays small."""
 POINTS: Final = 80
-"""Of each curve."""
+"""How many points each curve has at most."""
 
 
 class NothingToReportError(Exception):
@@ -34,15 +34,20 @@ class NothingToReportError(Exception):
 
 
 def gather(files: Sequence[Path]) -> f.LogReport:
-    """Read logs and say what is in them.
+    """Read logs, and report what they say as a whole.
+
+    ```python
+    report = gather([Path("run.jsonl")])
+    [failure.result for failure in report.failures.rows]  # ['max_steps_reached']
+    ```
 
     Args:
         files: JSON logs, in any order.
 
     Raises:
-        NothingToReportError: not one of their lines is a record.
-        OSError: a file can't be read.
-        duckdb.Error: no room, no memory, or a file that can't be read.
+        NothingToReportError: Not one of their lines is a record.
+        OSError: A file cannot be read.
+        duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     with database() as connection:
         _, left_out = read(connection, files, read_sql("load", valid_record=validity()))

@@ -1,4 +1,4 @@
-"""The records' fields as columns of SQL, and what makes a line a record: both follow from the record types."""
+"""The columns of SQL that hold the fields of records, and what makes a line a record. Both follow from the types."""
 
 import types
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from msgspec.structs import FieldInfo, fields
 from soltrace.wire.records import SCHEMA, AnyRecord, Number, Record
 
 KINDS: Final[Mapping[str, type[Record]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRecord)}
-"""The record types by their wire names, in the order in which they are declared."""
+"""The record types by their wire names, in the order of their declaration."""
 _PLAIN: Final[Mapping[Any, str]] = {
     datetime: "TIMESTAMPTZ",
     str: "VARCHAR",
@@ -24,7 +24,7 @@ _PLAIN: Final[Mapping[Any, str]] = {
 
 
 def sql_columns() -> dict[str, str]:
-    """Give the type of each column: the fields of all records, those first that every line has."""
+    """Return the SQL type of each column. There is one for each field of any record; those of every line come first."""
     found = {"timestamp": "TIMESTAMPTZ", "level": "VARCHAR", "event": "VARCHAR"}
     for kind in KINDS.values():
         for field in fields(kind):
@@ -33,9 +33,9 @@ def sql_columns() -> dict[str, str]:
 
 
 def validity() -> str:
-    """Write the condition under which a line is one of our records: all that its kind requires is there.
+    """Write the SQL condition under which a line is a record: all that its kind requires is there.
 
-    What is of another type than the column's is NULL there, so it is not there.
+    What is of another type than the column's is NULL there, and so it counts as missing.
     """
     cases = " ".join(f"WHEN {quoted(event)} THEN {_complete(kind)}" for event, kind in KINDS.items())
     return f"coalesce(CASE event {cases} END, false)"
@@ -62,7 +62,7 @@ def _tests(field: FieldInfo) -> Iterator[str]:
 
 
 def _sql(kind: Any) -> str:
-    """The type of the column that holds values of a Python type."""
+    """Return the type of a column that holds values of a Python type."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     origin, arguments = get_origin(kind), get_args(kind)
@@ -82,5 +82,5 @@ def _sql(kind: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a string as SQL does."""
+    """Quote a string as SQL does."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
 import io
 from pathlib import Path
 
-from soltrace.reading.files.follow import LogEntry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.json_lines import JsonView
 from soltrace.reading.parse import parse
 

@@ -37,8 +37,8 @@ def line(clock, tmp_path):
     beginning = clock.now()
 
     def make(at: float | None) -> LogEntry:
-        moment = BEFORE_ALL if at is None else beginning + timedelta(seconds=at)
-        return LogEntry(Rejected(str(at)), b"", tmp_path, 1, moment)
+        time = BEFORE_ALL if at is None else beginning + timedelta(seconds=at)
+        return LogEntry(Rejected(str(at)), b"", tmp_path, 1, time)
 
     return make
 

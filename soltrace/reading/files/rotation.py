@@ -1,4 +1,4 @@
-"""Where did a log go? Found by its contents after a rotation: renamed, copied and truncated, or compressed."""
+"""Finds by its contents where a log went in a rotation: renamed, copied and truncated, or compressed."""
 
 import os
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ def moved(lines: LineReader) -> LineReader | None:
     """Find what a file held before it was renamed, truncated or removed.
 
     Returns:
-        The same contents under their present name, to be read on where reading has stopped; None if they are nowhere
-        in the file's directory.
+        A reader of the same contents under their present name, which goes on where reading has stopped; None if they
+        are nowhere in the file's directory.
     """
     if not lines.head:
         return None
@@ -30,12 +30,12 @@ def moved(lines: LineReader) -> LineReader | None:
 
 
 def telling(head: bytes) -> bool:
-    """Tell whether a file's first bytes tell it from all others: shorter logs may be alike for lack of more to say."""
+    """Return whether the first bytes of a file tell it from all others: shorter logs may be alike by chance."""
     return len(head) >= HEAD
 
 
 def _candidates(lines: LineReader) -> Iterator[tuple[Path, bool]]:
-    """List the files that may have the contents: the same file by another name first, then the newest copies.
+    """List the files that may have the contents: first the same file by another name, then copies, the newest first.
 
     Yields:
         A path, and whether it is the same file.

@@ -1,4 +1,4 @@
-"""A report in words: what every form of it but JSON shows, in this order."""
+"""Puts a report into words. This is what every format but JSON shows, section by section."""
 
 from soltrace.report.facts import LogReport
 from soltrace.report.sections.cost import cost_section
@@ -12,7 +12,7 @@ __all__ = ["sections"]
 
 
 def sections(report: LogReport) -> list[Section]:
-    """Put a report into words."""
+    """Return the sections of a report in their order."""
     return [
         ran_section(report),
         failures_section(report),

@@ -1,4 +1,4 @@
-"""What it cost: forward against backward against recomputing, and compiling."""
+"""What passes cost: forward against backward against recomputed steps, and compiling."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from soltrace.report.sections.model import Figure, Row, Section, Table
 
 
 def cost_section(report: LogReport) -> Section:
-    """Times and steps by phase, and what was compiled."""
+    """Write about times and steps by phase, and what was compiled."""
     times = Figure(
         "times",
         "Time by stage",

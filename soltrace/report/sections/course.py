@@ -1,4 +1,4 @@
-"""How it went: who was busy when, how far passes were, how large their steps, and which lanes took longest."""
+"""How passes went: which runs were busy when, how far passes were, how large their steps, which lanes took longest."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from soltrace.report.sections.words import utc_text
 
 
 def when_section(report: LogReport) -> Section:
-    """The timeline of passes, process by process."""
+    """Write about the timeline of passes, run by run."""
     columns = ("run", "what", "from", "to", "how many", "failed", "not ended")
     bars = report.timeline.bars
     rows = [
@@ -42,7 +42,7 @@ def when_section(report: LogReport) -> Section:
 
 
 def course_section(report: LogReport) -> Section:
-    """Progress and step size of the longest passes."""
+    """Write about the progress and the step sizes of the longest passes."""
     sentences = [f"The longest passes of each phase: {len(report.curves)} of {sum(p.passes for p in report.phases):,}."]
     if not report.curves:
         sentences = ["No pass was recorded."]
@@ -127,7 +127,7 @@ def _rejected(curves: list[Curve]) -> Table:
 
 
 def lanes_section(report: LogReport) -> Section:
-    """The slowest lanes of batches."""
+    """Write about the slowest lanes of batches."""
     top = report.lanes
     columns = (
         "lane",

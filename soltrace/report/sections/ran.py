@@ -13,7 +13,7 @@ _ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended"}
 
 
 def ran_section(report: LogReport) -> Section:
-    """The first section: in a few sentences what there is to know, and the experiments and runs."""
+    """Write the first section: in a few sentences what there is to know, and the experiments and runs."""
     return Section("ran", "What ran", list(_sentences(report)), [_experiments(report), _runs(report)])
 
 

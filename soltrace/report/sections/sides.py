@@ -18,7 +18,7 @@ _COLUMNS = (
 
 
 def sides_section(report: LogReport) -> Section:
-    """A choice for each attribute."""
+    """Write about passes side by side, with a choice for each attribute."""
     sentences: list[str] = []
     if not report.comparisons:
         sentences.append("All passes have the same attributes: there is nothing to compare by.")

@@ -11,7 +11,7 @@ _LONGEST = 200
 
 
 def failures_section(report: LogReport) -> Section:
-    """Failed passes and experiments, and those that did not end."""
+    """Write about passes and experiments that failed, and passes that did not end."""
     if not report.failures.total and not report.open.total:
         return Section("failures", "Failures", ["Nothing failed, and every pass ended."])
     sentences = [f"{plural(report.failures.total, 'failure')} of passes and experiments, the earliest first."]
@@ -108,7 +108,7 @@ def _open(report: LogReport) -> Table:
 
 
 def telemetry_section(report: LogReport) -> Section:
-    """What the log itself is: how much, what of it could not be read, what was lost before it was written."""
+    """Write about the log itself: how large it is, what could not be read, and what was lost before it was written."""
     return Section(
         "telemetry", "Telemetry itself", list(_volume(report)), [t for t in _telemetry_tables(report) if t.rows]
     )

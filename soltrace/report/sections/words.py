@@ -13,7 +13,7 @@ def utc_text(at: datetime) -> str:
 
 
 def solver_time(t: Number | None) -> str:
-    """Write the solver's time as `t=3.5`; nothing if it is not known."""
+    """Write a solver time as `t=3.5`; nothing if it is not known."""
     return "" if t is None else f"t={number(t)}"
 
 

@@ -59,7 +59,7 @@ def parse(line: bytes) -> Parsed:
     """Parse a line of a log.
 
     ```python
-    parse(b'{"event":"pass.paused","schema":2}')  # Unknown(event='pass.paused', schema=2, ...)
+    parse(b'{"event":"pass.paused","schema":2}').reason  # 'of the unknown schema 2'
     parse(b"{torn")  # Rejected(reason='not JSON')
     ```
 

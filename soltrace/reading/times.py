@@ -29,8 +29,8 @@ def parse_time(text: str, now: datetime, zone: tzinfo | None = None) -> datetime
 
     ```python
     now = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
-    parse_time("9:05:03", now, UTC)  # 2026-11-25 09:05:03+00:00
-    parse_time("10m", now, UTC)  # 2026-11-25 14:20:00+00:00
+    str(parse_time("9:05:03", now, UTC))  # '2026-11-25 09:05:03+00:00'
+    str(parse_time("10m", now, UTC))  # '2026-11-25 14:20:00+00:00'
     ```
 
     Args:

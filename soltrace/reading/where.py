@@ -35,12 +35,12 @@ class BadExpressionError(ValueError):
 
 
 class Where:
-    """A condition on lines of a log.
+    """A condition on lines of a log. A text is no number to it, whatever it spells.
 
     ```python
     slow = Where('phase == "backward" and attributes.lr < 0.01')
     slow(b'{"phase":"backward","attributes":{"lr":0.001}}')  # True
-    slow(b'{"phase":"backward","attributes":{"lr":"0.001"}}')  # False: a text is not a number
+    slow(b'{"phase":"backward","attributes":{"lr":"0.001"}}')  # False
     ```
 
     Args:

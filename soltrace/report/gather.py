@@ -38,7 +38,7 @@ def gather(files: Sequence[Path]) -> f.LogReport:
 
     ```python
     report = gather([Path("run.jsonl")])
-    [failure.result for failure in report.failures.rows]  # ['max_steps_reached']
+    print([failure.result for failure in report.failures.rows])
     ```
 
     Args:

@@ -108,8 +108,7 @@ def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
     """Parse attributes as they are written in `SOLTRACE_ATTRIBUTES` and after `soltrace run --attributes`.
 
     ```python
-    parse_attributes("seed=3,lr=1e-3,resumed=true,job=007")
-    # ({"seed": 3, "lr": 0.001, "resumed": True, "job": "007"}, [])
+    parse_attributes("seed=3,lr=1e-3,job=007,now")  # ({'seed': 3, 'lr': 0.001, 'job': '007'}, ['now'])
     ```
 
     Args:

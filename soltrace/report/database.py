@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from soltrace.reading.files.lines import MAX_LINE_BYTES
 from soltrace.report.sieve import sieve
-from soltrace.report.sql_columns import quoted, sql_columns
+from soltrace.report.sql_columns import json_columns, quoted, sql_columns, typed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,11 +91,12 @@ def _passes(connection: "DuckDBPyConnection", file: Path) -> bool:
 
 def _see(connection: "DuckDBPyConnection", files: Iterable[Path]) -> None:
     paths = ", ".join(quoted(_literal(file)) for file in files)
-    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in sql_columns().items())
+    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in json_columns().items())
+    values = ", ".join(f'{typed(name, kind)} AS "{name}"' for name, kind in sql_columns().items())
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM read_json([{paths}], columns = {{{types}}}, "  # noqa: S608
-        f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {MAX_LINE_BYTES}, "
-        "hive_partitioning = false)"
+        f"CREATE OR REPLACE TEMP VIEW lines AS SELECT {values} "  # noqa: S608
+        f"FROM read_json([{paths}], columns = {{{types}}}, format = 'newline_delimited', ignore_errors = true, "
+        f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false)"
     )
 
 

@@ -1,5 +1,6 @@
 """The columns of SQL that hold the fields of records, and what makes a line a record. Both follow from the types."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -19,8 +20,20 @@ _PLAIN: Final[Mapping[Any, str]] = {
     bool: "BOOLEAN",
     int: "BIGINT",
     float: "DOUBLE",
-    Number: "DOUBLE",  # DuckDB reads "NaN", "Infinity" and "-Infinity" as floats
+    Number: "DOUBLE",
 }
+_TYPED: Final[Mapping[str, str]] = {
+    "BIGINT": "CASE WHEN regexp_full_match({0}, '-?[0-9]+') THEN TRY_CAST({0}::VARCHAR AS BIGINT) END",
+    "DOUBLE": """CASE WHEN {0} IN ('"NaN"', '"Infinity"', '"-Infinity"') THEN trim({0}, '"')::DOUBLE """
+    "ELSE TRY_CAST({0}::VARCHAR AS DOUBLE) END",
+    "BOOLEAN": "CASE {0} WHEN 'true' THEN true WHEN 'false' THEN false END",
+    # RFC 3339, which always names a zone.
+    "TIMESTAMPTZ": r"CASE WHEN regexp_full_match({0}, '[\d-]{{10}}[Tt ][\d:.]{{8,}}([Zz]|[+-]\d\d:\d\d)') "
+    "THEN TRY_CAST({0} AS TIMESTAMPTZ) END",
+}
+"""What turns `{0}` as it is spelled in JSON into a value."""
+_NUMERIC: Final = re.compile("BIGINT|DOUBLE|BOOLEAN")
+_INNER: Final = re.compile(r"STRUCT\((.*)\)")
 
 
 def sql_columns() -> dict[str, str]:
@@ -30,6 +43,30 @@ def sql_columns() -> dict[str, str]:
         for field in fields(kind):
             found.setdefault(field.name, _sql(field.type))
     return found
+
+
+def json_columns() -> dict[str, str]:
+    """Return the types by which DuckDB is to read the columns: numbers as they are spelled, for `typed` to judge."""
+    return {name: _read_as(kind) for name, kind in sql_columns().items()}
+
+
+def typed(name: str, kind: str) -> str:
+    """Write the SQL expression that turns what `json_columns` has read into a value, or into NULL.
+
+    DuckDB itself would read numbers out of texts (`"007"` as 7, `"1_000"` as 1000), round 3.7 to an integer, and take
+    `"epoch"` and a date for times. `soltrace tail` does not.
+    """
+    if kind.endswith("[]"):
+        return f"list_transform({name}, lambda item: {typed('item', kind.removesuffix('[]'))})"
+    if inner := _INNER.fullmatch(kind):
+        parts = (part.split(" ") for part in inner[1].split(", "))
+        packed = ", ".join(f"{part} := {typed(f'{name}.{part}', of)}" for part, of in parts)
+        return f"CASE WHEN {name} IS NOT NULL THEN struct_pack({packed}) END"
+    return _TYPED.get(kind, "{0}").format(name)
+
+
+def _read_as(kind: str) -> str:
+    return _NUMERIC.sub("JSON", kind).replace("TIMESTAMPTZ", "VARCHAR")
 
 
 def validity() -> str:
@@ -57,6 +94,8 @@ def _tests(field: FieldInfo) -> Iterator[str]:
         yield f"starts_with({name}, '{{')"  # an object: all that the column holds is valid JSON
     elif field.type is float:
         yield f"isfinite({name})"
+    elif get_origin(field.type) is list:
+        yield f"len(list_filter({name}, lambda item: item IS NULL)) = 0"
     else:
         yield f"{name} IS NOT NULL"
 

@@ -29,6 +29,9 @@ examples:
   soltrace run --experiment fit --attributes seed=3,lr=1e-3 -m mypackage.fit --epochs 10
   soltrace run --otlp http://collector:4318 fit.py
 
+A value of --attributes is a number where it is spelled as one (3, -2.5, 1e-3), true or false, or else a text: 007,
+3.10, 1_000 and 12e5678 stay what they are.
+
 Processes that it starts anew (multiprocessing's spawn, subprocess) are not traced; those that it forks are.
 A program that sets OpenTelemetry up itself keeps its own providers."""
 

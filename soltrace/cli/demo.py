@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from soltrace.cli.checks import OTLP_ENDPOINT, count, deaf, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.tail import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
+from soltrace.cli.log_files import default_directory
 
 if TYPE_CHECKING:
     from soltrace.demo.fit import Fit, Setting
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what `soltrace demo` does."""
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         return _complain(f"needs {', '.join(missing)}, not installed here: pip install 'soltrace[demo]'")
-    directory = args.directory or Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    directory = args.directory or default_directory()
     if problem := unfit_directory(directory):
         return _complain(f"{problem}; choose another with --directory")
     if args.otlp is not None and (problem := _unfit_collector(args.otlp)):

@@ -1,4 +1,4 @@
-"""What the commands that read whole logs have in common: which files they read, and what they say where there are none.
+"""Which logs a command reads, and what it says where there are none.
 
 A check returns what is wrong, to be said after the command's name, or None.
 """
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
-
+DEFAULT_DIRECTORY: Final = "soltrace-runs"
+DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 EXTRA: Final = "report"
-"""The extra that these commands need."""
+"""The extra that the commands need which read whole logs."""
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -27,34 +27,48 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def default_directory() -> Path:
+    """Return the directory that logs are in where nothing else is said."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+
+
 def files(paths: Sequence[Path]) -> list[Path]:
     """List the log files that are meant, each of them once, however many paths lead to it."""
     from soltrace.reading.files.places import logs
 
-    return list({os.path.realpath(file): file for path in _chosen(paths) for file in logs(path)}.values())
+    found = (file for path in paths or [default_directory()] for file in logs(path))
+    return list({os.path.realpath(file): file for file in found}.values())
 
 
 def unfit(paths: Sequence[Path]) -> str | None:
-    """Check that there is something to read."""
-    from soltrace.reading.files.places import PATTERN, is_pattern, logs
-
-    hint = "give a file or a directory that soltrace has written"
-    for path in _chosen(paths):
-        if is_pattern(path):
-            if not logs(path):
-                return f"nothing matches {path}: {hint}"
-        elif not path.exists():
-            return f"{path} does not exist: {hint}"
-        elif not (path.is_dir() or path.is_file()):
-            return f"{path} is neither a file nor a directory"
-        elif not logs(path):
-            return f"there is no {PATTERN} in {path}: {hint}"
+    """Check that there is something to read, and that it can be read."""
+    if problem := absent(paths or [default_directory()]):
+        return problem
     unreadable = next((file for file in files(paths) if not os.access(file, os.R_OK)), None)
     return None if unreadable is None else f"cannot read {unreadable}"
 
 
-def _chosen(paths: Sequence[Path]) -> Sequence[Path]:
-    return paths or [Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)]
+def absent(paths: Sequence[Path], *, follow: bool = False) -> str | None:
+    """Check that there are logs.
+
+    Args:
+        paths: Files, directories and patterns.
+        follow: Whether they are waited for, so that they need not be there yet.
+    """
+    from soltrace.reading.files.places import PATTERN, is_pattern, logs
+
+    hint = "give a file or a directory that soltrace has written"
+    for path in paths:
+        pattern = is_pattern(path)
+        if path.exists() and not (path.is_dir() or path.is_file()):
+            return f"{path} is neither a file nor a directory"
+        if follow:
+            continue
+        if not pattern and not path.exists():
+            return f"{path} does not exist: {hint}"
+        if not logs(path):
+            return f"nothing matches {path}: {hint}" if pattern else f"there is no {PATTERN} in {path}: {hint}"
+    return None
 
 
 def missing_modules(modules: Iterable[str]) -> str | None:

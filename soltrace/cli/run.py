@@ -10,7 +10,7 @@ from typing import Final
 
 from soltrace.cli import program
 from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.tail import DIRECTORY_VARIABLE
+from soltrace.cli.log_files import DIRECTORY_VARIABLE
 
 _USAGE_ERROR: Final = 2
 _NO_MODULE: Final = 1

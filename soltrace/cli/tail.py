@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, add_arguments, since_until
+from soltrace.cli.log_files import absent, default_directory
+from soltrace.cli.tail_arguments import add_arguments, since_until
 
 if TYPE_CHECKING:
     import io
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from soltrace.reading.reader import Display, Reader
     from soltrace.reading.select import RecordFilter
 
-__all__ = ["DEFAULT_DIRECTORY", "DIRECTORY_VARIABLE", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
 _USAGE_ERROR: Final = 2
 _LONGEST_MESSAGE: Final = 2000
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.reading.prefilter import prefilter
     from soltrace.reading.select import RecordFilter
 
-    paths: list[Path] = args.paths or [Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)]
+    paths: list[Path] = args.paths or [default_directory()]
     if complaint := _complaint(paths, follow=not args.no_follow):
         return _say(complaint) or _USAGE_ERROR
     if args.where is not None and (names := args.where.unknown()):
@@ -129,22 +130,9 @@ def _summarised(problems: "Problems") -> Generator[None]:
 
 def _complaint(paths: Sequence[Path], *, follow: bool) -> str | None:
     from soltrace.reading.files.compressed import missing_decompressor
-    from soltrace.reading.files.places import PATTERN, is_pattern, logs
 
-    for path in paths:
-        if is_pattern(path):
-            if not follow and not logs(path):
-                return f"nothing matches {path}: give a file or a directory that soltrace has written"
-        elif not path.exists():
-            if not follow:
-                return f"{path} does not exist: give a file or a directory that soltrace has written"
-        elif not (path.is_dir() or path.is_file()):
-            return f"{path} is neither a file nor a directory"
-        elif path.is_file() and (lack := missing_decompressor(path)):
-            return f"cannot read {path}: {lack}"
-        elif not follow and not logs(path):
-            return f"there is no {PATTERN} in {path}: give a file or a directory that soltrace has written"
-    return None
+    lacks = ((path, missing_decompressor(path)) for path in paths if path.is_file())
+    return absent(paths, follow=follow) or next((f"cannot read {path}: {lack}" for path, lack in lacks if lack), None)
 
 
 def _animated() -> bool:

@@ -3,17 +3,15 @@
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from soltrace.cli.checks import count
+from soltrace.cli.log_files import add_paths
 
 if TYPE_CHECKING:
     from soltrace.reading.where import Where
 
 _T = TypeVar("_T")
-DEFAULT_DIRECTORY: Final = "soltrace-runs"
-DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 
 _DESCRIPTION: Final = """\
 Follow soltrace's logs. On a terminal: a live view with a row per open pass; what has ended scrolls above, and
@@ -48,13 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace tail` takes."""
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="PATH",
-        help=f"log files, directories of them, or patterns (default: ${DIRECTORY_VARIABLE}, or {DEFAULT_DIRECTORY}/)",
-    )
+    add_paths(parser)
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--no-follow", action="store_true", help="leave at the end of what is there")
     end.add_argument("--until-done", action="store_true", help="leave when all passes are over, with a status")

@@ -25,7 +25,7 @@ from soltrace.host.signals import (
     float_pair,
     int_pair,
 )
-from soltrace.host.table import PassEntry, PassTable, Run
+from soltrace.host.table import HandleTable, PassEntry, Run
 
 Answer = tuple[Array, PassEntry | None]
 
@@ -35,7 +35,7 @@ class Answers:
 
     kind: Kind
 
-    def __init__(self, table: PassTable) -> None:
+    def __init__(self, table: HandleTable) -> None:
         """Answer from this table."""
         self._table = table
 
@@ -234,7 +234,7 @@ class MeterAnswers(Answers):
 _TYPES: Final = (ForwardAnswers, BackwardAnswers, StretchAnswers, MeterAnswers)
 
 
-def answers(table: PassTable) -> Mapping[Kind, Answers]:
+def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     """Make what answers each kind of signal from this table."""
     return {kind.kind: kind(table) for kind in _TYPES}
 

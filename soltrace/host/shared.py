@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from soltrace.host.context import Contexts
-from soltrace.host.table import PassTable
+from soltrace.host.table import HandleTable
 
 Barrier = Callable[[], object]
 """Returns when the programs that have been dispatched are done."""
@@ -20,7 +20,7 @@ class Shared:
 
     barriers: list[Barrier] = field(default_factory=list[Barrier])
     """Called before anything waits for passes."""
-    passes: PassTable = field(default_factory=PassTable)
+    passes: HandleTable = field(default_factory=HandleTable)
     contexts: Contexts = field(default_factory=Contexts)
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held whenever a pass, an experiment or a run begins or ends. Who holds it can take it again: while a run is being
@@ -36,4 +36,4 @@ class Shared:
 
         Not so the handles: programs and pullbacks of the parent's keep theirs, and mean none of the child's.
         """
-        return Shared(self.barriers, PassTable(self.passes.last_handle))
+        return Shared(self.barriers, HandleTable(self.passes.last_handle))

@@ -89,7 +89,7 @@ class PassEntry:
         self.last_seen = now
 
 
-class PassTable:
+class HandleTable:
     """Entries by handle."""
 
     def __init__(self, last_handle: int = 0) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from soltrace.reading.files.source import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.text import printable_json
 from soltrace.wire.flat import LEADING, flat_names
 from soltrace.wire.records import AnyRecord, Record
@@ -33,7 +33,7 @@ class CsvView:
         self._rows = csv.DictWriter(_Target(write), COLUMNS, lineterminator="\n")
         self._rows.writeheader()
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Iterable[LogEntry]) -> None:
         """Write a row for each record."""
         self._rows.writerows(dict(self._cells(entry.value)) for entry in entries if isinstance(entry.value, Record))
 

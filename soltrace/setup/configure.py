@@ -9,9 +9,9 @@ from typing import Final
 from soltrace.export.exporters import maker
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
+from soltrace.setup.opening import OpeningPlan
 from soltrace.setup.outputs import set_up_export
 from soltrace.setup.process_end import end, with_the_process
-from soltrace.setup.run import OpeningPlan
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
 

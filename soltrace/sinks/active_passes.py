@@ -7,13 +7,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from math import prod
 from typing import Final
 
 from msgspec import UNSET
 
 from soltrace.sinks.groups import PassGroup
+from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted, Steps
 
 ACTIVE_AT_MOST: Final = 10_000
@@ -26,15 +26,14 @@ class ActivePass:
 
     group: PassGroup
     """The series of metrics that it belongs to."""
-    started: datetime
     lanes: int
     """Lanes that have not ended; 1 for a single solve."""
     progress: float = 0.0
     """Progress at the last report: unitless, in [0, 1]."""
-    eta_s: float | None = None
-    """Seconds until it is over, as of the last report; None of a pass that has not moved."""
     stalled: bool = False
     """Whether the last that was heard of it is that it stalls."""
+    recent: RecentProgress = field(default_factory=RecentProgress)
+    """From which its end is estimated."""
     _counted: dict[str, int] = field(default_factory=dict[str, int])
     """Steps that have been counted, by outcome."""
 
@@ -55,15 +54,11 @@ class ActivePass:
         self.progress = record.progress
         if record.lanes is not UNSET:
             self.lanes = record.lanes.total - record.lanes.finished
-        if record.progress > 0.0:
-            open_s = (record.timestamp - self.started).total_seconds()
-            self.eta_s = max(open_s * (1.0 - record.progress) / record.progress, 0.0)
+        self.recent.add(record.time_ns / 1e9, record.progress)
 
     def beat(self, record: PassHeartbeat) -> None:
         """Take over what a heartbeat says."""
         self.stalled, self.progress = record.stalled, record.progress
-        if record.eta_s is not UNSET:
-            self.eta_s = record.eta_s
 
 
 class ActivePasses:
@@ -77,7 +72,8 @@ class ActivePasses:
     def start(self, record: PassStarted, group: PassGroup) -> None:
         """Add a pass that starts."""
         with self._lock:
-            self._passes[record.pass_id] = ActivePass(group, record.timestamp, prod(record.batch_shape))
+            self._passes[record.pass_id] = active = ActivePass(group, prod(record.batch_shape))
+            active.recent.add(record.time_ns / 1e9, 0.0)
             if len(self._passes) > ACTIVE_AT_MOST:
                 self._passes.popitem(last=False)
 

@@ -126,7 +126,7 @@ class Metrics:
     def _ended(self, record: PassEnded) -> None:
         active = self._active.end(record.pass_id)
         if active is None:  # its start was not seen: nobody listened yet
-            active = ActivePass(GROUPS.of(record.experiment, record.phase, None), record.timestamp, 0)
+            active = ActivePass(GROUPS.of(record.experiment, record.phase, None), 0)
         group = active.group
         # With its context, the exemplar of a bucket leads from a slow pass to its span.
         self._duration.record(record.duration_s, {**group.attributes, ATTR_STATUS: record.status}, context_of(record))

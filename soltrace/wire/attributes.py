@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soltrace.errors import AttributeValueError
+from soltrace.wire.number_text import parse_number
 from soltrace.wire.records import Attribute, Number, Scalar, json_number
 
 _Array: TypeAlias = npt.NDArray[Any]
@@ -104,11 +105,18 @@ def _unfit(name: str, value: Any) -> AttributeValueError:
 
 
 def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
-    """Read `seed=3,lr=1e-3`, as `SOLTRACE_ATTRIBUTES` has it.
+    """Parse attributes as they are written in `SOLTRACE_ATTRIBUTES` and after `soltrace run --attributes`.
+
+    ```python
+    parse_attributes("seed=3,lr=1e-3,job=007,now")  # ({'seed': 3, 'lr': 0.001, 'job': '007'}, ['now'])
+    ```
+
+    Args:
+        text: `key=value` pairs, separated by commas. Space around keys and values is ignored.
 
     Returns:
-        The attributes: a value is an int, a float, a bool (`true`, `false`) or else a string. And the parts that are
-        no `key=value`.
+        The attributes, and the parts that are no `key=value`. A value is a bool (`true`, `false`), a number if it
+        is spelled as one (see [`soltrace.wire.number_text.parse_number`][]), and a string otherwise.
     """
     attributes: dict[str, Attribute] = {}
     malformed: list[str] = []
@@ -124,9 +132,5 @@ def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
 def _parsed(text: str) -> Scalar:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
-    for read in (int, float):
-        try:
-            return json_number(read(text)) if read is float else read(text)
-        except ValueError:
-            continue
-    return text
+    number = parse_number(text)
+    return text if number is None else number

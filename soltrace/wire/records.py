@@ -229,9 +229,9 @@ class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat")
     t: Number | UnsetType = UNSET
     """The solver's time at the last report."""
     rate: float
-    """Progress per second, averaged over all the time that it has been open."""
+    """Progress per second over the last ten seconds, counted back from the last report."""
     eta_s: float | UnsetType = UNSET
-    """Seconds until it is over, if it goes on at that rate. Not known of a pass that has not moved."""
+    """Seconds from the last report to its end, if it goes on at that rate. Not known of a pass that has not moved."""
 
 
 class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):

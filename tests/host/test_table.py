@@ -4,7 +4,7 @@ from soltrace.host import table as table_module
 from soltrace.host.context import Context, Contexts
 from soltrace.host.pacing import Every
 from soltrace.host.signals import NOTHING_KNOWN, Kind
-from soltrace.host.table import PassEntry, PassTable
+from soltrace.host.table import HandleTable, PassEntry
 
 
 def entry(table, kind=Kind.FORWARD, *, lanes=1, now=0.0, forward=0):
@@ -19,7 +19,7 @@ def entry(table, kind=Kind.FORWARD, *, lanes=1, now=0.0, forward=0):
 def test_a_handle_in_use_is_not_given_twice(monkeypatch):
     """They wrap around, past the passes that are open or remembered."""
     monkeypatch.setattr(table_module, "LARGEST_HANDLE", 3)
-    table = PassTable()
+    table = HandleTable()
     first, second, third = entry(table), entry(table, Kind.BACKWARD), entry(table)
     table.end(second)
     table.end(third)
@@ -29,7 +29,7 @@ def test_a_handle_in_use_is_not_given_twice(monkeypatch):
 
 def test_an_ended_forward_pass_is_remembered_and_others_are_not():
     """A backward pass may come for it."""
-    table = PassTable()
+    table = HandleTable()
     forward, backward = entry(table), entry(table, Kind.BACKWARD)
     table.end(forward)
     table.end(backward)
@@ -41,7 +41,7 @@ def test_an_ended_forward_pass_is_remembered_and_others_are_not():
 def test_what_was_not_asked_for_longest_is_forgotten_first(monkeypatch):
     """The memory is bounded in passes."""
     monkeypatch.setattr(table_module, "ENDED_AT_MOST", 2)
-    table = PassTable()
+    table = HandleTable()
     first, second, third = entry(table), entry(table), entry(table)
     table.end(first)
     table.end(second)
@@ -53,7 +53,7 @@ def test_what_was_not_asked_for_longest_is_forgotten_first(monkeypatch):
 def test_the_memory_is_bounded_in_lanes_too(monkeypatch):
     """One pass of a million lanes is kept, and nothing beside it."""
     monkeypatch.setattr(table_module, "LANES_AT_MOST", 100)
-    table = PassTable()
+    table = HandleTable()
     small, large = entry(table), entry(table, lanes=1_000_000)
     table.end(small)
     table.end(large)
@@ -62,7 +62,7 @@ def test_the_memory_is_bounded_in_lanes_too(monkeypatch):
 
 def test_the_newest_backward_pass_of_a_forward_one():
     """The one that was opened last and is still open."""
-    table = PassTable()
+    table = HandleTable()
     older, newer, other = (entry(table, Kind.BACKWARD, forward=number) for number in (7, 7, 8))
     assert table.newest_backward(7) is newer
     table.end(newer)
@@ -74,7 +74,7 @@ def test_the_newest_backward_pass_of_a_forward_one():
 def test_too_many_open_passes_have_lost_their_ends(monkeypatch):
     """The one silent for longest is the first to be given up."""
     monkeypatch.setattr(table_module, "OPEN_AT_MOST", 2)
-    table = PassTable()
+    table = HandleTable()
     entry(table, now=5.0)
     silent = entry(table, now=1.0)
     assert table.longest_silent() is None

@@ -327,15 +327,17 @@ def test_a_stalled_pass_is_seen_until_it_goes_on(collected):
     """A heartbeat says so; a report takes it back, and be it one lane's."""
     sink = told(collected, started(1), started(2))
     seen = lambda: [collected.values()[name].get(FORWARD) for name in ("passes.stalled", "pass.progress", "pass.eta")]
-    sink.handle(beat(1, stalled=True, eta_s=30.0))
-    sink.handle(beat(2, stalled=True, progress=0.2, eta_s=40.0))
-    assert seen() == [2, 0.2, 40.0]
+    sink.handle(progressed(0.25, 1, after_s=2.0))
+    sink.handle(progressed(0.2, 2, after_s=4.0))
+    sink.handle(beat(1, stalled=True))
+    sink.handle(beat(2, stalled=True, progress=0.2))
+    assert seen() == [2, 0.2, 16.0]
     sink.handle(progressed(0.6, 1, batch_index=[0]))
-    assert seen() == [1, 0.2, 40.0]
+    assert seen() == [1, 0.2, 16.0]
     sink.handle(beat(2, stalled=False, progress=0.3))
-    assert seen() == [0, 0.25, 40.0]
+    assert seen() == [0, 0.25, 16.0]
     sink.handle(ended(2))
-    assert seen() == [0, 0.25, 30.0]
+    assert seen() == [0, 0.25, 6.0]
 
 
 def test_steps_are_counted_while_they_are_made(collected):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from soltrace.demo.cost import Cost, costs
+from soltrace.demo.pass_costs import Cost, costs
 from soltrace.wire.records import ExperimentStarted, Lanes, PassEnded, Steps
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "r", "experiment": None, "attributes": {}}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soltrace.reading.live.keys import decode
+from soltrace.reading.live.keyboard import decode
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 import soltrace
 from soltrace import SoltraceWarning, configure, host, shutdown
 from soltrace.host.process import PROCESS
-from soltrace.setup import run as opening
+from soltrace.setup import opening
 
 SILENT = {"spans": False, "metrics": False, "logs": False}
 

@@ -1,5 +1,6 @@
-"""The records' fields as columns of SQL, and what makes a line a record: both follow from the record types."""
+"""The columns of SQL that hold the fields of records, and what makes a line a record. Both follow from the types."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -12,19 +13,31 @@ from msgspec.structs import FieldInfo, fields
 from soltrace.wire.records import SCHEMA_VERSION, AnyRecord, Number, Record
 
 KINDS: Final[Mapping[str, type[Record]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRecord)}
-"""The record types by their wire names, in the order in which they are declared."""
+"""The record types by their wire names, in the order of their declaration."""
 _PLAIN: Final[Mapping[Any, str]] = {
     datetime: "TIMESTAMPTZ",
     str: "VARCHAR",
     bool: "BOOLEAN",
     int: "BIGINT",
     float: "DOUBLE",
-    Number: "DOUBLE",  # DuckDB reads "NaN", "Infinity" and "-Infinity" as floats
+    Number: "DOUBLE",
 }
+_TYPED: Final[Mapping[str, str]] = {
+    "BIGINT": "CASE WHEN regexp_full_match({0}, '-?[0-9]+') THEN TRY_CAST({0}::VARCHAR AS BIGINT) END",
+    "DOUBLE": """CASE WHEN {0} IN ('"NaN"', '"Infinity"', '"-Infinity"') THEN trim({0}, '"')::DOUBLE """
+    "ELSE TRY_CAST({0}::VARCHAR AS DOUBLE) END",
+    "BOOLEAN": "CASE {0} WHEN 'true' THEN true WHEN 'false' THEN false END",
+    # RFC 3339, which always names a zone.
+    "TIMESTAMPTZ": r"CASE WHEN regexp_full_match({0}, '[\d-]{{10}}[Tt ][\d:.]{{8,}}([Zz]|[+-]\d\d:\d\d)') "
+    "THEN TRY_CAST({0} AS TIMESTAMPTZ) END",
+}
+"""What turns `{0}` as it is spelled in JSON into a value."""
+_NUMERIC: Final = re.compile("BIGINT|DOUBLE|BOOLEAN")
+_INNER: Final = re.compile(r"STRUCT\((.*)\)")
 
 
-def columns() -> dict[str, str]:
-    """Give the type of each column: the fields of all records, those first that every line has."""
+def sql_columns() -> dict[str, str]:
+    """Return the SQL type of each column. There is one for each field of any record; those of every line come first."""
     found = {"timestamp": "TIMESTAMPTZ", "level": "VARCHAR", "event": "VARCHAR"}
     for kind in KINDS.values():
         for field in fields(kind):
@@ -32,10 +45,34 @@ def columns() -> dict[str, str]:
     return found
 
 
-def validity() -> str:
-    """Write the condition under which a line is one of our records: all that its kind requires is there.
+def json_columns() -> dict[str, str]:
+    """Return the types by which DuckDB is to read the columns: numbers as they are spelled, for `typed` to judge."""
+    return {name: _read_as(kind) for name, kind in sql_columns().items()}
 
-    What is of another type than the column's is NULL there, so it is not there.
+
+def typed(name: str, kind: str) -> str:
+    """Write the SQL expression that turns what `json_columns` has read into a value, or into NULL.
+
+    DuckDB itself would read numbers out of texts (`"007"` as 7, `"1_000"` as 1000), round 3.7 to an integer, and take
+    `"epoch"` and a date for times. `soltrace tail` does not.
+    """
+    if kind.endswith("[]"):
+        return f"list_transform({name}, lambda item: {typed('item', kind.removesuffix('[]'))})"
+    if inner := _INNER.fullmatch(kind):
+        parts = (part.split(" ") for part in inner[1].split(", "))
+        packed = ", ".join(f"{part} := {typed(f'{name}.{part}', of)}" for part, of in parts)
+        return f"CASE WHEN {name} IS NOT NULL THEN struct_pack({packed}) END"
+    return _TYPED.get(kind, "{0}").format(name)
+
+
+def _read_as(kind: str) -> str:
+    return _NUMERIC.sub("JSON", kind).replace("TIMESTAMPTZ", "VARCHAR")
+
+
+def validity() -> str:
+    """Write the SQL condition under which a line is a record: all that its kind requires is there.
+
+    What is of another type than the column's is NULL there, and so it counts as missing.
     """
     cases = " ".join(f"WHEN {quoted(event)} THEN {_complete(kind)}" for event, kind in KINDS.items())
     return f"coalesce(CASE event {cases} END, false)"
@@ -57,12 +94,14 @@ def _tests(field: FieldInfo) -> Iterator[str]:
         yield f"starts_with({name}, '{{')"  # an object: all that the column holds is valid JSON
     elif field.type is float:
         yield f"isfinite({name})"
+    elif get_origin(field.type) is list:
+        yield f"len(list_filter({name}, lambda item: item IS NULL)) = 0"
     else:
         yield f"{name} IS NOT NULL"
 
 
 def _sql(kind: Any) -> str:
-    """The type of the column that holds values of a Python type."""
+    """Return the type of a column that holds values of a Python type."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     origin, arguments = get_origin(kind), get_args(kind)
@@ -82,5 +121,5 @@ def _sql(kind: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a string as SQL does."""
+    """Quote a string as SQL does."""
     return "'" + text.replace("'", "''") + "'"

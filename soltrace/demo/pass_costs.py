@@ -1,4 +1,4 @@
-"""What the passes of a run cost, read back from its log: forward against backward."""
+"""Reads back from a log what the passes of a run cost, forward against backward."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Cost:
 
 
 def read_log(path: Path) -> list[Parsed]:
-    """Read a log that is complete."""
+    """Parse all lines of a log."""
     with path.open("rb") as log:
         return [parse(line) for line in log]
 
 
 def costs(records: Iterable[Parsed]) -> list[Cost]:
-    """Add up what ended, the forward phase first; a phase without passes is left out."""
+    """Add up the passes that ended, the forward phase first. A phase without passes is left out."""
     ended = [record for record in records if isinstance(record, PassEnded)]
     phases: tuple[Phase, ...] = ("forward", "backward")
     return [_cost(phase, passes) for phase in phases if (passes := [end for end in ended if end.phase == phase])]

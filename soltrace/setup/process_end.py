@@ -39,8 +39,8 @@ def end(timeout_s: float) -> None:
 
 def _exports() -> Any:
     """What was set up to be exported, if anything was."""
-    setup = sys.modules.get("soltrace.export.setup")
-    return None if setup is None else setup.EXPORTS
+    setup = sys.modules.get("soltrace.export.providers")
+    return None if setup is None else setup.SDK_PROVIDERS
 
 
 def with_the_process(call: Callable[[], object]) -> None:

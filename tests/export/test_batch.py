@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from soltrace.export.batch import Batch, Limits
+from soltrace.export.batch import BatchProcessor, Limits
 
 SLOW = Limits(delay_s=3600.0, queue_size=100, batch_size=10)
 
@@ -26,8 +26,8 @@ class Backend:
             self.taken.append(list(batch))
         return not self.fails
 
-    def lose(self, lost, reason):
-        self.lost[reason] += lost
+    def lose(self, why, lost):
+        self.lost[why] += lost
 
     def hang(self):
         self.entered.clear()
@@ -45,7 +45,7 @@ def make(backend):
     made = []
 
     def make(limits=SLOW, **options):
-        made.append(Batch(backend.export, backend.lose, limits, **options))
+        made.append(BatchProcessor(backend.export, backend.lose, limits, **options))
         return made[-1]
 
     yield make
@@ -174,9 +174,9 @@ def test_the_child_of_a_fork_begins_empty(run):
     """What waits is the parent's; the child exports its own."""
     program = """
 import os
-from soltrace.export.batch import Batch, Limits
+from soltrace.export.batch import BatchProcessor, Limits
 taken = []
-batch = Batch(lambda batch: not taken.extend(batch), print, Limits(3600.0, 100, 10))
+batch = BatchProcessor(lambda batch: not taken.extend(batch), print, Limits(3600.0, 100, 10))
 batch.put("parent's")
 if (child := os.fork()) == 0:
     batch.put("child's")

@@ -5,6 +5,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from soltrace.export.delivery import Delivery
+from soltrace.wire.losses import What
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Exporter(SpanExporter):
 
 @pytest.fixture
 def delivery():
-    return Delivery(Exporter, "span")
+    return Delivery(Exporter, What.SPAN)
 
 
 def test_an_outage_is_said_once(delivery, caplog):
@@ -63,7 +64,7 @@ def test_an_exporter_that_returns_nothing_has_delivered():
         def export(self, spans):
             pass
 
-    assert Delivery(Silent, "span")([])
+    assert Delivery(Silent, What.SPAN)([])
 
 
 def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
@@ -86,7 +87,7 @@ def test_what_others_log_meanwhile_goes_on(delivery, caplog):
             logged.wait(10)
             return super().export(spans)
 
-    thread = threading.Thread(target=Delivery(Slow, "span"), args=([],))
+    thread = threading.Thread(target=Delivery(Slow, What.SPAN), args=([],))
     thread.start()
     assert exporting.wait(10)
     LOG.warning("the program's own")
@@ -101,7 +102,8 @@ def test_the_child_of_a_fork_has_an_exporter_of_its_own(run):
 import os
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from soltrace.export.delivery import Delivery
-delivery = Delivery(InMemorySpanExporter, "span")
+from soltrace.wire.losses import What
+delivery = Delivery(InMemorySpanExporter, What.SPAN)
 parents = delivery.exporter
 if (child := os.fork()) == 0:
     delivery.shut_down()

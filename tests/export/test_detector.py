@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from soltrace.export.detector import NAMES, SoltraceResourceDetector
+from soltrace.export.detector import ATTRIBUTE_OF_FACT, SoltraceResourceDetector
 from soltrace.wire.resource import SCHEDULERS, devices, resource
 
 
@@ -18,7 +18,7 @@ def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "1")
     found = dict(SoltraceResourceDetector().detect().attributes)
     for key in devices():  # another test may have used jax
-        del found[NAMES[key]]
+        del found[ATTRIBUTE_OF_FACT[key]]
     assert found == {
         "host.name": socket.gethostname(),
         "process.pid": os.getpid(),
@@ -59,8 +59,8 @@ def test_every_fact_has_a_name_of_its_own():
     """And none is both a value and a namespace."""
     facts = {*resource({}), *(key for scheduler in SCHEDULERS.values() for key in scheduler.variables)}
     facts |= {"scheduler", "backend", "devices", "device_kinds", "process_index", "process_count"}
-    assert set(NAMES) == facts
-    names = {*NAMES.values(), "k8s.job.name", "process.executable.name", "process.runtime.name"}
+    assert set(ATTRIBUTE_OF_FACT) == facts
+    names = {*ATTRIBUTE_OF_FACT.values(), "k8s.job.name", "process.executable.name", "process.runtime.name"}
     assert [(one, other) for one in names for other in names if other.startswith(f"{one}.")] == []
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from soltrace import ConfigurationError
 from soltrace.export.batch import Limits
-from soltrace.export.environment import SIGNALS, exporters, interval_s, limits, names_the_service, protocol
+from soltrace.export.environment import OTEL_SIGNALS, exporters, interval_s, limits, names_the_service, protocol
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from soltrace.export.environment import SIGNALS, exporters, interval_s, limits, 
 )
 def test_what_the_environment_asks_for(environ, asked):
     """For traces, metrics and logs: an exporter by name, or OTLP where only its address is given."""
-    assert [exporters(signal, None, environ) for signal in SIGNALS] == asked
+    assert [exporters(signal, None, environ) for signal in OTEL_SIGNALS] == asked
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from soltrace.export.processors import (
     BoundedSpanProcessor,
     data_points,
 )
+from soltrace.export.registry import EXPORTS
 from soltrace.wire.losses import OUTSIDE, What
 
 MakeExporter: TypeAlias = Callable[[], Any]
@@ -67,6 +68,7 @@ class SdkProviders:
         Returns:
             What could not be done, and why, in words for the user.
         """
+        EXPORTS.register(self)
         problems: list[str] = []
         resource: Resource | None = None
         for signal, names in asked.items():

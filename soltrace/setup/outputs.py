@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from soltrace.errors import SoltraceWarning
+from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 
@@ -77,17 +78,12 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]])
     if settings.metrics:
         from soltrace.sinks.metrics import Metrics
 
-        sinks.append(Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting))
+        sinks.append(Metrics(settings.meter_provider or EXPORTS.own_meter_provider(), queue=waiting))
     if settings.logs:
         from soltrace.sinks.logs import OtelLogs
 
         sinks.append(OtelLogs(settings.logger_provider))
     return sinks
-
-
-def _own_meter_provider() -> Any:
-    setup = sys.modules.get("soltrace.export.providers")
-    return None if setup is None else setup.SDK_PROVIDERS.own_meter_provider()
 
 
 def set_up_export(settings: Settings) -> None:

@@ -7,8 +7,9 @@ import atexit
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from soltrace.export.registry import EXPORTS
 from soltrace.host.process import PROCESS
 
 FOR_THE_LOG_S: Final = 0.5
@@ -27,20 +28,12 @@ def end(timeout_s: float) -> None:
     if recorder is not None:
         recorder.await_programs(timeout_s * FOR_PROGRAMS)
         recorder.drain(deadline - time.monotonic() - for_the_log)
-    exports = _exports()
     # What it gives up must be counted while there is a log to say it in.
-    if exports is not None and not exports.flush(deadline - time.monotonic() - for_the_log):
-        exports.stop(0.0, timeout_s)
+    if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
+        EXPORTS.stop(0.0, timeout_s)
     if recorder is not None:
         recorder.close(deadline - time.monotonic())
-    if exports is not None:
-        exports.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
-
-
-def _exports() -> Any:
-    """What was set up to be exported, if anything was."""
-    setup = sys.modules.get("soltrace.export.providers")
-    return None if setup is None else setup.SDK_PROVIDERS
+    EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
 
 
 def with_the_process(call: Callable[[], object]) -> None:

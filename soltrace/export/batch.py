@@ -2,11 +2,11 @@
 
 Host side, any thread. It stands in for the SDK's own batch processor, for what that one can't do in version 1.45:
 
-- Its `force_flush` ignores its timeout. With a dead backend, 120 spans keep the caller for a minute who asked for one
-  second, and True is returned (https://github.com/open-telemetry/opentelemetry-python/issues/4568).
-- Its `shutdown` leaves the queue as it is once the time is up, and does not tell how many items that loses.
-- What a full queue drops is counted by a metric alone, which is off by default
-  (https://github.com/open-telemetry/opentelemetry-python/issues/3152), and without a lock, so that drops are missed.
+- Its `force_flush` ignores its timeout: with a backend that hangs, a caller who asked for one second waits ten for each
+  batch, and is told True (https://github.com/open-telemetry/opentelemetry-python/issues/4568).
+- Its `shutdown` leaves in the queue what there is no time for, and tells nobody how much that is.
+- What a full queue drops is told to nobody but a metric that is off by default
+  (https://github.com/open-telemetry/opentelemetry-python/issues/3152), and counted without a lock: not exactly.
 
 `tests/export/test_sdk.py` fails once the SDK can do one of these: see then whether this file can go.
 """
@@ -64,7 +64,7 @@ class BatchProcessor(Generic[Telemetry]):
         """
         self._export, self._tell, self._limits, self._size, self._name = export, lost, limits, size, name
         self._reset()
-        self._ensure_started()
+        self.start()
         if hasattr(os, "register_at_fork"):
             after_fork = weakref.WeakMethod(self._reset)
             os.register_at_fork(after_in_child=lambda: (reset := after_fork()) and reset())
@@ -84,6 +84,15 @@ class BatchProcessor(Generic[Telemetry]):
         self._closed = self._given_up = False
         self._thread: threading.Thread | None = None
         self._lost = 0
+
+    def start(self) -> None:
+        """Start the thread if there is none, as in the child of a fork.
+
+        Not only when the first item comes: in a short program that is while the interpreter ends, when Python 3.12 and
+        later may refuse to start a thread.
+        """
+        with self._changed:
+            self._ensure_started()
 
     def put(self, item: Telemetry) -> None:
         """Add an item, without ever waiting for the backend. If the queue is full, the oldest item is dropped."""
@@ -189,7 +198,7 @@ class BatchProcessor(Generic[Telemetry]):
             return True
 
     def deliver(self, timeout_s: float) -> bool:
-        """Export what has been put in so far, as `flush` does, and return whether nothing was lost meanwhile."""
+        """Export what has been put in so far, as `flush` does, and return whether all of it arrived in time."""
         before = self._lost
         return self.flush(timeout_s) and self._lost == before
 

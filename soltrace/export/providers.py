@@ -69,6 +69,8 @@ class SdkProviders:
             What could not be done, and why, in words for the user.
         """
         EXPORTS.register(self)
+        for batch, _ in self._batches:
+            batch.start()
         problems: list[str] = []
         resource: Resource | None = None
         for signal, names in asked.items():

@@ -170,6 +170,89 @@ def test_stopping_exports_what_is_there(make, backend):
     assert batch.stop(10.0) == 0
 
 
+@pytest.fixture
+def no_threads(monkeypatch):
+    """From now on no thread can be started, as from Python 3.12 on while the interpreter ends; `undo` makes it so."""
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return monkeypatch
+
+
+def test_what_no_thread_can_export_is_counted_once(make, backend, no_threads):
+    """Whether it was dropped, given up or came too late; nobody waits for a thread that is not there."""
+    batch = make(Limits(3600.0, 2, 2))
+    for item in range(5):
+        batch.put(item)
+    began = time.monotonic()
+    assert not batch.flush(30.0)
+    assert batch.stop(30.0) == 2
+    batch.put(5)
+    assert time.monotonic() - began < 5
+    assert batch.stop(30.0) == 0
+    assert (backend.taken, backend.lost) == ([], {"export queue full": 3, "not exported in time": 3})
+
+
+def test_the_thread_is_there_before_the_first_item(request, make, backend):
+    """The first item of a short program comes while the interpreter ends, when a thread may be refused."""
+    batch = make()
+    request.getfixturevalue("no_threads")
+    batch.put(1)
+    assert batch.flush(10.0)
+    assert backend.taken == [[1]]
+
+
+def test_a_thread_that_could_not_be_started_is_tried_again(make, backend, no_threads):
+    """There may have been too many; what waits is exported then."""
+    batch = make()
+    batch.put(1)
+    no_threads.undo()
+    assert batch.flush(10.0)
+    batch.put(2)
+    assert batch.stop(10.0) == 0
+    assert (backend.taken, backend.lost) == ([[1], [2]], {})
+
+
+def test_each_item_of_many_threads_arrives_or_is_counted(make, backend):
+    """Exactly once, however the queue fills and empties."""
+    batch = make(Limits(3600.0, 20, 5))
+
+    def put():
+        for item in range(1000):
+            batch.put(item)
+
+    threads = [threading.Thread(target=put) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert batch.flush(10.0)
+    assert set(backend.lost) <= {"export queue full"}
+    assert sum(map(len, backend.taken)) + backend.lost["export queue full"] == 8000
+
+
+def test_what_comes_while_the_interpreter_ends_is_exported_or_counted(run):
+    """Some releases of Python start a thread then, others refuse: three items, and each of them is somewhere."""
+    program = """
+import atexit
+from soltrace.export.batch import BatchProcessor, Limits
+taken, lost = [], []
+def late():
+    deliver = lambda batch: not taken.extend(batch)
+    batch = BatchProcessor(deliver, lambda why, n: lost.append((n, why)), Limits(3600.0, 9, 9))
+    for item in range(3):
+        batch.put(item)
+    stopped = batch.stop(5.0)
+    print([*taken, *lost] in ([0, 1, 2], [(3, "not exported in time")]), stopped == 3 - len(taken))
+atexit.register(late)
+"""
+    done = run(program)
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+    assert done.took_s < 5
+
+
 def test_the_child_of_a_fork_begins_empty(run):
     """What waits is the parent's; the child exports its own."""
     program = """

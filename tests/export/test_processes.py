@@ -63,6 +63,26 @@ def test_a_forked_child_exports_its_own(transport, way, request, run):
     assert durations == dict.fromkeys(spans, 2)
 
 
+def test_a_forked_child_exports_though_no_thread_may_start_at_its_end(backend, run):
+    """What it solved reaches the exporters only then, and Python 3.12.0 refuses to start a thread from then on."""
+    program = """
+import os, threading
+solve()
+soltrace.flush()
+if (child := os.fork()) == 0:
+    solve()
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+    threading.Thread.start = refuse
+    raise SystemExit
+print(os.waitpid(child, 0)[1])
+"""
+    done = run(program, *FORKING, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    assert (done.returncode, done.stdout, done.said) == (0, "0\n", [])
+    assert list(Counter(who["process.pid"] for who, _ in backend.of("traces")).values()) == [1, 1]
+    assert list(Counter(who["process.pid"] for who, _ in backend.of("logs")).values()) == [3, 3]
+
+
 def test_a_child_does_not_export_what_waits_in_its_parent(backend, run):
     """Once, by the parent; also the sums of its metrics."""
     program = """

@@ -5,6 +5,7 @@ named after what sets them apart from the SDK's own: a flush or shutdown takes n
 """
 
 import copy
+import logging
 import os
 import threading
 from typing import Any, Final
@@ -15,8 +16,9 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, Metri
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from soltrace.export.batch import BatchProcessor
+from soltrace.export.batch import BatchProcessor, start_thread
 
+_LOG: Final = logging.getLogger("soltrace")
 SDKS_TIMEOUT_MS: Final = 30_000
 """How long the SDK's own processors wait, unless they are told otherwise."""
 
@@ -94,11 +96,24 @@ class BoundedMetricReader(MetricReader):
         )
         self._batches, self._interval_s, self._pid = batches, interval_s, os.getpid()
         self._over = threading.Event()
-        threading.Thread(target=self._run, name="soltrace-metrics", daemon=True).start()
+        start_thread(self._run, "soltrace-metrics")  # If none can be started, the process is ending, and will flush.
 
     def _run(self) -> None:
         while not self._over.wait(self._interval_s):
+            self.gather()
+
+    def gather(self) -> bool:
+        """Collect all metrics, and return whether that worked. Never raises.
+
+        The SDK gives up a collection, and raises, if the program's own observable instruments take too long. Nothing is
+        lost by that: the next collection includes the same sums.
+        """
+        try:
             self.collect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next collection may work
+            _LOG.warning("soltrace: metrics were not collected: %s: %s", type(error).__name__, error)
+            return False
+        return True
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 0, **kwargs: Any) -> None:  # noqa: ARG002
         if self._pid == os.getpid():  # after a fork the sums are still the parent's, which exports them
@@ -106,14 +121,13 @@ class BoundedMetricReader(MetricReader):
 
     def force_flush(self, timeout_millis: float = SDKS_TIMEOUT_MS) -> bool:
         """Collect and export all metrics now, and return whether they arrived in time."""
-        self.collect()
-        return self._batches.deliver(timeout_millis / 1000)
+        return self.gather() and self._batches.deliver(timeout_millis / 1000)
 
     def shutdown(self, timeout_millis: float = SDKS_TIMEOUT_MS, **kwargs: Any) -> None:  # noqa: ARG002
         """Collect and export all metrics for the last time."""
         if not self._over.is_set():
             self._over.set()
-            self.collect()
+            self.gather()
             self._batches.stop(timeout_millis / 1000)
 
 

@@ -159,12 +159,11 @@ class SdkProviders:
             Whether everything was dealt with in time: delivered, or counted as lost.
         """
         deadline = time.monotonic() + timeout_s
-        for reader in self._readers:
-            reader.collect()
+        gathered = [reader.gather() for reader in self._readers]
         for batch, _ in self._batches:
             batch.hurry()
         done = [batch.flush(deadline - time.monotonic()) for batch, _ in self._batches]  # each, also after a failure
-        return all(done)
+        return all(gathered) and all(done)
 
     def stop(self, timeout_s: float, within_s: float) -> None:
         """Export everything recorded so far, give up the rest and count it. Nothing is exported afterwards.
@@ -180,6 +179,7 @@ class SdkProviders:
                 delivery.given_up(lost, within_s)
             delivery.shut_down()
         self._batches.clear()
+        self._readers.clear()
 
 
 SDK_PROVIDERS: Final = SdkProviders()

@@ -19,6 +19,8 @@ OTLP: Final = "OTEL_EXPORTER_OTLP_"
 GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 GRPC_PORT: Final = 4317
+AT_MOST: Final = 1e12
+"""In items or milliseconds. The latter make thirty years: a thread that is to wait much longer than that raises."""
 _LOG: Final = logging.getLogger("soltrace")
 
 
@@ -106,7 +108,7 @@ def interval_s(environ: Mapping[str, str] = os.environ) -> float:
 def _positive(name: str, default: float, environ: Mapping[str, str]) -> float:
     text = environ.get(name, "").strip() or str(default)
     with suppress(ValueError):
-        if (number := float(text)) >= 1:
+        if 1 <= (number := float(text)) <= AT_MOST:
             return number
-    _LOG.warning("%s must be a number from 1, got %r: it is taken to be %g", name, text, default)  # as specified
+    _LOG.warning("%s must be from 1 to %g, got %r: it is taken to be %g", name, AT_MOST, text, default)  # as specified
     return default

@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Exporter(SpanExporter):
-    """Says what it fails of, as the SDK's exporters do."""
+    """Logs why it fails, as the SDK's exporters do."""
 
     def __init__(self):
         self.fails = False
@@ -35,7 +35,7 @@ def delivery():
 
 
 def test_an_outage_is_said_once(delivery, caplog):
-    """With what the exporter said first; and that it is over. The exporter's own lines are kept back."""
+    """The warning quotes what the exporter logged first. Its end is reported too; the exporter's own log is not."""
     caplog.set_level(logging.INFO)
     assert delivery([])
     delivery.exporter.fails = True
@@ -49,7 +49,7 @@ def test_an_outage_is_said_once(delivery, caplog):
 
 
 def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
-    """With what it raised; nothing leaves."""
+    """The warning says what was raised, and nothing propagates."""
     delivery.exporter.fails = "badly"
     assert not delivery([])
     assert [record.getMessage() for record in caplog.records] == [
@@ -58,7 +58,7 @@ def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
 
 
 def test_an_exporter_that_returns_nothing_has_delivered():
-    """As the SDK's own processors take it."""
+    """The SDK's own processors see it that way."""
 
     class Silent(Exporter):
         def export(self, spans):
@@ -68,7 +68,7 @@ def test_an_exporter_that_returns_nothing_has_delivered():
 
 
 def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
-    """Who has said that nothing arrives need not say it again, and an export that fails afterwards is no news."""
+    """An outage is reported once, whether it is noticed at the end of the process or before."""
     delivery.given_up(3, 5.0)
     delivery.exporter.fails = True
     delivery([])
@@ -78,7 +78,7 @@ def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
 
 
 def test_what_others_log_meanwhile_goes_on(delivery, caplog):
-    """A program that uses the same library for itself hears of it."""
+    """A program that uses the same library itself still sees its log."""
     exporting, logged = threading.Event(), threading.Event()
 
     class Slow(Exporter):
@@ -116,7 +116,7 @@ print(os.waitpid(child, 0)[1], delivery([]), delivery.exporter is parents)
 
 
 def test_shutting_down_is_passed_on(delivery):
-    """And a failure of it is no failure."""
+    """If that fails, nothing is lost by it."""
     delivery.shut_down()
     assert delivery.exporter.shut == 1
     delivery.exporter.shutdown = None

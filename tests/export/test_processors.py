@@ -11,13 +11,13 @@ from soltrace.export.processors import BoundedMetricReader, data_points
 
 @pytest.fixture
 def collections():
-    """How many data points each collection had that was exported."""
+    """The number of data points in each exported collection."""
     return []
 
 
 @pytest.fixture
 def reader(collections):
-    """A function that makes a reader of one counter, which collects at an interval."""
+    """Makes a reader that collects one counter at an interval."""
     providers = []
 
     def reader(interval_s):
@@ -35,7 +35,7 @@ def reader(collections):
 
 
 class Failing:
-    """Stands for `collect`, and fails so many times before it does what that does."""
+    """Stands in for `collect`, and fails so many times before it does the same."""
 
     def __init__(self, collect, times):
         self.collect, self.times = collect, times
@@ -48,7 +48,7 @@ class Failing:
 
 
 def test_a_flush_tells_that_metrics_could_not_be_collected(reader, collections, caplog):
-    """It does not raise: the other signals are still to be flushed. The next one has the sums in it."""
+    """It does not raise, as other signals may be waiting to be flushed. The next flush includes the same sums."""
     flushed = reader(3600.0)
     flushed.collect = Failing(flushed.collect, 1)
     assert not flushed.force_flush()
@@ -60,7 +60,7 @@ def test_a_flush_tells_that_metrics_could_not_be_collected(reader, collections, 
 
 
 def test_collecting_goes_on_after_it_has_failed(reader, collections):
-    """A callback of the program's that is slow once does not end its metrics."""
+    """If one of the program's own callbacks is slow once, its metrics don't end there."""
     periodic = reader(0.01)
     periodic.collect = Failing(periodic.collect, 2)
     deadline = time.monotonic() + 10
@@ -71,7 +71,7 @@ def test_collecting_goes_on_after_it_has_failed(reader, collections):
 
 
 def test_without_a_thread_metrics_are_collected_by_whoever_flushes(reader, collections, monkeypatch):
-    """As while the interpreter ends. The SDK has threads of its own, to make a resource: those may start."""
+    """As while the interpreter ends. The SDK needs threads itself, to make a resource, and may have those here."""
     refused, start = [], threading.Thread.start
 
     def refuse_ours(thread):

@@ -24,13 +24,13 @@ class Recorded:
 
 
 def test_until_something_registers_there_is_nothing_to_wait_for():
-    """Whoever asks need not know whether anything is exported."""
+    """Nobody who asks needs to know whether anything is exported."""
     exports = Exports()
     assert (exports.flush(1.0), exports.stop(1.0, 2.0), exports.own_meter_provider()) == (True, None, None)
 
 
 def test_what_has_registered_is_asked():
-    """And answers, however often it has registered."""
+    """It answers, however often it has registered."""
     exports, recorded = Exports(), Recorded(answer=False)
     for _ in range(2):
         exports.register(recorded)
@@ -46,7 +46,7 @@ def test_asking_imports_nothing_of_opentelemetry():
 
 
 def test_setting_up_a_provider_registers_it(run):
-    """Whatever asks for it: the environment here."""
+    """Here, the environment asks for one."""
     program = """
 from soltrace.export.registry import EXPORTS
 print(EXPORTS.own_meter_provider())

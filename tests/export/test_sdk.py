@@ -1,4 +1,4 @@
-"""What the SDK's own processors can't do: the reason for ours. If one of these fails, ours may have become needless."""
+"""What the SDK's own processors can't do, which is why soltrace has some. A failure here may make those superfluous."""
 
 import inspect
 import threading
@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 TAKES_S = 0.5
-"""How long an export takes, of which a flush is told to wait for the tenth part."""
+"""How long an export takes, in seconds. A flush is told to wait for a tenth of that."""
 
 
 class SlowSpans(SpanExporter):
-    """Takes its time for each batch, or waits until it is released."""
+    """Takes its time over each batch, unless it is released."""
 
     def __init__(self):
         self.released = threading.Event()
@@ -31,7 +31,7 @@ class SlowSpans(SpanExporter):
 
 
 class SlowMetrics(MetricExporter):
-    """The same for metrics; remembers what its shutdown was told."""
+    """Does the same for metrics, and remembers the timeout of its shutdown."""
 
     def export(self, metrics_data, timeout_millis=0, **kwargs):
         time.sleep(TAKES_S)
@@ -46,7 +46,7 @@ class SlowMetrics(MetricExporter):
 
 @pytest.fixture
 def ended():
-    """A function that has a processor take so many spans; a metric counts what becomes of them."""
+    """Makes a processor that has taken so many spans, and counts by a metric what becomes of them."""
     reader = InMemoryMetricReader()
     meters = MeterProvider([reader], shutdown_on_exit=False)
 
@@ -70,7 +70,7 @@ def ended():
 
 
 def points(reader):
-    """What the metrics say became of spans."""
+    """What became of the spans, according to that metric."""
     data = reader.get_metrics_data()
     return [
         (point.attributes.get("error.type"), point.value)
@@ -83,7 +83,7 @@ def points(reader):
 
 
 def test_its_flush_ignores_its_timeout(ended):
-    """And says that all is well when each export failed: open-telemetry/opentelemetry-python#4568."""
+    """It also returns True when every export has failed: open-telemetry/opentelemetry-python#4568."""
     processor = ended(1)
     began = time.monotonic()
     assert processor.force_flush(int(TAKES_S * 100))
@@ -92,12 +92,12 @@ def test_its_flush_ignores_its_timeout(ended):
 
 
 def test_its_shutdown_can_not_be_told_how_long_it_may_take():
-    """Half a minute it is, for each of them."""
+    """It always takes up to half a minute."""
     assert list(inspect.signature(BatchSpanProcessor.shutdown).parameters) == ["self"]
 
 
 def test_its_shutdown_does_not_count_what_it_gives_up(ended, monkeypatch):
-    """Three spans, one of which is being exported: nobody hears of the others, with the metric switched on."""
+    """Of three spans, one is being exported. The others are never heard of, even with the metric switched on."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     processor = ended(3)
     processor._batch_processor.shutdown(timeout_millis=1)
@@ -107,7 +107,7 @@ def test_its_shutdown_does_not_count_what_it_gives_up(ended, monkeypatch):
 
 
 def test_it_does_not_tell_what_it_drops(ended):
-    """Unless a metric is switched on that is off by default: open-telemetry/opentelemetry-python#3152."""
+    """Unless a metric is switched on, which is off by default: open-telemetry/opentelemetry-python#3152."""
     processor = ended(20)
     assert points(ended.reader) == []
     processor.span_exporter.released.set()
@@ -115,7 +115,7 @@ def test_it_does_not_tell_what_it_drops(ended):
 
 
 def test_its_metric_reader_ignores_the_timeout_of_a_flush():
-    """Whoever flushes exports, and waits: open-telemetry/opentelemetry-python#4555."""
+    """The caller's own thread exports, and waits: open-telemetry/opentelemetry-python#4555."""
     provider = MeterProvider([PeriodicExportingMetricReader(SlowMetrics(), 3_600_000)], shutdown_on_exit=False)
     provider.get_meter("test").create_counter("counter").add(1)
     began = time.monotonic()
@@ -125,7 +125,7 @@ def test_its_metric_reader_ignores_the_timeout_of_a_flush():
 
 
 def test_its_metric_reader_discards_the_timeout_of_a_shutdown():
-    """The exporter is not told: open-telemetry/opentelemetry-python#5574."""
+    """The exporter is never told: open-telemetry/opentelemetry-python#5574."""
     exporter = SlowMetrics()
     MeterProvider([PeriodicExportingMetricReader(exporter, 3_600_000)], shutdown_on_exit=False).shutdown(1_000)
     assert exporter.told_ms == 30_000

@@ -71,7 +71,8 @@ class BatchProcessor(Generic[Telemetry]):
 
     def _reset(self) -> None:
         """Start with an empty queue. So does the child of a fork: its parent exports what was waiting."""
-        self._changed = threading.Condition(threading.Lock())
+        # With a lock that its owner may take again: the garbage collector may end a span in the midst of `put`.
+        self._changed = threading.Condition(threading.RLock())
         self._queue: deque[Telemetry] = deque()
         self._in_hand: Sequence[Telemetry] = ()
         """The batch that is being exported, until it is known whether it arrived."""

@@ -233,6 +233,35 @@ def test_each_item_of_many_threads_arrives_or_is_counted(make, backend):
     assert sum(map(len, backend.taken)) + backend.lost["export queue full"] == 8000
 
 
+def test_an_item_may_come_in_the_midst_of_another(backend):
+    """The garbage collector may end a span at any point, also on a thread that is just putting one in."""
+    reentered = []
+
+    def size(item):
+        if not reentered:
+            reentered.append(item)
+            batch.put(3)
+        return 1
+
+    batch = BatchProcessor(backend.export, backend.lose, Limits(3600.0, 2, 2), size=size)
+    backend.hang()
+
+    def put():
+        for item in range(-2, 3):
+            batch.put(item)
+            if item == -1:
+                backend.entered.wait(10)
+
+    thread = threading.Thread(target=put, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    backend.released.set()
+    assert batch.stop(10.0) == 0
+    assert reentered == [0]
+    assert sum(map(len, backend.taken)) + backend.lost["export queue full"] == 6
+
+
 def test_what_comes_while_the_interpreter_ends_is_exported_or_counted(run):
     """Some releases of Python start a thread then, and others refuse to. Each item shows up in one place."""
     program = """

@@ -64,7 +64,7 @@ def test_a_forked_child_exports_its_own(transport, way, request, run):
 
 
 def test_a_forked_child_exports_though_no_thread_may_start_at_its_end(backend, run):
-    """That is when its spans reach the exporters, and when Python 3.12.0 and 3.12.1 refuse to start a thread."""
+    """That is when its spans reach the exporters, and when some releases (3.12.1) refuse to start a thread."""
     program = """
 import os, threading
 solve()

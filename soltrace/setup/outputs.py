@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from soltrace.errors import SoltraceWarning
+from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 
 if TYPE_CHECKING:
-    from soltrace.export.environment import Signal
+    from soltrace.export.environment import OtelSignal
 
 SAID: Final[set[str]] = set()
 """What is said once a process."""
@@ -81,7 +82,7 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]],
     if settings.metrics:
         from soltrace.sinks.metrics import Metrics
 
-        metrics = Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting)
+        metrics = Metrics(settings.meter_provider or EXPORTS.own_meter_provider(), queue=waiting)
         undo.callback(metrics.close)
         sinks.append(metrics)
     if settings.logs:
@@ -91,21 +92,16 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]],
     return sinks
 
 
-def _own_meter_provider() -> Any:
-    setup = sys.modules.get("soltrace.export.setup")
-    return None if setup is None else setup.EXPORTS.own_meter_provider()
-
-
 def set_up_export(settings: Settings) -> None:
     """Set up OpenTelemetry's SDK for signals that have no provider, if the program or the environment wants that."""
     from soltrace.export.environment import exporters
 
-    given: dict[Signal, Any] = {
+    given: dict[OtelSignal, Any] = {
         "traces": settings.tracer_provider if settings.spans else False,
         "metrics": settings.meter_provider if settings.metrics else False,
         "logs": settings.logger_provider if settings.logs else False,
     }
-    asked: dict[Signal, tuple[str, ...]] = {
+    asked: dict[OtelSignal, tuple[str, ...]] = {
         signal: exporters(signal, settings.otlp_endpoint) for signal, own in given.items() if own is None
     }
     try:
@@ -114,9 +110,9 @@ def set_up_export(settings: Settings) -> None:
 
             declared.set_up()
         elif any(asked.values()):
-            from soltrace.export.setup import EXPORTS
+            from soltrace.export.providers import SDK_PROVIDERS
 
-            for problem in EXPORTS.set_up(asked, settings.otlp_endpoint):
+            for problem in SDK_PROVIDERS.set_up(asked, settings.otlp_endpoint):
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")

@@ -78,7 +78,7 @@ class Losses:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what the garbage collector ends may lose something, while it is held
         self._unsaid: Counter[tuple[What, Why, str]] = Counter()
         self._total: Counter[tuple[What, Why, str]] = Counter()
 

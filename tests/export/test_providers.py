@@ -12,7 +12,7 @@ CONSOLE = {"OTEL_TRACES_EXPORTER": "console"}
 
 
 def test_the_environment_alone_is_enough(run, lines):
-    """Spans are exported, the last of them at exit; lines carry their ids."""
+    """Spans are exported, at exit at the latest, and the log's lines carry their ids."""
     done = run("with soltrace.experiment('fit'): solve()", "-W", "error", **CONSOLE, OTEL_SERVICE_NAME="fitting")
     assert (done.returncode, done.said) == (0, [])
     assert done.stdout.count('"name": "diffeqsolve forward"') == 1
@@ -23,7 +23,7 @@ def test_the_environment_alone_is_enough(run, lines):
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_an_endpoint_is_enough(transport, request, run):
-    """Spans, metrics and log records of a program that says nothing of OpenTelemetry arrive."""
+    """All three signals arrive, of a program that never mentions OpenTelemetry."""
     backend = request.getfixturevalue("backend" if transport == "http" else "grpc_backend")
     protocol = {} if transport == "http" else {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     done = run("solve()", "-W", "error", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, **protocol)
@@ -34,7 +34,7 @@ def test_an_endpoint_is_enough(transport, request, run):
 
 
 def test_an_endpoint_may_be_given_in_the_program(backend, run):
-    """It wins over that of the environment; what the exporters read besides holds."""
+    """It takes precedence over the environment's. Whatever else the exporters read still holds."""
     program = f"soltrace.configure(otlp_endpoint='{backend.endpoint}/'); solve()"
     done = run(program, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_HEADERS="key=secret")
     assert (done.returncode, done.said) == (0, [])
@@ -47,7 +47,7 @@ def test_an_endpoint_may_be_given_in_the_program(backend, run):
 
 
 def test_an_endpoint_holds_as_long_as_the_process(backend, run):
-    """A provider is set once: another endpoint is a warning, and everything goes where it went."""
+    """A global provider is set only once. Another endpoint is a warning, and changes nothing."""
     program = f"""
 soltrace.configure(otlp_endpoint='{backend.endpoint}')
 soltrace.configure(otlp_endpoint='http://127.0.0.1:1')
@@ -60,21 +60,21 @@ solve()
 
 
 def test_signals_are_switched_off_one_by_one(backend, run):
-    """By configure or by OpenTelemetry's variables."""
+    """`configure` can do so, and so can OpenTelemetry's variables."""
     program = "soltrace.configure(logs=False); solve()"
     run(program, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, OTEL_METRICS_EXPORTER="none")
     assert {signal for signal, _, _ in backend.arrived} == {"traces"}
 
 
 def test_a_disabled_sdk_exports_nothing(backend, run, lines):
-    """OTEL_SDK_DISABLED; the log is written."""
+    """With OTEL_SDK_DISABLED, only the log is written."""
     done = run("solve()", "-W", "error", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, OTEL_SDK_DISABLED="true")
     assert (done.returncode, done.said, backend.arrived) == (0, [], [])
     assert [line["event"] for line in lines()] == ["log.opened", "pass.started", "pass.ended"]
 
 
 def test_the_sampler_is_the_environments(backend, run):
-    """None of the spans is sampled, and none of them is lost."""
+    """A span that is not sampled is not lost."""
     program = "for _ in range(3): solve()"
     done = run(program, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, OTEL_TRACES_SAMPLER="always_off")
     assert (done.said, backend.of("traces")) == ([], [])
@@ -82,7 +82,7 @@ def test_the_sampler_is_the_environments(backend, run):
 
 
 def test_a_provider_of_the_programs_own_stays(backend, run):
-    """What the environment says is that provider's business; the other signals go their way."""
+    """The environment does not concern that provider. The other signals are exported as it says."""
     program = """
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -97,7 +97,7 @@ print(trace.get_tracer_provider() is mine)
 
 
 def test_providers_that_are_given_are_used(backend, run):
-    """And no other one is set up: not even where the environment asks for it."""
+    """No other one is set up, even if the environment asks for it."""
     program = """
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -124,7 +124,7 @@ print(*[type(get()).__name__ for get in (trace.get_tracer_provider, _logs.get_lo
 
 
 def test_a_provider_that_is_set_later_is_used_from_then_on(run):
-    """The first solve does not decide for all."""
+    """The first solve does not decide for all the others."""
     program = """
 solve()
 soltrace.flush()
@@ -140,7 +140,7 @@ soltrace.flush()  # this provider shuts down before we are told that the process
 
 
 def test_the_resource_says_who_sends(backend, run):
-    """A service name, an instance of its own for each process, and what soltrace knows of it."""
+    """The service's name, an instance id for each process, and what soltrace knows of the process."""
     for _ in range(2):
         run("solve()", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, OTEL_RESOURCE_ATTRIBUTES="team=tides")
     resources = [resource for resource, _ in backend.of("traces")]
@@ -156,13 +156,13 @@ def test_the_resource_says_who_sends(backend, run):
     ids=["name", "resource"],
 )
 def test_the_environment_names_the_service(environ, backend, run):
-    """By either variable, and soltrace adds no name of its own."""
+    """Either variable names it, and soltrace does not override that."""
     run("solve()", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, **environ)
     assert {resource["service.name"] for resource, _ in backend.of("traces")} == {"fit"}
 
 
 def test_an_exporter_that_is_not_there_is_a_warning(run, lines):
-    """The log is written all the same, and the other signals go their way."""
+    """The log is written all the same, and the other signals are exported."""
     program = "soltrace.configure(); solve()"
     done = run(program, OTEL_TRACES_EXPORTER="no_such_exporter", OTEL_LOGS_EXPORTER="console")
     said = (
@@ -183,7 +183,7 @@ def test_an_exporter_that_is_not_there_is_a_warning(run, lines):
     ids=["protocol", "ids", "file"],
 )
 def test_what_the_sdk_can_not_do_is_a_warning(environ, said, run):
-    """Once, and the solve goes on."""
+    """It is given once, and the solve goes on."""
     done = run("soltrace.configure(); solve(); print('done')", **environ)
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert done.stderr.count(said) >= 1
@@ -192,7 +192,7 @@ def test_what_the_sdk_can_not_do_is_a_warning(environ, said, run):
 
 @pytest.fixture
 def without_otlp(tmp_path):
-    """Where Python finds everything but the exporters, as without the extra."""
+    """The environment of a Python that finds everything but the exporters, as without the extra."""
     packages = tmp_path / "packages"
     packages.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
@@ -203,7 +203,7 @@ def without_otlp(tmp_path):
 
 
 def test_without_the_extra_an_endpoint_is_one_warning(without_otlp, run, lines):
-    """It names the extra, and the solve goes on."""
+    """The warning names the extra, and the solve goes on."""
     done = run("solve(); solve()", "-S", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", **without_otlp)
     (said,) = [line for line in done.said if "Warning" in line]
     assert 'nothing is exported: the OTLP exporters are not installed: pip install "soltrace[otlp]".' in said
@@ -211,20 +211,20 @@ def test_without_the_extra_an_endpoint_is_one_warning(without_otlp, run, lines):
 
 
 def test_without_the_extra_an_endpoint_in_the_program_is_an_error(without_otlp, run):
-    """At once, where it is given."""
+    """It is raised at once, where the endpoint is given."""
     done = run("soltrace.configure(otlp_endpoint='http://127.0.0.1:4318')", "-S", **without_otlp)
     assert done.returncode == 1
     assert 'the OTLP exporters are not installed: pip install "soltrace[otlp]".' in done.said[-1]
 
 
 def test_without_the_environment_the_sdk_is_not_imported(run):
-    """Nor are the exporters: who wants a log alone pays for no more."""
+    """Nor are the exporters: a program that only wants a log pays for nothing else."""
     program = "solve(); soltrace.flush(); import sys; print([name for name in sys.modules if 'telemetry.sdk' in name])"
     assert run(program).stdout == "[]\n"
 
 
 def test_what_is_printed_of_a_span_is_json(run):
-    """The console exporter writes one object for each span, in the resource's name."""
+    """The console exporter writes one object for each span, with its resource."""
     done = run("solve()", **CONSOLE)
     span = json.loads(done.stdout)
     assert re.fullmatch("[0-9a-f-]{36}", span["resource"]["attributes"].pop("service.instance.id"))

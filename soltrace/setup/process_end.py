@@ -15,8 +15,8 @@ from soltrace.host.process import PROCESS
 FOR_THE_LOG_S: Final = 0.5
 """Kept, but no more than half of the time there is, to write down what could not be exported."""
 FOR_PROGRAMS: Final = 0.5
-"""Of the time there is: the most that programs still running, and then the worker, are waited for, or nothing is left for
-exporting."""
+"""Of the time there is: the most that programs still running are waited for, and then the worker, or nothing is left
+for exporting."""
 
 
 def end(timeout_s: float) -> None:

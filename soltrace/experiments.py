@@ -47,11 +47,12 @@ class _Open:
 
 
 class experiment:  # noqa: N801 - used like the functions of contextlib
-    """Give what happens inside a name and attributes: on every line, on every span, and as a root span of its own.
+    """Group everything that happens inside under a name and attributes.
 
-    A context manager, and a decorator (each call is then an experiment of its own). Experiments nest: the inner one is
-    called `outer/inner` and inherits the attributes; on a thread of its own, those of the main thread are around it.
-    Leaving waits for the passes that are still open.
+    They appear on every log line and every span, and the experiment is a root span of its own. Use it as a context
+    manager, or as a decorator, which makes each call an experiment. Experiments nest: an inner one is called
+    `outer/inner` and inherits the outer one's attributes; one that is entered on another thread is inside those of the
+    main thread. Leaving an experiment waits for its passes that are still open.
 
     ```python
     with soltrace.experiment("fit", seed=3, lr=1e-3):
@@ -62,22 +63,22 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
     def evaluate(model): ...
     ```
 
-    Which experiment a pass belongs to is decided when its program runs, not when it is traced. A solve that is not
-    compiled knows its caller's; a compiled one belongs to the innermost experiment of the process. Who runs compiled
-    programs in several experiments at once, on threads, gives each its experiment's `token`.
+    Which experiment a pass belongs to is decided when its program runs, not when it is traced. An eager solve belongs
+    to its caller's experiment; a compiled one to the innermost experiment of the process. To run compiled programs in
+    several experiments at once, on threads, pass each program the `token` of its experiment.
     """
 
     def __init__(self, name: str, /, *, attributes: Mapping[str, Any] | None = None, **more: Any) -> None:
-        """Make it; it begins when it is entered.
+        """Create an experiment. It begins when it is entered.
 
         Args:
-            name: what it is called, the same each time it is run: what differs are attributes.
-            attributes: bools, ints, floats, strings, or lists of them; numpy's too.
-            **more: attributes whose names are identifiers.
+            name: Its name, a non-empty string. Keep it the same from run to run, and put what differs into attributes.
+            attributes: Bools, ints, floats and strings, or lists of them; NumPy's scalars and vectors too.
+            **more: Further attributes, whose names are identifiers.
 
         Raises:
-            soltrace.ExperimentError: the name is no non-empty string.
-            soltrace.AttributeValueError: an attribute is of another type.
+            soltrace.ExperimentError: The name is not a non-empty string.
+            soltrace.AttributeValueError: An attribute is of another type.
         """
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(f"An experiment's name must be a non-empty string, got {name!r}.")
@@ -88,10 +89,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
     @property
     def context(self) -> Context:
-        """Where its passes belong.
+        """The context that its passes belong to.
 
         Raises:
-            soltrace.ExperimentError: it is not open.
+            soltrace.ExperimentError: The experiment is not open.
         """
         if self._open is None:
             raise ExperimentError(f"Experiment {self.name!r} is not open: enter it with `with` first.")
@@ -99,10 +100,12 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
     @property
     def token(self) -> int:
-        """A number that names it, for a program that takes it as data; 0 where telemetry is disabled.
+        """A number that stands for the experiment while it is open, to be passed to a compiled program as data.
+
+        It is 0 if telemetry is disabled. Give it to `soltrace.TracedAdjoint(context=token)` inside the program.
 
         Raises:
-            soltrace.ExperimentError: it is not open.
+            soltrace.ExperimentError: The experiment is not open.
         """
         if self._entered and self._open is None:
             return 0
@@ -130,10 +133,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
             _end(opened, None if clean_exit else error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Make each call of a function an experiment.
+        """Make each call of a function an experiment of its own.
 
         Raises:
-            soltrace.ExperimentError: it is a generator, whose body runs when nobody knows.
+            soltrace.ExperimentError: The function is a generator, whose body runs at no definite time.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ExperimentError(f"{function!r} is a generator: open the experiment inside it, with `with`.")
@@ -241,10 +244,15 @@ def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
 
 
 def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the experiment and the ids on your own log lines: a structlog processor. Keys that you set are kept.
+    """Add the experiment and its ids to your own log lines. This is a structlog processor.
 
-    Adds `run_id`, `experiment` and `attributes` where an experiment is open, and `trace_id` and `span_id` of the
-    current span, or else of the experiment's. Before the first solve or experiment there is nothing to add.
+    It adds `run_id`, and, if an experiment is open, `experiment` and `attributes`; and `trace_id` and `span_id` of the
+    current span, or else of the experiment's. Keys that you have set are kept. Before the first solve or experiment of
+    the process there is nothing to add.
+
+    ```python
+    structlog.configure(processors=[soltrace.add_context, structlog.processors.JSONRenderer()])
+    ```
     """
     recorder = PROCESS.recorder
     if recorder is None:

@@ -31,8 +31,22 @@ def _as_in_the_source(_: Sphinx, kind: str, __: str, what: Any, ___: Any, lines:
         lines[:] = [*text.splitlines(), ""]
 
 
+def _fences_as_directives(_: Sphinx, __: str, ___: str, ____: Any, _____: Any, lines: list[str]) -> None:
+    """Docstrings have Markdown's fences around code, which autodoc takes for text."""
+    inside = False
+    found = []
+    for line in lines:
+        if line.lstrip().startswith("```"):
+            indent, inside = line[: len(line) - len(line.lstrip())], not inside
+            found += ["", f"{indent}.. code-block:: {line.strip('` ')}", ""] if inside else [""]
+        else:
+            found.append(f"    {line}" if inside else line)
+    lines[:] = found
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both; before napoleon, which rewrites the docstring."""
+    """Register them; before napoleon, which rewrites the docstring."""
     app.add_directive("generated", Generated)
     app.connect("autodoc-process-docstring", _as_in_the_source, priority=0)
+    app.connect("autodoc-process-docstring", _fences_as_directives, priority=1)
     return {"parallel_read_safe": True}

@@ -26,7 +26,9 @@ def configure(settings: Settings) -> None:
     A solve that is under way goes on in the run that it began in; if that takes too long, its end is made up there, and
     counted as lost.
 
-        soltrace.configure(directory="logs", attributes={"seed": 3})
+    ```python
+    soltrace.configure(directory="logs", attributes={"seed": 3})
+    ```
     """
     if settings.otlp_endpoint is not None:
         maker("traces", "otlp", settings.otlp_endpoint)

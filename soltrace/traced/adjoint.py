@@ -15,12 +15,12 @@ import jax.tree_util as jtu
 
 from soltrace import host
 from soltrace.traced._jax import lenient
-from soltrace.traced.attributes import split_attributes
 from soltrace.traced.describe import describe, time_direction, tolerances
-from soltrace.traced.door import emit, witness
-from soltrace.traced.ending import save_states, save_the_end, time_reached, without_ours
+from soltrace.traced.emit import emit, witness
+from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import BesideMeter, Meter, Reports, instrument, report_of
 from soltrace.traced.shards import shard
+from soltrace.traced.solve_attributes import split_attributes
 from soltrace.traced.tap import tap
 
 Signal = host.Signal

@@ -20,7 +20,7 @@ from jax.interpreters import partial_eval as pe
 
 from soltrace import host
 from soltrace.traced._jax import lenient
-from soltrace.traced.door import emit
+from soltrace.traced.emit import emit
 from soltrace.traced.gate import gate_p
 
 _STATE = 3

@@ -12,7 +12,7 @@ import jax.tree_util as jtu
 from diffrax._term import WrapTerm  # no public name
 
 from soltrace import host
-from soltrace.traced.ending import is_located
+from soltrace.traced.final_time import is_located
 from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
 from soltrace.wire.records import Attribute
 

@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 
 from soltrace import host
 from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
-from soltrace.traced.door import emit
+from soltrace.traced.emit import emit
 
 gate_p = Primitive("soltrace_gate")
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from soltrace import host
 from soltrace.traced._jax import lenient
-from soltrace.traced.door import emit
+from soltrace.traced.emit import emit
 from soltrace.traced.gate import first_pace, gate
 
 

@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 
 from soltrace import host
 from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
-from soltrace.traced.door import emit, witness
+from soltrace.traced.emit import emit, witness
 
 tap_p = Primitive("soltrace_tap")
 tap_p.multiple_results = True

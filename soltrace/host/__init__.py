@@ -4,11 +4,13 @@ It imports numpy, and neither jax nor a logging or tracing library. These are it
 """
 
 from soltrace.host.process import compiled, current_context, enabled, receive, register_barrier, register_context
+from soltrace.host.registered import RegisteredAttributes, registered_attributes
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
 
 __all__ = [
     "NEVER",
     "NEVER_ELAPSED",
+    "RegisteredAttributes",
     "Signal",
     "SolveInfo",
     "compiled",
@@ -18,4 +20,5 @@ __all__ = [
     "receive",
     "register_barrier",
     "register_context",
+    "registered_attributes",
 ]

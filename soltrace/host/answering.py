@@ -7,14 +7,17 @@ returns the answer, and the pass of which the worker is to be told, if any.
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from soltrace.host.context import Context, Contexts
 from soltrace.host.emission import Emission
+from soltrace.host.losses import Losses
 from soltrace.host.outcomes import outcomes
 from soltrace.host.pacing import Pacing, Part
+from soltrace.host.registered import registered_attributes
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
@@ -36,9 +39,10 @@ Answer = tuple[Array, Entry | None]
 class Answering:
     """Answers signals from the table of passes."""
 
-    def __init__(self, run_id: str, table: Table, contexts: Contexts, pacing: Pacing) -> None:
+    def __init__(self, run_id: str, table: Table, contexts: Contexts, pacing: Pacing, losses: Losses) -> None:
         """Begin with the first solve to come."""
         self._run_id, self._table, self._contexts, self._pacing = run_id, table, contexts, pacing
+        self._losses = losses
         self._solves = itertools.count(1)
         self._rows: dict[Signal, Callable[[Emission], Answer]] = {
             Signal.FORWARD_START: self._forward_start,
@@ -62,11 +66,19 @@ class Answering:
     # Forward passes
 
     def _forward_start(self, event: Emission) -> Answer:
-        token = event.ints_of_a_lane()[2]
+        token, *own = event.ints_of_a_lane()[2:]
+        context = self._with_own(self._contexts.named(token), *own)
         solve_id = self._new_solve()
-        entry = self._open(event, Kind.FORWARD, "forward", self._contexts.named(token), solve_id, f"{solve_id}.forward")
+        entry = self._open(event, Kind.FORWARD, "forward", context, solve_id, f"{solve_id}.forward")
         entry.span = _span(event.floats)
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
+
+    def _with_own(self, context: Context, token: int = 0, *_: int) -> Context:
+        """Add the attributes that a solve registered to those of the place that it belongs to."""
+        own = registered_attributes(token)
+        if own is None:
+            self._losses.add("attributes of a solve", "forgotten before it started")
+        return replace(context, attributes={**context.attributes, **own}) if own else context
 
     def _forward_step(self, event: Emission) -> Answer:
         entry = self._table.find(event.ints_of_a_lane()[0], Kind.FORWARD)

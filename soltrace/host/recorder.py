@@ -59,7 +59,7 @@ class Recorder:
         self._sinks, self._barriers = list(sinks), barriers
         self.closed = False
         self._table = Table()
-        self._answering = Answering(run.run_id, self._table, contexts, pacing)
+        self._answering = Answering(run.run_id, self._table, contexts, pacing, self.losses)
         self._queue: Queue[Item] = Queue(queue_size)
         watch = Watch(clock, heartbeat_s)
         translator = Translator(run, self.losses, watch)

@@ -25,7 +25,7 @@ NEVER_ELAPSED: Final = -1.0
 class Signal(StrEnum):
     """What happened. The comment tells `ints`; `floats`; the answer. Further columns may follow, and are not read."""
 
-    FORWARD_START = "forward.start"  # shard, shards, context; t0, t1, direction, rtol, atol; int32[2] handle, wanted
+    FORWARD_START = "forward.start"  # shard, shards, context, attributes; t0, t1, direction, rtol, atol; as METER_START
     FORWARD_STEP = "forward.step"  # handle, step, accepted, result; t; int32 wanted
     FORWARD_END = "forward.end"  # handle, step, accepted, result; t; int32 handle
     BACKWARD_START = "backward.start"  # forward handle; -; float32[2] elapsed wanted, backward handle
@@ -39,11 +39,12 @@ class Signal(StrEnum):
     METER_END = "meter.end"  # handle, step; progress; int32 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SolveInfo:
     """What is known of a solve when its program is traced.
 
-    Make one object per trace: the host remembers by its identity how long the steps of this program take.
+    Make one object per trace: the host remembers by its identity how long the steps of this program take. Not equal by
+    value: jax would lower two solves as one whose attributes are 1 and True.
     """
 
     solver: str
@@ -54,6 +55,8 @@ class SolveInfo:
     """The name of each result code, by index."""
     attributes: tuple[tuple[str, Attribute], ...] = ()
     """Attributes of this solve whose values are known when it is traced."""
+    registered_attributes: object = None
+    """Held for as long as the program lives, whose start may name them by a number."""
     traced_attributes: tuple[str, ...] = ()
     """Names of the `extras` that come with the start."""
     recomputed: Callable[[int], int] | None = None

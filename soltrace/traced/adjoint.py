@@ -20,7 +20,7 @@ from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import BesideMeter, Meter, Reports, instrument, report_of
 from soltrace.traced.shards import shard
-from soltrace.traced.solve_attributes import split_attributes
+from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
 
 Signal = host.Signal
@@ -43,7 +43,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     """
 
     inner: dfx.AbstractAdjoint
-    attributes: dict[str, Any]
+    attributes: SolveAttributes
     context: Any
     enabled: bool = eqx.field(static=True)
 
@@ -51,14 +51,14 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self,
         inner: dfx.AbstractAdjoint | None = None,
         *,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
     ) -> None:
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
-        self.attributes = dict(attributes or {})
+        given = isinstance(attributes, SolveAttributes)
+        self.attributes = attributes if given else NO_ATTRIBUTES.updated(attributes)
         self.context = context
         self.enabled = host.enabled()
-        split_attributes(self.attributes)
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
@@ -109,19 +109,29 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
     """Tell that a solve starts, and return its description and the host's answer: handle, first step wanted."""
-    static, traced = split_attributes(self.attributes)
+    arrays, plain = self.attributes.arrays, self.attributes.plain
     place, sharded = shard()
-    info = describe(self.inner, solve, attributes=static, traced_attributes=tuple(traced), sharded=sharded)
+    info = describe(
+        self.inner,
+        solve,
+        attributes=plain.constants,
+        registered_attributes=plain.registered,
+        traced_attributes=tuple(arrays),
+        sharded=sharded,
+    )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    ints = [*place, self.context]
-    return info, emit(Signal.FORWARD_START, info, ints, floats, extras=[*traced.values()], witnesses=others)
+    ints = [*place, self.context, self.attributes.token]
+    return info, emit(Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
+
+
+def _with_meter_state(state: Any, meter: Any) -> Any:
+    return eqx.tree_at(lambda s: s.progress_meter_state, state, meter, is_leaf=lambda x: x is None)
 
 
 def _with_users_meter(final: Any) -> Any:
-    meter = final.progress_meter_state
-    return eqx.tree_at(lambda s: s.progress_meter_state, final, meter.user)
+    return _with_meter_state(final, final.progress_meter_state.user)
 
 
 def _reporting(inner: Any, saveat: dfx.SaveAt, reports: Reports, forward: jax.Array) -> Any:
@@ -142,7 +152,7 @@ def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end:
     solve = save_the_end(solve)
     state, meter = solve["init_state"], solve["progress_meter"]
     ours = Meter(state.progress_meter_state, start)
-    state = eqx.tree_at(lambda s: s.progress_meter_state, state, ours, is_leaf=lambda x: x is None)
+    state = _with_meter_state(state, ours)
     final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": BesideMeter(meter)})
     # The loop doesn't count them: a variable less.
     final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)

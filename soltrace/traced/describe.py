@@ -25,6 +25,7 @@ def describe(
     solve: dict[str, Any],
     *,
     attributes: tuple[tuple[str, Attribute], ...] = (),
+    registered_attributes: object = None,
     traced_attributes: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
@@ -36,6 +37,7 @@ def describe(
         max_steps=solve["max_steps"],
         results=_RESULTS,
         attributes=attributes,
+        registered_attributes=registered_attributes,
         traced_attributes=traced_attributes,
         recomputed=_scheme(adjoint, solve["max_steps"]),
         sharded=sharded,

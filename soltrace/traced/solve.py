@@ -1,6 +1,6 @@
-"""`soltrace.diffeqsolve`: diffrax's, that reports what it does.
+"""`soltrace.diffeqsolve`: diffrax's, with a report of what it does.
 
-Traced side.
+Traced side, on the caller's thread.
 """
 
 import inspect
@@ -10,10 +10,11 @@ from typing import Any
 
 import diffrax as dfx
 import numpy as np
-from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as under_a_jit  # pyright: ignore[reportPrivateImportUsage]
 
 from soltrace import host
+from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.solve_attributes import NO_ATTRIBUTES, check_attributes
 
 
 @wraps(dfx.diffeqsolve)
@@ -31,21 +32,31 @@ def diffeqsolve(*args: Any, attributes: Mapping[str, Any] | None = None, **kwarg
     Raises:
         soltrace.AttributeValueError: An attribute is of no such type.
     """
+    if host.enabled():
+        return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes))
+    check_attributes(attributes)
     adjoint = kwargs.pop("adjoint", None)
+    adjoint = adjoint.inner if isinstance(adjoint, TracedAdjoint) else adjoint
+    return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
+
+
+def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
+
+    Args:
+        arguments: Of that call, by name.
+        attributes: Of that solve, beside those that its adjoint has already.
+
+    Returns:
+        The arguments to replace.
+    """
+    adjoint, attributes_so_far = arguments.get("adjoint"), NO_ATTRIBUTES
     if isinstance(adjoint, TracedAdjoint):
-        attributes = adjoint.attributes | dict(attributes or {})
-        adjoint = adjoint.inner
-    if not host.enabled():
-        return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
-    return dfx.diffeqsolve(*args, adjoint=reporting(adjoint, attributes), **kwargs)
-
-
-def reporting(adjoint: dfx.AbstractAdjoint | None, attributes: Mapping[str, Any] | None = None) -> TracedAdjoint:
-    """Wrap an adjoint for one call of `diffrax.diffeqsolve`, made by whoever calls this."""
+        adjoint, attributes_so_far = adjoint.inner, adjoint.attributes
     # Under jit the caller is unknown: what is traced now runs later, for others. An experiment tells then. Otherwise it
     # is data: as a Python number it would be a part of the key under which diffrax caches the compiled solve.
     context = 0 if under_a_jit() else np.int32(host.current_context())
-    return TracedAdjoint(adjoint, attributes=attributes, context=context)
+    return {"adjoint": TracedAdjoint(adjoint, attributes=attributes_so_far.updated(attributes), context=context)}
 
 
 def _signature() -> inspect.Signature:

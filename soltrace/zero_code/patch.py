@@ -50,7 +50,7 @@ def _let_report(arguments: dict[str, Any]) -> None:
         return  # diffrax says what is wrong
     if isinstance(adjoint, TracedAdjoint) or is_part_of_a_pass(adjoint):
         return
-    arguments["adjoint"] = reporting(adjoint)
+    arguments.update(reporting(arguments))
     if isinstance(arguments.get("progress_meter"), ProgressMeter):  # it would report the same pass, and less of it
         arguments["progress_meter"] = dfx.NoProgressMeter()
 

@@ -19,6 +19,7 @@ from soltrace.traced.describe import describe, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import BesideMeter, Meter, Reports, instrument, report_of
+from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
@@ -64,7 +65,10 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
-        return _forward(self, **kwargs)
+        state = kwargs["init_state"].progress_meter_state
+        if has_started(state):  # without jit it has told its start by now, and tells the rest
+            return self.inner.loop(**kwargs)
+        return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
 
 
 class _Stretch(dfx.AbstractAdjoint):

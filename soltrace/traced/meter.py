@@ -4,12 +4,15 @@ Traced side. A meter is told the progress after each attempted step and nothing 
 can't see where a backward pass ends, so there is none; what reaches it after its end is recomputation, no progress.
 """
 
+import copy
 from typing import Any
 
 import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
+from jax.core import Tracer
 
 from soltrace import host
 from soltrace.traced._jax import lenient
@@ -18,6 +21,8 @@ from soltrace.traced.gate import first_pace, gate
 
 
 class _MeterState(eqx.Module):
+    """What a meter knows. In its place `None` is the state of one that tells nothing."""
+
     pace: jax.Array
     calls: jax.Array
     progress: jax.Array
@@ -43,8 +48,8 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
 
     def step(self, state: Any, progress: Any) -> Any:
         """Report if it is time; diffrax calls this after each attempted step."""
-        if not self.enabled:
-            return state
+        if state is None:
+            return None
         progress = lenient(lambda: jax.lax.stop_gradient(jnp.asarray(progress)).astype(jnp.float32))()
         # The state as it comes in: under vmap that of a finished lane stays as it is.
         told = [state.calls, state.calls, 0, state.progress]
@@ -53,9 +58,37 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
 
     def close(self, state: Any) -> None:
         """Report the end; diffrax calls this."""
-        if not self.enabled:
+        if state is None:
             return
         (answer,) = emit(host.Signal.METER_END, None, [state.pace[1].astype(jnp.int32), state.calls], [state.progress])
         # Nobody takes what `close` returns, so an effect has to keep the call alive. Not `io_callback`: reverse mode
         # drops it from a scan, and `checkpoint` refuses it.
         jax.debug.callback(lambda _: None, answer)
+
+
+def silenced(meter: Any) -> Any:
+    """Make ours tell nothing, in a progress meter that is one of ours or holds some: the solve reports without them."""
+
+    def silence(part: Any) -> Any:
+        if not isinstance(part, ProgressMeter):
+            return part
+        silent = copy.copy(part)
+        object.__setattr__(silent, "enabled", False)
+        return silent
+
+    return jtu.tree_map(silence, meter, is_leaf=lambda part: isinstance(part, ProgressMeter))
+
+
+def silenced_state(state: Any) -> Any:
+    """Do the same where the meter is out of reach, but not its state: a start whose answer nobody uses isn't told."""
+    return jtu.tree_map(lambda part: None if _is_ours(part) else part, state, is_leaf=_is_ours)
+
+
+def has_started(state: Any) -> bool:
+    """Say whether one of ours has told its start already: then the host has answered, with numbers."""
+    states = [part for part in jtu.tree_leaves(state, is_leaf=_is_ours) if _is_ours(part)]
+    return not all(isinstance(part.pace, Tracer) for part in states)
+
+
+def _is_ours(part: Any) -> bool:
+    return isinstance(part, _MeterState)

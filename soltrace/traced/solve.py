@@ -14,6 +14,7 @@ import numpy as np
 from soltrace import host
 from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, check_attributes
 
 
@@ -56,7 +57,12 @@ def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None
     # Under jit the caller is unknown: what is traced now runs later, for others. An experiment tells then. Otherwise it
     # is data: as a Python number it would be a part of the key under which diffrax caches the compiled solve.
     context = 0 if under_a_jit() else np.int32(host.current_context())
-    return {"adjoint": TracedAdjoint(adjoint, attributes=attributes_so_far.updated(attributes), context=context)}
+    replaced: dict[str, Any] = {
+        "adjoint": TracedAdjoint(adjoint, attributes=attributes_so_far.updated(attributes), context=context)
+    }
+    if "progress_meter" in arguments:
+        replaced["progress_meter"] = silenced(arguments["progress_meter"])
+    return replaced
 
 
 def _signature() -> inspect.Signature:

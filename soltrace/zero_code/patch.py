@@ -12,7 +12,6 @@ import diffrax as dfx
 
 from soltrace import host
 from soltrace.traced.adjoint import TracedAdjoint, is_part_of_a_pass
-from soltrace.traced.meter import ProgressMeter
 from soltrace.traced.solve import reporting
 
 # Not another function in the place of `diffrax.diffeqsolve`: whoever said `from diffrax import diffeqsolve` before
@@ -51,8 +50,6 @@ def _let_report(arguments: dict[str, Any]) -> None:
     if isinstance(adjoint, TracedAdjoint) or is_part_of_a_pass(adjoint):
         return
     arguments.update(reporting(arguments))
-    if isinstance(arguments.get("progress_meter"), ProgressMeter):  # it would report the same pass, and less of it
-        arguments["progress_meter"] = dfx.NoProgressMeter()
 
 
 def patch() -> None:

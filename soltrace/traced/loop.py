@@ -24,6 +24,7 @@ from typing import Any
 
 import jax
 from jax.core import ShapedArray, eval_jaxpr
+from jax.custom_batching import custom_vmap
 from jax.extend.core import ClosedJaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -83,13 +84,26 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts:
     return outs, [none(t) if t.dtype == jax.dtypes.float0 else t for t in out_tangents]
 
 
-def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[Any, list[int]]:
+def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[list[Any], Dims]:
     (handle, wanted, *operands), (_, _, *dims) = operands, dims
-    run = lambda *xs: eval_jaxpr(jaxpr, xs[:consts], *xs[consts:])
+    mapped = [False] * len(jaxpr.outvars)
+
+    @custom_vmap
+    def note_mapped(*outs: Any) -> tuple[Any, ...]:
+        return outs
+
+    @note_mapped.def_vmap
+    def _note(_: int, which: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
+        mapped[:] = which
+        return outs, tuple(which)
+
+    run = lambda *xs: note_mapped(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
     batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
     params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
-    return outs, [0] * len(outs)
+    # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
+    dims = [0 if m or not out.size else None for m, out in zip(mapped, outs, strict=True)]
+    return [out if d == 0 else out[0] for d, out in zip(dims, outs, strict=True)], dims
 
 
 ad.primitive_jvps[loop_p] = _jvp

@@ -20,7 +20,7 @@ from tests.traced.stories import bits, story
 class Counting(dfx.AbstractProgressMeter[Any]):
     """A user's own meter: its state is a count, told when it is closed."""
 
-    told: list[int]
+    tell: Callable[[int], None] = eqx.field(static=True)
 
     def init(self) -> Any:
         return jnp.asarray(0)
@@ -29,7 +29,7 @@ class Counting(dfx.AbstractProgressMeter[Any]):
         return state + 1
 
     def close(self, state: Any) -> None:
-        jax.debug.callback(lambda n: self.told.append(int(n)), state)
+        jax.debug.callback(lambda n: self.tell(int(n)), state)
 
 
 TRANSFORMED: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
@@ -53,7 +53,7 @@ def test_the_users_meter_shows_what_it_shows_alone(
         meters = {
             "text": dfx.TextProgressMeter(),
             "tqdm": dfx.TqdmProgressMeter(refresh_steps=2),
-            "own": Counting(told),
+            "own": Counting(told.append),
         }
         metered = ft.partial(loss, solve, progress_meter=meters[meter])
         with capture() as c:
@@ -175,7 +175,7 @@ def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str
 def test_the_meter_beside_ours_goes_on() -> None:
     """In the same wrapper."""
     counts: list[int] = []
-    meter = Both(Counting(counts), soltrace.ProgressMeter())
+    meter = Both(Counting(counts.append), soltrace.ProgressMeter())
     for solve in REPORTING.values():
         assert told(ft.partial(solve, progress_meter=meter))[0] == told(solve)[0]
     assert counts == [4, 4]

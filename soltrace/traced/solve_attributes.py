@@ -30,11 +30,21 @@ class _Plain:
     """Values that are no arrays. Equal where the same compiled program serves for both."""
 
     constants: Constants = field(default=(), compare=False)
-    """Lists are tuples here."""
+    """Values that are a part of the program. A list is a tuple here, so that it can be hashed."""
     key: str = ""
     """The constants as text. They themselves don't do: 1, 1.0 and True are equal."""
     registered: host.RegisteredAttributes | None = field(default=None, compare=False)
-    """Holds what the token names. Of an adjoint inside a compiled program: of the one that it was traced with."""
+    """Values that the program names by a number. While it is traced: those of the adjoint that it is traced with."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredAttributes | None) -> Self:
+        """Make values a part of the program."""
+        constants: Any = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in values.items())
+        return cls(constants, repr(constants) if constants else "", registered)
+
+    def values(self) -> dict[str, Attribute]:
+        """Those that are a part of the program, as they were given."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in self.constants}
 
 
 class SolveAttributes(eqx.Module):
@@ -61,21 +71,16 @@ class SolveAttributes(eqx.Module):
             return self
         new, values = _split(attributes)
         arrays = {name: x for name, x in self.arrays.items() if name not in values} | new
-        constants = dict(self.plain.constants) | values
+        values = self.plain.values() | values
         if under_a_jit() or not host.enabled():
-            return type(self)(arrays, self.token, _constant(constants, self.plain.registered))
-        if values := {**(host.registered_attributes(int(self.token)) or {}), **constants}:
+            return type(self)(arrays, self.token, _Plain.of(values, self.plain.registered))
+        if values := {**(host.registered_attributes(int(self.token)) or {}), **values}:
             registered = host.RegisteredAttributes(values)
             return type(self)(arrays, np.int32(registered.token), _Plain(registered=registered))
         return type(self)(arrays, 0, _Plain())
 
 
 NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())
-
-
-def _constant(values: dict[str, Attribute], registered: host.RegisteredAttributes | None) -> _Plain:
-    constants: Any = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in values.items())
-    return _Plain(constants, repr(constants) if constants else "", registered)
 
 
 def check_attributes(attributes: Mapping[str, Any] | None) -> None:

@@ -148,10 +148,23 @@ def forget() -> None:
         host.RegisteredAttributes({})
 
 
+def emissions(jaxpr: Any, signal: host.Signal) -> list[Any]:
+    """What a jaxpr calls on the host for a signal, at any depth."""
+    found: list[Any] = []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "soltrace_emit" and eqn.params["callback"].signal is signal:
+            found.append(eqn.params["callback"])
+        for value in eqn.params.values():
+            found += emissions(value.jaxpr, signal) if hasattr(value, "jaxpr") else []
+    return found
+
+
 def test_a_program_keeps_its_attributes() -> None:
-    """For as long as it is kept, and its adjoint with nothing else."""
+    """For as long as it is kept, and its adjoint with nothing else: what it calls on the host holds them."""
     adjoint = soltrace.TracedAdjoint(attributes={"seed": 3})
     compiled = _closed_over(adjoint).lower(Y).compile()
+    (start,) = emissions(jax.make_jaxpr(_closed_over(adjoint))(Y).jaxpr, host.Signal.FORWARD_START)
+    assert start.info.registered_attributes is adjoint.attributes.plain.registered
     del adjoint
     jax.clear_caches()
     forget()
@@ -217,14 +230,15 @@ def test_an_adjoint_outlives_a_run() -> None:
 
 def test_those_of_an_adjoint_made_while_disabled_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells nothing by itself, but our `diffeqsolve` takes what it has."""
+    given = {"seed": 3, "layers": [64, 64]}
     with capture() as c:
         with monkeypatch.context() as patch:
             patch.setattr("soltrace.host.process.PROCESS.enabled", False)
-            adjoint = soltrace.TracedAdjoint(attributes={"seed": 3})
+            adjoint = soltrace.TracedAdjoint(attributes=given)
         run(dfx.diffeqsolve, adjoint=adjoint)
         run(soltrace.diffeqsolve, adjoint=adjoint, attributes={"epoch": 1})
         run(soltrace.diffeqsolve, adjoint=adjoint)
-        assert attributes(c) == [{"seed": 3, "epoch": 1}, {"seed": 3}]
+        assert attributes(c) == [given | {"epoch": 1}, given]
 
 
 def test_the_newest_of_a_name_counts() -> None:

@@ -67,14 +67,6 @@ SHARED_NAMES = {
     "run": "the protocol of a command's module: `soltrace.cli.Command`",
 }
 """The public names that several modules define, and why they must."""
-NAMES_TO_MEND = {
-    *("Array", "EVENT", "Group", "Item", "Listener", "Meter", "OPEN_AT_MOST", "OTHER", "OpenPass", "P", "QUEUE_FULL"),
-    *("QUEUE_SIZE", "Queue", "R", "Run", "Signal", "Spans", "T", "Table", "Told", "WHAT", "describe", "flush"),
-    *("instrument", "number"),
-}
-"""To be emptied: they mean something else in each module that defines them."""
-FILES_TO_MEND = {"attributes.py", "resource.py"}
-"""To be emptied as well."""
 
 
 def module_of(file: Path) -> str:
@@ -151,18 +143,18 @@ def test_a_public_name_is_defined_once():
         for name in definitions(file):
             modules[name].add(module_of(file))
     several = {name: sorted(found) for name, found in modules.items() if len(found) > 1}
-    assert {name: several[name] for name in several if name not in SHARED_NAMES.keys() | NAMES_TO_MEND} == {}
+    assert {name: several[name] for name in several if name not in SHARED_NAMES} == {}
     assert SHARED_NAMES.keys() - several.keys() == set()
 
 
 def test_a_file_name_stands_once():
     """Files are found by their names, in editors and tracebacks."""
     counts = Counter(file.name for file in FILES if file.name != "__init__.py")
-    assert {name for name, count in counts.items() if count > 1} - FILES_TO_MEND == set()
+    assert {name for name, count in counts.items() if count > 1} == set()
 
 
 def test_the_host_knows_the_protocol_of_a_sink_and_no_sink():
-    """What it is told of `soltrace.sinks` are the two protocols at its door."""
+    """What it is told of `soltrace.sinks` are its protocols."""
     found = {name for file in FILES if within(module_of(file), "soltrace.host") for name in imports(file)}
     assert {name for name in found if within(name, "soltrace.sinks")} <= {
         f"soltrace.sinks.{name}" for name in ("Ids", "Sink", "Tracing", "ExperimentSpan")

@@ -8,9 +8,9 @@ from .drawing import BLUE, FAINT, GREEN, GREY, VIOLET, Canvas
 PICTURES: Final = Path(__file__).parents[1] / "pictures"
 
 
-def door() -> str:
+def emit() -> str:
     """One call for a whole batch, and its answer."""
-    canvas = Canvas(760, 250, "The door: one host call for a whole batch of lanes, and the host's answer back")
+    canvas = Canvas(760, 250, "Emit: one host call for a whole batch of lanes, and the host's answer back")
     canvas.box(20, 40, 440, 190, fill=BLUE)
     canvas.text(40, 64, "the compiled program, under `vmap`", bold=True)
     for lane in range(3):
@@ -100,7 +100,7 @@ def backward() -> str:
     return canvas.svg()
 
 
-DRAWINGS: Final = {"door": door, "pacing": pacing, "chunks": chunks, "backward": backward}
+DRAWINGS: Final = {"emit": emit, "pacing": pacing, "chunks": chunks, "backward": backward}
 
 if __name__ == "__main__":
     for name, draw in DRAWINGS.items():

@@ -1,14 +1,16 @@
 """The host room: raw signals of compiled programs become records, and records go to sinks.
 
-It imports numpy, and neither jax nor a logging or tracing library. These are its doors for the traced room.
+It imports numpy, and neither jax nor a logging or tracing library. What stands here is the port for the traced room.
 """
 
 from soltrace.host.process import compiled, current_context, enabled, receive, register_barrier, register_context
+from soltrace.host.registered import RegisteredAttributes, registered_attributes
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
 
 __all__ = [
     "NEVER",
     "NEVER_ELAPSED",
+    "RegisteredAttributes",
     "Signal",
     "SolveInfo",
     "compiled",
@@ -18,4 +20,5 @@ __all__ = [
     "receive",
     "register_barrier",
     "register_context",
+    "registered_attributes",
 ]

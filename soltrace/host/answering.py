@@ -6,6 +6,7 @@ the answer, and the pass of whose run the worker is to be told, if any.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
 from soltrace.host.pacing import Pace
+from soltrace.host.registered import registered_attributes
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
@@ -26,6 +28,7 @@ from soltrace.host.signals import (
     int_pair,
 )
 from soltrace.host.table import HandleTable, PassEntry, Run
+from soltrace.wire.losses import What, Why
 
 Answer = tuple[Array, PassEntry | None]
 
@@ -88,7 +91,8 @@ class ForwardAnswers(Answers):
 
     def start(self, event: Emission, run: Run) -> Answer:
         """Open a solve's first pass."""
-        context, solve_id = run.context(event.ints_of_a_lane()[2]), run.new_solve()
+        token, *own = event.ints_of_a_lane()[2:]
+        context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
         entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         entry.span = _span(event.floats)
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
@@ -237,6 +241,14 @@ _TYPES: Final = (ForwardAnswers, BackwardAnswers, StretchAnswers, MeterAnswers)
 def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     """Make what answers each kind of signal from this table."""
     return {kind.kind: kind(table) for kind in _TYPES}
+
+
+def _with_own(run: Run, context: Context, token: int = 0, *_: int) -> Context:
+    """Add the attributes that a solve has registered to those of the place that it belongs to."""
+    own = registered_attributes(token)
+    if own is None:
+        run.losses.add(What.ATTRIBUTES, Why.FORGOTTEN)
+    return replace(context, attributes={**context.attributes, **own}) if own else context
 
 
 def _nothing(event: Emission) -> Answer:

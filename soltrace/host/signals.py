@@ -79,7 +79,7 @@ class Signal(Enum):
     default: Array
     """What it is answered when nobody listens: no handle, and never call again."""
 
-    # shard, shards, context; t0, t1, direction, rtol, atol; int32[2] handle, wanted
+    # shard, shards, context, attributes; t0, t1, direction, rtol, atol; int32[2] handle, wanted
     FORWARD_START = "forward.start", Kind.FORWARD, Role.START, _NO_STEPS
     # handle, step, accepted, result; t; int32 wanted
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
@@ -121,11 +121,12 @@ def default_answer(signal: Signal) -> Array:
     return signal.default.copy()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SolveInfo:
     """What is known of a solve when its program is traced.
 
-    Make one object per trace: the host remembers by its identity how long the steps of this program take.
+    Make one object per trace: the host remembers by its identity how long the steps of this program take. Not equal by
+    value: jax would lower two solves as one whose attributes are 1 and True.
     """
 
     solver: str
@@ -136,6 +137,8 @@ class SolveInfo:
     """The name of each result code, by index."""
     attributes: tuple[tuple[str, Attribute], ...] = ()
     """Attributes of this solve whose values are known when it is traced."""
+    registered_attributes: object = None
+    """Held for as long as the program lives, whose start may name them by a number."""
     traced_attributes: tuple[str, ...] = ()
     """Names of the `extras` that come with the start."""
     recomputed: Callable[[int], int] | None = None

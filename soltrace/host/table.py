@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from soltrace.host.context import Context
 from soltrace.host.pacing import Pace, Pacing
 from soltrace.host.signals import Kind, SolveInfo
-from soltrace.wire.losses import Why
+from soltrace.wire.losses import Losses, Why
 
 LARGEST_HANDLE: Final = 2**23
 """Handles pass through float32, whose whole numbers are exact up to 2**24."""
@@ -28,6 +28,7 @@ class Run(Protocol):
     """The run that a pass begins in, as far as a pass has to know it."""
 
     pacing: Pacing
+    losses: Losses
 
     def new_solve(self) -> str:
         """Number a solve: its `solve_id`."""

@@ -10,24 +10,30 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE  # pyright: ignore[reportPrivateImportUsage]
 from jax.interpreters import ad
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
 
 Dims = Sequence[int | None]
 """Where each operand of a batching rule has its new axis; None: it has none."""
 
 
-def lenient(function: Callable[P, R]) -> Callable[P, R]:
+def lenient(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """Shield our own arithmetic from the user's dtype and rank promotion settings."""
 
     @wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             return function(*args, **kwargs)
 
     return wrapped
+
+
+def under_a_jit() -> bool:
+    """Say whether what is called now is traced into a larger program, that runs later and perhaps often."""
+    return unsafe_am_i_under_a_jit_DO_NOT_USE()
 
 
 def batch_size(operands: Sequence[jax.Array], dims: Dims) -> int:

@@ -1,4 +1,4 @@
-"""`TracedAdjoint`: the adjoint that wraps another one and tells when a solve starts, what it does and how it ends.
+"""`TracedAdjoint`: an adjoint that wraps another one and reports when its solve starts, what it does and how it ends.
 
 Traced side. `diffrax.diffeqsolve` hands everything to `adjoint.loop(...)` after its own checks and takes the final
 state back, so this is where a solve can be seen whole without touching diffrax.
@@ -15,35 +15,54 @@ import jax.tree_util as jtu
 
 from soltrace import host
 from soltrace.traced._jax import lenient
-from soltrace.traced.attributes import split_attributes
-from soltrace.traced.describe import describe, time_direction, tolerances
-from soltrace.traced.door import emit, witness
-from soltrace.traced.ending import save_states, save_the_end, time_reached, without_ours
-from soltrace.traced.instrument import BesideMeter, Meter, Reports, instrument, report_of
+from soltrace.traced.describe import describe_solve, time_direction, tolerances
+from soltrace.traced.emit import emit, witness
+from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
+from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of, with_reporting_loop
+from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
+from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
-
-Signal = host.Signal
 
 
 class TracedAdjoint(dfx.AbstractAdjoint):
-    """Wrap an adjoint, so that the solve it is given to reports its forward and backward passes.
+    """Wraps an adjoint, so that a solve reports its forward and backward passes.
 
-    For those who call `diffrax.diffeqsolve` themselves: `diffeqsolve(..., adjoint=TracedAdjoint())`. Values and
-    gradients are those of `inner`, to the bit. Under `jit` the reports come whenever the compiled program runs; under
-    `vmap` one report carries all lanes; under `grad` the backward pass is reported as a pass of its own.
+    Pass it to `diffrax.diffeqsolve` where you call that yourself, or where a library lets you choose the adjoint.
+    Values and gradients are equal to those of the wrapped adjoint, to the bit. Under `jit` the solve reports whenever
+    the compiled program runs; under `vmap` one report carries all lanes; under `grad` the backward pass is a pass of
+    its own. A `soltrace.ProgressMeter` beside it reports nothing.
 
     Args:
-        inner: The adjoint to wrap; diffrax's default if it is left out.
-        attributes: Names and values to put on every line and span of this solve. A value is a bool, int, float, str or
-            a list of them, or an array, which may be traced: it is sent along when the solve starts.
+        inner: The adjoint to wrap. Defaults to diffrax's default, `diffrax.RecursiveCheckpointAdjoint()`.
+        attributes: Names and values to put on every line and span of the solve. A value is a bool, an int, a float, a
+            string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
+            a recompilation, except that inside a program of your own a value that is no array is a constant of it.
 
     Raises:
-        soltrace.AttributeValueError: An attribute is of no such type.
+        soltrace.AttributeValueError: An attribute is of another type.
+
+    Example:
+        >>> import diffrax
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import soltrace
+        >>> from soltrace.testing import capture
+        >>> @jax.jit
+        ... @jax.grad
+        ... def gradient(y0):
+        ...     adjoint = soltrace.TracedAdjoint(diffrax.DirectAdjoint(), attributes={"seed": 3})
+        ...     term = diffrax.ODETerm(lambda t, y, args: -y)
+        ...     return diffrax.diffeqsolve(term, diffrax.Tsit5(), 0.0, 1.0, 0.1, y0, adjoint=adjoint).ys[0]
+        >>> with capture() as told:
+        ...     print(f"{gradient(jnp.array(1.0)):.3f}")
+        ...     print([record.pass_id for record in told.records if type(record).__name__ == "PassEnded"])
+        0.368
+        ['run.1.forward', 'run.1.backward']
     """
 
     inner: dfx.AbstractAdjoint
-    attributes: dict[str, Any]
+    attributes: SolveAttributes
     context: Any
     enabled: bool = eqx.field(static=True)
 
@@ -51,100 +70,117 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self,
         inner: dfx.AbstractAdjoint | None = None,
         *,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
     ) -> None:
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
-        self.attributes = dict(attributes or {})
+        given = isinstance(attributes, SolveAttributes)
+        self.attributes = attributes if given else NO_ATTRIBUTES.updated(attributes)
         self.context = context
         self.enabled = host.enabled()
-        split_attributes(self.attributes)
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
-        return _forward(self, **kwargs)
+        state = kwargs["init_state"].progress_meter_state
+        if has_started(state):  # without jit our meter has reported the start by now, so it reports the rest
+            return self.inner.loop(**kwargs)
+        return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
 
 
-class _Stretch(dfx.AbstractAdjoint):
-    """A solve that is a part of a backward pass (`BacksolveAdjoint`), never a pass of its own."""
+class _StretchAdjoint(dfx.AbstractAdjoint):
+    """The adjoint of a solve inside a backward pass, of which it is a stretch and never a pass of its own.
+
+    A backward pass of `BacksolveAdjoint` consists of such solves.
+    """
 
     inner: dfx.AbstractAdjoint
     forward: jax.Array
-    """int32 scalar: handle of the forward pass. Data, for a `custom_vjp` closes over no tracer."""
+    """int32 scalar, the handle of the forward pass. A field, because a `custom_vjp` must not close over a tracer."""
 
     def loop(self, **solve: Any) -> Any:
         """Run the solve; diffrax calls this."""
-        info = describe(self.inner, solve)
+        info = describe_solve(self.inner, solve)
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
-        start = emit(Signal.STRETCH_START, info, [self.forward], floats)
-        reports = Reports(Signal.STRETCH_STEP, info, backward=False)
-        adjoint = _reporting(self.inner, solve["saveat"], reports, self.forward)
-        final, aux, _ = _run(adjoint, solve, start, Signal.STRETCH_END, info)
+        start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
+        signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False)
+        adjoint = _reporting(self.inner, solve["saveat"], signals, self.forward)
+        final, aux, _ = _run(adjoint, solve, start, host.Signal.STRETCH_END, info)
         return _with_users_meter(final), aux
 
 
 def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
-    """Say whether this is the adjoint of a solve that is a part of a backward pass."""
-    return isinstance(adjoint, _Stretch)
+    """Say whether this is the adjoint of a solve inside a backward pass."""
+    return isinstance(adjoint, _StretchAdjoint)
 
 
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
-    # These integrate backwards, or not at all: their backward pass is not the loop's, so it is tapped around them.
+    # These integrate backwards anew, or not at all: their backward pass doesn't go through the loop, but around it.
     around = isinstance(self.inner, dfx.BacksolveAdjoint | dfx.ImplicitAdjoint)
     outside = jnp.zeros(2, jnp.float32)
     if around:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
-        (y, args, terms), outside = tap(Signal.BACKWARD_END, info, inputs, outside, [start[0]])
+        (y, args, terms), outside = tap(host.Signal.BACKWARD_END, info, inputs, outside, [start[0]])
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
-    adjoint = _reporting(self.inner, solve["saveat"], Reports(Signal.FORWARD_STEP, info, backward=not around), start[0])
-    final, aux, done = _run(adjoint, solve, start, Signal.FORWARD_END, info)
+    signals = LoopSignals(host.Signal.FORWARD_STEP, info, backward=not around)
+    adjoint = _reporting(self.inner, solve["saveat"], signals, start[0])
+    final, aux, done = _run(adjoint, solve, start, host.Signal.FORWARD_END, info)
     pace = outside if around else final.progress_meter_state.pace
-    ys, _ = tap(Signal.BACKWARD_START, info, _saved(final), pace, [done], hold=around)
+    ys, _ = tap(host.Signal.BACKWARD_START, info, _saved(final), pace, [done], hold=around)
     return _with_users_meter(eqx.tree_at(_saved, final, ys)), aux
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
-    """Tell that a solve starts, and return its description and the host's answer: handle, first step wanted."""
-    static, traced = split_attributes(self.attributes)
+    """Report the start, and return the solve's description and the host's answer: handle, first step wanted."""
+    arrays, plain = self.attributes.arrays, self.attributes.plain
     place, sharded = shard()
-    info = describe(self.inner, solve, attributes=static, traced_attributes=tuple(traced), sharded=sharded)
+    info = describe_solve(
+        self.inner,
+        solve,
+        attributes=plain.constants,
+        registered_attributes=plain.registered,
+        traced_attributes=tuple(arrays),
+        sharded=sharded,
+    )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    ints = [*place, self.context]
-    return info, emit(Signal.FORWARD_START, info, ints, floats, extras=[*traced.values()], witnesses=others)
+    ints = [*place, self.context, self.attributes.token]
+    return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
+
+
+def _with_meter_state(state: Any, meter: Any) -> Any:
+    return eqx.tree_at(lambda s: s.progress_meter_state, state, meter, is_leaf=lambda x: x is None)
 
 
 def _with_users_meter(final: Any) -> Any:
-    meter = final.progress_meter_state
-    return eqx.tree_at(lambda s: s.progress_meter_state, final, meter.user)
+    return _with_meter_state(final, final.progress_meter_state.user)
 
 
-def _reporting(inner: Any, saveat: dfx.SaveAt, reports: Reports, forward: jax.Array) -> Any:
+def _reporting(inner: Any, saveat: dfx.SaveAt, signals: LoopSignals, forward: jax.Array) -> Any:
     unread = tuple(name for name in ("controller_state", "solver_state", "made_jump") if not getattr(saveat, name))
     if not isinstance(inner, dfx.BacksolveAdjoint):
-        return instrument(inner, reports, unread)
-    # Each stretch of its backward pass is a solve, by an adjoint that it lets the user choose.
-    stretch = _Stretch(inner.kwargs.get("adjoint", inner), forward)
-    return instrument(inner, reports, unread, kwargs=inner.kwargs | {"adjoint": stretch})
+        return with_reporting_loop(inner, signals, unread)
+    # Each stretch of its backward pass is a solve, with an adjoint that the user may have chosen.
+    stretch = _StretchAdjoint(inner.kwargs.get("adjoint", inner), forward)
+    return with_reporting_loop(inner, signals, unread, kwargs=inner.kwargs | {"adjoint": stretch})
 
 
 def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end: host.Signal, info: Any) -> Any:
-    """Run the loop between its start and its end.
+    """Run the loop, and report the end.
 
     Returns:
-        The final state, diffrax's auxiliary statistics, and the host's answer to the end (the handle again).
+        The final state, diffrax's auxiliary statistics, and the host's answer to the end, which is the handle again.
     """
     solve = save_the_end(solve)
     state, meter = solve["init_state"], solve["progress_meter"]
-    ours = Meter(state.progress_meter_state, start)
-    state = eqx.tree_at(lambda s: s.progress_meter_state, state, ours, is_leaf=lambda x: x is None)
-    final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": BesideMeter(meter)})
-    # The loop doesn't count them: a variable less.
+    ours = PassCarry(state.progress_meter_state, start)
+    state = _with_meter_state(state, ours)
+    final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+    # Not counted in the loop, which is spared a variable.
     final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
@@ -153,7 +189,7 @@ def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end:
 
 
 def _after(done: jax.Array, final: Any) -> Any:
-    """Let the result wait for the end to be told: a failed solve may stop the program with its error."""
+    """Let the result wait until the end is reported: a failed solve may stop the program with its error."""
     result = final.result._value
     waiting = lenient(lambda: jnp.where(done == -1, -1, result).astype(result.dtype))()
     return eqx.tree_at(lambda s: s.result._value, final, waiting)

@@ -1,11 +1,11 @@
 """Chunks: how a loop that nobody differentiates reports without a gate in its body.
 
 Traced side. The one gated `while` of a jaxpr is taken apart into two nested loops: the inner one runs, without the
-gate, to the step that the host asked for; the outer one makes the call. A step then costs one more comparison, no
-`cond` turns into a `select` under vmap, and a batch stays one call.
+gate, to the step that the host asked for, and the outer one makes the call. A step then costs one more comparison, no
+`cond` becomes a `select` under vmap, and a batch stays one call.
 
-Equinox's loops carry (steps, condition, previous condition, *leaves of diffrax's state); the first two are never
-batched.
+Equinox's loops carry (steps, condition, previous condition, *leaves of diffrax's state), of which the first two are
+never batched.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from jax.interpreters import partial_eval as pe
 
 from soltrace import host
 from soltrace.traced._jax import lenient
-from soltrace.traced.door import emit
+from soltrace.traced.emit import emit
 from soltrace.traced.gate import gate_p
 
 _STATE = 3
@@ -28,14 +28,15 @@ _STATE = 3
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a chunk tells: a signal, and where in diffrax's state its numbers are (step, accepted, result, t)."""
+class ChunkReport:
+    """What a chunk sends to the host."""
 
     signal: host.Signal
     info: host.SolveInfo
     leaves: tuple[int, ...]
+    """Which leaves of diffrax's state it tells: steps attempted, steps accepted, code of the result, t."""
     counts: frozenset[int]
-    """Where diffrax itself counts: what may share one loop variable."""
+    """Which leaves are diffrax's own counts, and may share a loop variable."""
 
 
 def _inner(eqn: JaxprEqn) -> Iterator[Any]:
@@ -43,7 +44,7 @@ def _inner(eqn: JaxprEqn) -> Iterator[Any]:
 
 
 def has_gate(jaxpr: Jaxpr) -> bool:
-    """Say if a jaxpr holds a gate, at any depth."""
+    """Say whether a jaxpr holds a gate, at any depth."""
     return any(e.primitive is gate_p or any(has_gate(x.jaxpr) for x in _inner(e)) for e in jaxpr.eqns)
 
 
@@ -52,7 +53,7 @@ def _is_gated_while(eqn: JaxprEqn) -> bool:
 
 
 def has_gated_while(jaxpr: Jaxpr) -> bool:
-    """Say if the gate is in a `while`, which can be taken apart. In a bounded loop it is in a scan of scans."""
+    """Say whether the gate is in a `while`, which can be taken apart; in a bounded loop it is in a scan of scans."""
     return any(_is_gated_while(e) or any(has_gated_while(x.jaxpr) for x in _inner(e)) for e in jaxpr.eqns)
 
 
@@ -62,18 +63,21 @@ def eval_in_chunks(
     args: Sequence[Any],
     *,
     used: frozenset[int],
-    report: Report,
+    report: ChunkReport,
     start: tuple[Any, Any],
 ) -> list[Any]:
-    """Run a jaxpr with its gated `while` in chunks.
+    """Evaluate a jaxpr, its gated `while` in chunks.
 
     Args:
-        jaxpr: Holds one gated `while`, perhaps inside calls.
+        jaxpr: Has one gated `while`, which may be inside calls.
         consts: Values of its constants.
         args: Values of its inputs.
-        used: Which leaves of the loop's final state are read; the others come back as they went in.
-        report: What to tell.
-        start: int32 scalars, the pass's handle and the first step to report.
+        used: Which leaves of the loop's final state are read. The others come back as they went in.
+        report: What a chunk sends to the host.
+        start: int32 scalars, the handle of the pass and the first step to report.
+
+    Returns:
+        Values of its outputs.
     """
     known = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
     read = lambda v: v.val if isinstance(v, Literal) else known[v]
@@ -94,7 +98,7 @@ def eval_in_chunks(
 class _Loop:
     """A `while` equation, without its gate and without the variables that nobody reads."""
 
-    def __init__(self, eqn: JaxprEqn, values: list[Any], used: frozenset[int], report: Report) -> None:
+    def __init__(self, eqn: JaxprEqn, values: list[Any], used: frozenset[int], report: ChunkReport) -> None:
         self.report = report
         self.cond, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
@@ -121,7 +125,7 @@ class _Loop:
         return counts, *[x for x, is_count in zip(live, self.is_count, strict=True) if not is_count]
 
     def full(self, carry: Sequence[Any]) -> list[Any]:
-        """Put the live variables in their places; the others are what they were at the start."""
+        """Put the live variables in their places. The others are what they were at the start."""
         (counts, *others), places = carry, iter(range(sum(self.is_count)))
         rest = iter(others)
         live = iter(
@@ -173,7 +177,7 @@ def _without_gate(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _live(cond: Jaxpr, body: Jaxpr, n_cond: int, n_body: int, keep: list[bool]) -> tuple[list[bool], Jaxpr, list[bool]]:
-    """Find the loop variables that anybody reads. XLA drops a dead one from one loop, but not from two nested ones."""
+    """Find the loop variables that are read. XLA drops a dead one from one loop, but not from two nested ones."""
     constant = [out is into for out, into in zip(body.outvars, body.invars[n_body:], strict=True)]
     read_by_cond = pe.dce_jaxpr(cond, [True])[1][n_cond:]
     live = [(k or r) and not c for k, r, c in zip(keep, read_by_cond, constant, strict=True)]

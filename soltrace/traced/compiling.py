@@ -1,8 +1,8 @@
-"""How long a program took to trace, lower and compile: jax's own durations, of the programs that hold a solve.
+"""How long it took to trace, lower and compile a program with a solve in it, as jax itself measures it.
 
-Traced side, on the thread that compiles. jax tells the durations of every program that it compiles, also of `a + b`;
-whether one holds a solve is known when a call to the host is lowered. Not a timer around the solve: that is traced
-inside a program of the user's, which is compiled long after.
+Traced side, on the thread that compiles. jax announces the durations of every program that it compiles, even of
+`a + b`; whether one has a solve in it is known when a call to the host is lowered. Not a timer around the solve: that
+is traced inside a program of the user's, which is compiled long after.
 """
 
 import threading
@@ -31,7 +31,7 @@ _THREAD = _Thread()
 
 
 def lowering() -> None:
-    """Note that the program that this thread lowers holds a solve."""
+    """Note that the program which this thread lowers has a solve in it."""
     _THREAD.holds_solve = True
 
 

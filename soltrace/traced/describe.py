@@ -1,4 +1,4 @@
-"""What is known of a solve while it is traced: names, limits, the checkpointing scheme; and where its numbers are.
+"""What is known of a solve while it is traced: names, limits, the checkpointing scheme, and where its numbers are.
 
 Traced side.
 """
@@ -12,7 +12,7 @@ import jax.tree_util as jtu
 from diffrax._term import WrapTerm  # no public name
 
 from soltrace import host
-from soltrace.traced.ending import is_located
+from soltrace.traced.final_time import is_located
 from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
 from soltrace.wire.records import Attribute
 
@@ -20,11 +20,12 @@ from soltrace.wire.records import Attribute
 _RESULTS = tuple(sorted(dfx.RESULTS._name_to_item, key=lambda name: int(dfx.RESULTS._name_to_item[name]._value)))  # type: ignore[attr-defined]
 
 
-def describe(
+def describe_solve(
     adjoint: dfx.AbstractAdjoint,
     solve: dict[str, Any],
     *,
     attributes: tuple[tuple[str, Attribute], ...] = (),
+    registered_attributes: object = None,
     traced_attributes: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
@@ -36,6 +37,7 @@ def describe(
         max_steps=solve["max_steps"],
         results=_RESULTS,
         attributes=attributes,
+        registered_attributes=registered_attributes,
         traced_attributes=traced_attributes,
         recomputed=_scheme(adjoint, solve["max_steps"]),
         sharded=sharded,
@@ -57,14 +59,14 @@ def _scheme(adjoint: dfx.AbstractAdjoint, max_steps: int | None) -> Checkpointed
 
 
 def time_direction(terms: Any) -> Any:
-    """Find the sign by which diffrax multiplied time, so that it always integrates upwards."""
+    """Find the sign by which diffrax multiplies time so as always to integrate upwards: an integer scalar."""
     is_wrap = lambda x: isinstance(x, WrapTerm)
     wraps = [x for x in jtu.tree_leaves(terms, is_leaf=is_wrap) if is_wrap(x)]
     return wraps[0].direction if wraps else 1
 
 
 def tolerances(controller: Any) -> tuple[Any, Any]:
-    """Find rtol and atol of a step size controller, or of the one that it wraps. NaN where there is none."""
+    """Find rtol and atol of a step size controller or of the one that it wraps; NaN where it has none."""
     while not hasattr(controller, "rtol") and hasattr(controller, "controller"):
         controller = controller.controller
     return tuple(_scalar(getattr(controller, name, None)) for name in ("rtol", "atol"))  # type: ignore[return-value]

@@ -1,12 +1,26 @@
-"""The gate: in the body of a loop, report if the step has come that the host asked for.
+"""The gate: in the body of a loop, report once the step has come that the host asked for.
 
-Traced side. Used where a loop is differentiated or is no `while`; elsewhere `chunk` takes it out again. Under vmap the
-predicate stays one for the whole batch, so the call stays behind a `cond` instead of becoming a `select`.
+Traced side. It stays where a loop is differentiated or is not a `while`; elsewhere `chunk` takes it out again. Under
+vmap there is one predicate for the whole batch, so the call stays behind a `cond`, which does not become a `select`.
 
-The loop carries one variable for it, the *pace*, float32[2]: the step at which the host wants the next report, and the
-handle of the pass. Its derivative is the identity, so that its cotangent can pace the backward pass: see `tap`. A pair
-and not scalars: XLA's CPU compiler made a checkpointed loop of small steps much slower for one scalar more. Steps above
-2**24 are rounded, which shifts a report by no more than the rounding.
+The loop carries one variable for it, the *pace*: the step at which the host wants the next report, and the handle of
+the pass. Its derivative is the identity, so that its cotangent can pace the backward pass: see `tap`. It is one array
+and not two scalars, because XLA's CPU compiler made a checkpointed loop of small steps much slower for one scalar more.
+Steps above 2**24 are rounded, which moves a report by no more than the rounding.
+
+Operands of `gate_p`, in order; `*lanes` are the axes of the enclosing vmaps, outermost first, and a value that is the
+same for all lanes of one may lack its axis:
+
+| operand  | shape         | dtype     |                                                        |
+| -------- | ------------- | --------- | ------------------------------------------------------ |
+| pace     | `[*lanes, 2]` | float32   | (step wanted, handle of the pass)                      |
+| step     | `[*lanes]`    | int32     | steps attempted                                        |
+| accepted | `[*lanes]`    | int32     | steps accepted                                         |
+| result   | `[*lanes]`    | int32     | code of the result                                     |
+| t        | `[*lanes]`    | any float | where the solve is; of a progress meter, its progress  |
+
+Parameters: `signal`, what is told; `info`, the solve's `SolveInfo` or None. Result: the pace from now on, as it came in
+but for the step wanted.
 """
 
 from collections.abc import Sequence
@@ -21,24 +35,24 @@ from jax.typing import ArrayLike
 
 from soltrace import host
 from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
-from soltrace.traced.door import emit
+from soltrace.traced.emit import emit
 
 gate_p = Primitive("soltrace_gate")
 
 
 def first_pace(start: Sequence[jax.Array]) -> jax.Array:
-    """Make the pace that a loop begins with of the host's answer to a start: int32 scalars, handle and step wanted."""
+    """Turn the host's answer to a start, int32 scalars (handle, step wanted), into the pace that a loop begins with."""
     handle, wanted = start
     return jnp.stack([wanted, handle]).astype(jnp.float32)
 
 
 @lenient
 def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, progress: Sequence[ArrayLike]) -> jax.Array:
-    """Report if it is time.
+    """Report if the step wanted has come.
 
     Args:
         pace: float32[2].
-        signal: What is told.
+        signal: The signal to send.
         info: What is known of the solve while it is traced.
         progress: Scalars: steps attempted, steps accepted, code of the result, t.
 

@@ -1,8 +1,8 @@
-"""An adjoint of diffrax's with a loop of our own: the same loop, that reports.
+"""One of diffrax's adjoints with a loop that reports, and is otherwise the same.
 
 Traced side. Every adjoint of diffrax runs its solve through `self._loop(outer_while_loop=...)`. A subclass made on the
-spot overrides that one property, so that each `isinstance` check of diffrax still holds, and hands the loop a
-`while_loop` whose body has a gate (forward reports) and a tap (backward reports).
+spot overrides that one property, so that each `isinstance` check of diffrax's still holds, and hands the loop a
+`while_loop` whose body has a gate (which reports on the way forwards) and a tap (which reports on the way back).
 """
 
 import dataclasses
@@ -17,80 +17,82 @@ import jax.tree_util as jtu
 from jax.core import eval_jaxpr
 
 from soltrace import host
-from soltrace.traced.chunk import Report, has_gated_while
+from soltrace.traced.chunk import ChunkReport, has_gated_while
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.tap import tap
 
 
-class Meter(eqx.Module):
-    """What rides in the place of diffrax's progress meter's state."""
+class PassCarry(eqx.Module):
+    """What a solve's state carries of ours, in the field of its progress meter's state."""
 
     user: Any
-    """The state of the user's own meter."""
+    """The state of the user's progress meter."""
     start: tuple[jax.Array, ...] | None
-    """The host's answer to the start, int32 scalars: handle of the pass, first step wanted. Not carried by the loop."""
+    """The host's answer to the start, int32 scalars (handle of the pass, first step wanted), until the loop begins."""
     pace: jax.Array | None = None
-    """float32[2], which the loop carries in its place: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
+    """float32[2], from then on: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
 
-class BesideMeter(dfx.AbstractProgressMeter[Any]):
-    """The user's own progress meter, kept working beside ours."""
+class UsersMeter(dfx.AbstractProgressMeter[Any]):
+    """Steps the user's progress meter, whose state is inside a `PassCarry`."""
 
     meter: dfx.AbstractProgressMeter[Any]
 
     def init(self) -> Any:
-        """Never called: diffrax calls the user's own, before the adjoint's loop is entered."""
+        """Never called: diffrax calls that of the user's meter, before it enters the adjoint's loop."""
         raise NotImplementedError
 
-    def step(self, state: Meter, progress: Any) -> Meter:
+    def step(self, state: PassCarry, progress: Any) -> PassCarry:
         """Step the user's meter."""
         return dataclasses.replace(state, user=self.meter.step(state.user, progress))
 
     def close(self, state: Any) -> None:
-        """Never called: diffrax calls the user's own, after the adjoint's loop is left."""
+        """Never called: diffrax calls that of the user's meter, after it has left the adjoint's loop."""
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
-class Reports:
-    """What a loop tells while it runs, and whether it is watched on its way back."""
+class LoopSignals:
+    """What a loop sends to the host."""
 
     step: host.Signal
+    """At the steps that the host asks for."""
     info: host.SolveInfo
     backward: bool
+    """Whether it is tapped too, for a backward pass that goes through it."""
 
 
-def instrument(inner: Any, reports: Reports, unread: tuple[str, ...], **overrides: Any) -> Any:
-    """Copy an adjoint, with a loop that reports.
+def with_reporting_loop(inner: Any, signals: LoopSignals, unread: tuple[str, ...], **overrides: Any) -> Any:
+    """Copy an adjoint and let its loop report.
 
     Args:
         inner: The adjoint.
-        reports: What its loop tells.
-        unread: Parts of the final state that diffrax won't read.
+        signals: What its loop sends to the host.
+        unread: Fields of the final state that diffrax won't read.
         **overrides: Fields of the adjoint to replace.
     """
     cls = type(inner)
-    subclass = type(cls.__name__, (cls,), {"_loop": property(lambda self: _reporting_loop(self, cls, reports, unread))})
+    subclass = type(cls.__name__, (cls,), {"_loop": property(lambda self: _reporting_loop(self, cls, signals, unread))})
     copy = object.__new__(subclass)
     for field in dataclasses.fields(cls):
         object.__setattr__(copy, field.name, overrides.get(field.name, getattr(inner, field.name)))
     return copy
 
 
-def _reporting_loop(self: Any, cls: type, reports: Reports, unread: tuple[str, ...]) -> Callable[..., Any]:
+def _reporting_loop(self: Any, cls: type, signals: LoopSignals, unread: tuple[str, ...]) -> Callable[..., Any]:
     # Closes over no tracer: backsolve calls it inside a `custom_vjp` of its own.
     loop = cls._loop.fget(self)  # type: ignore[attr-defined]
 
     def run(*, outer_while_loop: Any, t0: Any, t1: Any, **kwargs: Any) -> Any:
-        reporting = _ReportingWhile(outer_while_loop, reports, unread, t0)
+        reporting = _ReportingWhile(outer_while_loop, signals, unread, t0)
         return loop(outer_while_loop=reporting, t0=t0, t1=t1, **kwargs)
 
     return run
 
 
 def report_of(state: Any) -> list[Any]:
-    """Pick what a report tells from diffrax's state: step, accepted, code of the result, t."""
+    """Pick what a report tells from diffrax's state: steps attempted, steps accepted, code of the result, t."""
     return [state.num_steps, state.num_accepted_steps, state.result._value, state.tprev]
 
 
@@ -99,7 +101,7 @@ class _ReportingWhile:
     """A `while_loop` of equinox's whose body reports."""
 
     while_loop: Any
-    reports: Reports
+    signals: LoopSignals
     unread: tuple[str, ...]
     t0: Any
 
@@ -114,15 +116,15 @@ class _ReportingWhile:
         return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, meter.start)
 
     def _reporting(self, body: Any) -> Any:
-        reports = self.reports
+        signals = self.signals
 
         def reporting(state: Any) -> Any:
             # The state as it comes in: under vmap that of a finished lane stays as it is, what goes out does not.
             meter = state.progress_meter_state
-            pace = gate(meter.pace, reports.step, reports.info, report_of(state))
-            if reports.backward:
+            pace = gate(meter.pace, signals.step, signals.info, report_of(state))
+            if signals.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
-                _, pace = tap(host.Signal.BACKWARD_STEP, reports.info, None, pace, sent)
+                _, pace = tap(host.Signal.BACKWARD_STEP, signals.info, None, pace, sent)
             return body(_with_meter(state, dataclasses.replace(meter, pace=pace)))
 
         return reporting
@@ -149,25 +151,25 @@ class _ReportingWhile:
         return _join_arrays(outs, out_rest[-1])
 
     def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:
-        """Tap all that goes into the loop: when its cotangents leave, the backward pass is over."""
-        if not self.reports.backward:
+        """Tap whatever goes into the loop: once its cotangents leave, the backward pass is over."""
+        if not self.signals.backward:
             return list(consts), list(leaves)
         others = [None if leaf is pace else leaf for leaf in leaves]
         signal = host.Signal.BACKWARD_END
-        (consts, others), tapped = tap(signal, self.reports.info, (list(consts), others), pace, start[:1])
+        (consts, others), tapped = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
 
     def _end_of_backward_eagerly(self, init: Any, start: Any) -> Any:
-        """Tap the state that goes into the loop. What its body closes over is not known without tracing it."""
-        if not self.reports.backward:
+        """Tap the state that goes into the loop; without a trace it isn't known what its body closes over."""
+        if not self.signals.backward:
             return init
         pace = init.progress_meter_state.pace
         state = _with_meter(init, None)
-        state, pace = tap(host.Signal.BACKWARD_END, self.reports.info, state, pace, start[:1])
+        state, pace = tap(host.Signal.BACKWARD_END, self.signals.info, state, pace, start[:1])
         return _with_meter(state, dataclasses.replace(init.progress_meter_state, pace=pace))
 
-    def _used(self, out_rest: Any) -> tuple[frozenset[int], Report]:
-        """Say which leaves of the final state diffrax reads, and where a report's numbers are."""
+    def _used(self, out_rest: Any) -> tuple[frozenset[int], ChunkReport]:
+        """Find which leaves of the final state diffrax reads, and which of them a report tells."""
         treedef, _ = out_rest
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
         meter = state.progress_meter_state
@@ -175,8 +177,8 @@ class _ReportingWhile:
         unread += [getattr(state, name) for name in self.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
-        return used, Report(
-            self.reports.step, self.reports.info, tuple(report_of(state)), frozenset(jtu.tree_leaves(counts))
+        return used, ChunkReport(
+            self.signals.step, self.signals.info, tuple(report_of(state)), frozenset(jtu.tree_leaves(counts))
         )
 
 

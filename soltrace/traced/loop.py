@@ -3,6 +3,20 @@
 Traced side. Differentiated, it *is* that jaxpr: gate, taps, checkpointing and all. Batched, it holds the batched jaxpr.
 Otherwise it is lowered in chunks, without the gate. Not a `custom_jvp`: around the `custom_vjp` of a checkpointed loop
 that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
+
+Operands of `loop_p`, in order:
+
+| operands | how many             | shape, dtype            |                                                       |
+| -------- | -------------------- | ----------------------- | ----------------------------------------------------- |
+| handle   | 1                    | int32[]                 | of the pass; never batched                            |
+| wanted   | 1                    | int32[]                 | the first step to report; never batched               |
+| consts   | `consts`             | as `jaxpr.constvars`    | what the loop closes over, so that it can be          |
+|          |                      |                         | differentiated and batched                            |
+| inputs   | `len(jaxpr.invars)`  | as `jaxpr.invars`       | the arrays of diffrax's state that goes into the loop |
+
+Parameters: `jaxpr`, the loop, with the lanes of the vmaps around it already in it; `consts`, the number of its
+constants; `used`, which results are read by anybody, by index; `report`, what a chunk tells. Results: as
+`jaxpr.outvars`, the arrays of diffrax's state that comes out of the loop.
 """
 
 from collections.abc import Sequence
@@ -10,34 +24,38 @@ from typing import Any
 
 import jax
 from jax.core import ShapedArray, eval_jaxpr
+from jax.custom_batching import custom_vmap
 from jax.extend.core import ClosedJaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 
 from soltrace.traced._jax import Dims
-from soltrace.traced.chunk import Report, eval_in_chunks
+from soltrace.traced.chunk import ChunkReport, eval_in_chunks
 
 loop_p = Primitive("soltrace_loop")
 loop_p.multiple_results = True
 
 
 def bind_loop(
-    closed: ClosedJaxpr, operands: Sequence[Any], *, start: Sequence[Any], used: frozenset[int], report: Report
+    closed: ClosedJaxpr, operands: Sequence[Any], *, start: Sequence[Any], used: frozenset[int], report: ChunkReport
 ) -> list[Any]:
-    """Run the jaxpr of a loop that holds a gated `while`.
+    """Run a loop, given as the jaxpr that has its gated `while`.
 
     Args:
-        closed: Its constants are made operands, so that they can be differentiated and batched.
+        closed: The jaxpr, with its constants.
         operands: Values of its inputs.
-        start: int32 scalars, the pass's handle and the first step to report.
-        used: Which outputs are read; the others come back as they went in.
-        report: What a chunk tells.
+        start: int32 scalars, the handle of the pass and the first step to report.
+        used: Which outputs are read. The others come back as they went in.
+        report: What a chunk sends to the host.
+
+    Returns:
+        Values of its outputs.
     """
     consts = len(closed.consts)
     return loop_p.bind(*start, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report)
 
 
-def _lower(handle: Any, wanted: Any, *operands: Any, jaxpr: Any, consts: int, used: Any, report: Report) -> list[Any]:
-    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], used=used, report=report, start=(handle, wanted))
+def _lower(handle: Any, wanted: Any, *operands: Any, jaxpr: Any, consts: int, **chunks: Any) -> list[Any]:
+    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], start=(handle, wanted), **chunks)
 
 
 @loop_p.def_impl
@@ -66,13 +84,26 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts:
     return outs, [none(t) if t.dtype == jax.dtypes.float0 else t for t in out_tangents]
 
 
-def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[Any, list[int]]:
+def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[list[Any], Dims]:
     (handle, wanted, *operands), (_, _, *dims) = operands, dims
-    run = lambda *xs: eval_jaxpr(jaxpr, xs[:consts], *xs[consts:])
+    mapped = [False] * len(jaxpr.outvars)
+
+    @custom_vmap
+    def note_mapped(*outs: Any) -> tuple[Any, ...]:
+        return outs
+
+    @note_mapped.def_vmap
+    def _note(_: int, which: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
+        mapped[:] = which
+        return outs, tuple(which)
+
+    run = lambda *xs: note_mapped(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
     batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
     params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
-    return outs, [0] * len(outs)
+    # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
+    dims = [0 if m or not out.size else None for m, out in zip(mapped, outs, strict=True)]
+    return [out if d == 0 else out[0] for d, out in zip(dims, outs, strict=True)], dims
 
 
 ad.primitive_jvps[loop_p] = _jvp

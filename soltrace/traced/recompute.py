@@ -1,4 +1,4 @@
-"""How many forward steps a backward pass evaluates again: counted from the checkpointing scheme, not on the device.
+"""How many forward steps a backward pass evaluates again, as it follows from the checkpointing scheme.
 
 Traced side, plain Python. The schemes are deterministic, and counting on the device would cost a variable in every
 loop. Equinox's checkpointed loop saves states online (Stumm and Walther 2010, "New algorithms for optimal online
@@ -34,7 +34,7 @@ class Bounded:
 
 
 def default_checkpoints(max_steps: int) -> int:
-    """Give the number that equinox chooses: the smallest with `2 max_steps < (checkpoints + 1) (checkpoints + 2)`."""
+    """Find the number that equinox chooses: the smallest with `2 max_steps < (checkpoints + 1) (checkpoints + 2)`."""
     return 1 if max_steps == 1 else math.floor(-1.5 + math.sqrt(2 * max_steps + 0.25)) + 1
 
 

@@ -1,6 +1,6 @@
-"""Which part of a computation over several devices this is.
+"""Which part of a computation over several devices a solve is.
 
-Traced side. Under `shard_map` and `pmap` the program runs once per device, each run with a pass of its own.
+Traced side. Under `shard_map` and `pmap` the program runs once per device, and each run has a pass of its own.
 """
 
 import math
@@ -16,11 +16,12 @@ _PMAP_AXIS = "_internal_pmap_axis_name"
 
 @lenient
 def shard() -> tuple[tuple[Any, int], Literal["", "prepend", "offset"]]:
-    """Find this device's place among all, and how it enters the index of a lane.
+    """Find which of the parts this device computes, and how that enters the index of a lane.
 
     Returns:
-        ((int32 scalar, which part; how many parts), how). `prepend`: `pmap` maps an axis of its own, that comes first.
-        `offset`: `shard_map` cuts the first axis into blocks.
+        A pair of an int32 scalar, which part this is, and how many there are; and how a lane's index follows from it.
+        `prepend`: `pmap` maps an axis of its own, which comes first. `offset`: `shard_map` cuts the first axis into
+        blocks. Empty: there is one part.
     """
     mesh = jax.sharding.get_abstract_mesh()
     axes = mesh.manual_axes

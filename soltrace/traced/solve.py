@@ -1,6 +1,6 @@
-"""`soltrace.diffeqsolve`: diffrax's, that reports what it does.
+"""`soltrace.diffeqsolve`: `diffrax.diffeqsolve`, and a report of what it does.
 
-Traced side.
+Traced side, on the caller's thread.
 """
 
 import inspect
@@ -10,42 +10,78 @@ from typing import Any
 
 import diffrax as dfx
 import numpy as np
-from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE as under_a_jit  # pyright: ignore[reportPrivateImportUsage]
 
 from soltrace import host
+from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.meter import silenced
+from soltrace.traced.solve_attributes import NO_ATTRIBUTES, check_attributes
 
 
-@wraps(dfx.diffeqsolve)
+@wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
 def diffeqsolve(*args: Any, attributes: Mapping[str, Any] | None = None, **kwargs: Any) -> dfx.Solution:
-    """Solve a differential equation as `diffrax.diffeqsolve` does, and report its passes.
+    """Solve a differential equation as `diffrax.diffeqsolve` does, and report the passes of the solve.
 
-    Takes diffrax's arguments and returns its solution, equal to the bit; raises what diffrax raises.
+    Under `jit` the solve reports whenever the compiled program runs; under `vmap` one report carries all lanes; under
+    `grad` the backward pass is a pass of its own. Where telemetry is disabled, this is `diffrax.diffeqsolve`.
 
     Args:
-        *args: As `diffrax.diffeqsolve`.
-        attributes: Names and values to put on every line and span of this solve: bools, ints, floats, strings, lists of
-            them, or arrays with at most one axis of their own. Arrays may be traced.
-        **kwargs: As `diffrax.diffeqsolve`. A `progress_meter` works beside soltrace as it would alone.
+        *args: As for `diffrax.diffeqsolve`.
+        attributes: Names and values to put on every line and span of this solve. A value is a bool, an int, a float, a
+            string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
+            a recompilation, except that inside a program of your own a value that is no array is a constant of it.
+        **kwargs: As for `diffrax.diffeqsolve`. A `progress_meter` works as it would alone, but for
+            `soltrace.ProgressMeter`, which reports nothing that the solve doesn't.
+
+    Returns:
+        The solution that `diffrax.diffeqsolve` returns, equal to the bit. What that raises, this raises too.
 
     Raises:
-        soltrace.AttributeValueError: An attribute is of no such type.
+        soltrace.AttributeValueError: An attribute is of another type.
+
+    Example:
+        >>> import diffrax
+        >>> import jax.numpy as jnp
+        >>> import soltrace
+        >>> term = diffrax.ODETerm(lambda t, y, args: -y)
+        >>> for seed in range(2):
+        ...     y0 = jnp.array(1.0 + seed)
+        ...     solution = soltrace.diffeqsolve(term, diffrax.Tsit5(), 0.0, 1.0, 0.1, y0, attributes={"seed": seed})
+        ...     print(f"{solution.ys[0]:.3f}")
+        0.368
+        0.736
     """
+    if host.enabled():
+        return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes))
+    check_attributes(attributes)
     adjoint = kwargs.pop("adjoint", None)
+    adjoint = adjoint.inner if isinstance(adjoint, TracedAdjoint) else adjoint
+    return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
+
+
+def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
+
+    Args:
+        arguments: Of that call, by name.
+        attributes: Of that solve, beside those that its adjoint has already.
+
+    Returns:
+        The arguments to replace.
+    """
+    adjoint, attributes_so_far = arguments.get("adjoint"), NO_ATTRIBUTES
     if isinstance(adjoint, TracedAdjoint):
-        attributes = adjoint.attributes | dict(attributes or {})
-        adjoint = adjoint.inner
-    if not host.enabled():
-        return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
-    return dfx.diffeqsolve(*args, adjoint=reporting(adjoint, attributes), **kwargs)
-
-
-def reporting(adjoint: dfx.AbstractAdjoint | None, attributes: Mapping[str, Any] | None = None) -> TracedAdjoint:
-    """Wrap an adjoint for one call of `diffrax.diffeqsolve`, made by whoever calls this."""
-    # Under jit the caller is unknown: what is traced now runs later, for others. An experiment tells then. Otherwise it
-    # is data: as a Python number it would be a part of the key under which diffrax caches the compiled solve.
+        adjoint, attributes_so_far = adjoint.inner, adjoint.attributes
+    # Under jit the caller is unknown, because what is traced now runs later and for others; the experiment that is open
+    # then tells. Otherwise it is data: as a Python number it would be a part of the key under which diffrax caches the
+    # compiled solve.
     context = 0 if under_a_jit() else np.int32(host.current_context())
-    return TracedAdjoint(adjoint, attributes=attributes, context=context)
+    replaced: dict[str, Any] = {
+        "adjoint": TracedAdjoint(adjoint, attributes=attributes_so_far.updated(attributes), context=context)
+    }
+    if "progress_meter" in arguments:
+        replaced["progress_meter"] = silenced(arguments["progress_meter"])
+    return replaced
 
 
 def _signature() -> inspect.Signature:

@@ -1,12 +1,30 @@
-"""The tap: an identity whose *transpose* tells the host. It is how a backward pass is seen.
+"""The tap: an identity whose *transpose* calls the host. It is how a backward pass is seen.
 
 Traced side. A tap on a loop's outputs is transposed when their cotangents arrive (the backward pass starts), one on its
-inputs when their cotangents leave (it ends), one in its body at every transposed step. Beside the values a tap carries
-the *pace*, a float32[2] that goes through the loop: its *cotangent* travels backwards from step to step and is the
-host's answer, (elapsed time at which the next report is wanted, handle of the backward pass), as the pace itself is
-forwards. A handle of zero means that this is no real step: padding of a bounded loop, or a lane that had finished.
+inputs when their cotangents leave (it ends), and one in its body at every step that is transposed. Beside the values it
+carries the *pace*, which goes through the loop: on the way forwards it is what `gate` makes of it, and on the way back
+its *cotangent* goes from step to step with the host's answer. A handle of zero there means that this is no real step,
+but the padding of a bounded loop or a lane that had finished.
 
-Not a `custom_vjp`: forward mode can't go through one. The tap is linear, so `jvp`, `grad` and `hessian` all can.
+Not a `custom_vjp`, which forward mode can't go through: the tap is linear, so `jvp`, `grad` and `hessian` all can.
+
+Operands of `tap_p`, in order; `*lanes` are the axes of the enclosing vmaps, outermost first:
+
+| operands | how many   | shape         | dtype       |                                                          |
+| -------- | ---------- | ------------- | ----------- | -------------------------------------------------------- |
+| values   | any number | any           | any inexact | what is watched; they keep the axes that they have       |
+| pace     | 1          | `[*lanes, 2]` | float32     | primal: (step wanted, handle of the forward pass);       |
+|          |            |               |             | cotangent: (elapsed wanted, handle of the backward pass) |
+| sent     | `sent`     | `[*lanes]`    | int, float  | at a start or an end: handle of the forward pass;        |
+|          |            |               |             | at a step: steps before it, t where it began, t0         |
+
+`elapsed` is t - t0, which falls to 0 on the way back. What is sent has no tangent, and may lack an axis of lanes in
+which it is the same for all.
+
+Parameters: `signal`, one of the three of a backward pass, or None: tell nothing; `info`, the solve's `SolveInfo`;
+`sent`, how many operands are sent; `hold`, let the cotangents wait for the answer; `transposed`, whether this is the
+transpose, which calls the host. Results: the values and the pace, as they came in; of the transpose of a start or a
+step, with a pace that the host has answered.
 """
 
 from collections.abc import Sequence
@@ -23,7 +41,7 @@ from jax.typing import ArrayLike
 
 from soltrace import host
 from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
-from soltrace.traced.door import emit, witness
+from soltrace.traced.emit import emit, witness
 
 tap_p = Primitive("soltrace_tap")
 tap_p.multiple_results = True
@@ -38,12 +56,12 @@ def tap(
     *,
     hold: bool = False,
 ) -> tuple[Any, jax.Array]:
-    """Return `tree` and `pace` as they are, and tell the host when their cotangents pass.
+    """Return `tree` and `pace` as they are, and call the host when their cotangents pass.
 
     Args:
         signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END.
         info: What is known of the solve while it is traced.
-        tree: A pytree; its inexact arrays are watched, the rest goes through.
+        tree: A pytree. Its inexact arrays are watched, and the rest goes through.
         pace: float32[2].
         sent: Scalars that the call needs. At a start or an end: the handle of the forward pass. At a step: how many
             came before it, t where it began, t0.

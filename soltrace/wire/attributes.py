@@ -1,4 +1,4 @@
-"""Attributes as users give them, checked and made plain at the door.
+"""Attributes as users give them, checked and made plain when they are given.
 
 Host side, on the caller's thread.
 """

@@ -1,4 +1,4 @@
-"""Make `diffrax.diffeqsolve` itself report, under whatever name a program calls it, and undo that.
+"""Make `diffrax.diffeqsolve` itself report, by whatever name a program calls it, and undo that.
 
 Traced side. `diffrax.diffeqsolve` is one object, a jit of equinox's. Each call of it first binds its arguments to the
 signature that the object holds, and only then looks for a compiled program, by what was bound. So that signature is
@@ -12,7 +12,6 @@ import diffrax as dfx
 
 from soltrace import host
 from soltrace.traced.adjoint import TracedAdjoint, is_part_of_a_pass
-from soltrace.traced.meter import ProgressMeter
 from soltrace.traced.solve import reporting
 
 # Not another function in the place of `diffrax.diffeqsolve`: whoever said `from diffrax import diffeqsolve` before
@@ -24,14 +23,14 @@ _SOLVE: Any = getattr(dfx, "diffeqsolve")  # noqa: B009 - as Any: its own types 
 
 
 class _Reporting(inspect.Signature):
-    """Binds as the signature does that it was made of, and lets the adjoint report."""
+    """Binds as the signature that it was made from does, and has the adjoint report."""
 
     original: inspect.Signature
     active: bool
 
     @classmethod
     def of(cls, original: inspect.Signature) -> Self:
-        """Make one that is active. It is equal to the original, also where a jit compares them."""
+        """Make an active one. It equals the original, also where a jit compares them."""
         self = cls(list(original.parameters.values()), return_annotation=original.return_annotation)
         self.original, self.active = original, True
         return self
@@ -50,17 +49,15 @@ def _let_report(arguments: dict[str, Any]) -> None:
         return  # diffrax says what is wrong
     if isinstance(adjoint, TracedAdjoint) or is_part_of_a_pass(adjoint):
         return
-    arguments["adjoint"] = reporting(adjoint)
-    if isinstance(arguments.get("progress_meter"), ProgressMeter):  # it would report the same pass, and less of it
-        arguments["progress_meter"] = dfx.NoProgressMeter()
+    arguments.update(reporting(arguments))
 
 
 def patch() -> None:
-    """Let every solve from now on report, as `soltrace.diffeqsolve` does. Twice is once.
+    """Make every solve from now on report, as `soltrace.diffeqsolve` does. Calling it twice is calling it once.
 
-    A solve that reports already, through `soltrace.diffeqsolve` or `soltrace.TracedAdjoint`, stays as it is. A function
-    of the user's own that was compiled before keeps what it was compiled with, until `jax.clear_caches()`; so it does
-    after `unpatch`.
+    A solve that reports already, by `soltrace.diffeqsolve` or `soltrace.TracedAdjoint`, stays as it is. A function of
+    the user's that was compiled before keeps the solve that it was compiled with, until `jax.clear_caches()`; and so it
+    does after `unpatch`.
     """
     signature = getattr(_SOLVE, _PLACE)
     if not isinstance(signature, _Reporting):
@@ -69,7 +66,7 @@ def patch() -> None:
 
 
 def unpatch() -> None:
-    """Make `diffrax.diffeqsolve` what it was."""
+    """Restore `diffrax.diffeqsolve` as it was."""
     signature = getattr(_SOLVE, _PLACE)
     if isinstance(signature, _Reporting):
         signature.active = False  # equinox's modules are copied freely: a copy made meanwhile holds it too

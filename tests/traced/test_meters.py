@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax as dfx
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
@@ -19,7 +20,7 @@ from tests.traced.stories import bits, story
 class Counting(dfx.AbstractProgressMeter[Any]):
     """A user's own meter: its state is a count, told when it is closed."""
 
-    told: list[int]
+    tell: Callable[[int], None] = eqx.field(static=True)
 
     def init(self) -> Any:
         return jnp.asarray(0)
@@ -28,7 +29,7 @@ class Counting(dfx.AbstractProgressMeter[Any]):
         return state + 1
 
     def close(self, state: Any) -> None:
-        jax.debug.callback(lambda n: self.told.append(int(n)), state)
+        jax.debug.callback(lambda n: self.tell(int(n)), state)
 
 
 TRANSFORMED: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
@@ -52,7 +53,7 @@ def test_the_users_meter_shows_what_it_shows_alone(
         meters = {
             "text": dfx.TextProgressMeter(),
             "tqdm": dfx.TqdmProgressMeter(refresh_steps=2),
-            "own": Counting(told),
+            "own": Counting(told.append),
         }
         metered = ft.partial(loss, solve, progress_meter=meters[meter])
         with capture() as c:
@@ -94,7 +95,7 @@ METERED: dict[str, tuple[Callable[[dfx.AbstractProgressMeter[Any]], Any], list[s
 
 @pytest.mark.parametrize("name", METERED)
 def test_progress_meter_reports_the_forward_pass(name: str) -> None:
-    """The smaller door: progress, and no more than that."""
+    """Progress, and no more than that."""
     solve, expected = METERED[name]
     bare = solve(dfx.NoProgressMeter())
     with capture(every=2) as c:
@@ -103,6 +104,111 @@ def test_progress_meter_reports_the_forward_pass(name: str) -> None:
         events = c.events()
     assert bits(values) == bits(bare)
     assert story(events) == expected
+
+
+class Both(dfx.AbstractProgressMeter[Any]):
+    """Two meters as one, as a library might put ours beside its own."""
+
+    first: dfx.AbstractProgressMeter[Any]
+    second: dfx.AbstractProgressMeter[Any]
+
+    def init(self) -> Any:
+        return {"first": self.first.init(), "second": self.second.init()}
+
+    def step(self, state: Any, progress: Any) -> Any:
+        return {
+            "first": self.first.step(state["first"], progress),
+            "second": self.second.step(state["second"], progress),
+        }
+
+    def close(self, state: Any) -> None:
+        self.first.close(state["first"])
+        self.second.close(state["second"])
+
+
+class Hidden(dfx.AbstractProgressMeter[Any]):
+    """Ours where no pytree shows it."""
+
+    meter: Any = eqx.field(static=True)
+
+    def init(self) -> Any:
+        return self.meter.init()
+
+    def step(self, state: Any, progress: Any) -> Any:
+        return self.meter.step(state, progress)
+
+    def close(self, state: Any) -> None:
+        self.meter.close(state)
+
+
+OURS: dict[str, Callable[[], dfx.AbstractProgressMeter[Any]]] = {
+    "alone": soltrace.ProgressMeter,
+    "wrapped": lambda: Both(dfx.NoProgressMeter(), Both(soltrace.ProgressMeter(), dfx.NoProgressMeter())),
+    "hidden": lambda: Hidden(soltrace.ProgressMeter()),
+}
+REPORTING: dict[str, Callable[..., Any]] = {
+    "soltrace.diffeqsolve": lambda y, **kwargs: loss(soltrace.diffeqsolve, y, **kwargs),
+    "TracedAdjoint": lambda y, **kwargs: loss(dfx.diffeqsolve, y, adjoint=soltrace.TracedAdjoint(), **kwargs),
+}
+
+
+def told(function: Callable[[Any], Any]) -> tuple[list[str], Any]:
+    """The passes that a program tells, in short, and its values."""
+    with capture(every=2, fraction=0.5) as c:
+        values = jax.block_until_ready(function(Y))
+        jax.effects_barrier()
+        return story(c.events()), values
+
+
+@pytest.mark.parametrize("transform", TRANSFORMED)
+@pytest.mark.parametrize("solve", REPORTING)
+@pytest.mark.parametrize("ours", OURS)
+def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str, ours: str) -> None:
+    """What the solve tells without it: the meter sees the same pass, and less of it."""
+    with_meter = ft.partial(REPORTING[solve], progress_meter=OURS[ours]())
+    expected, expected_values = told(TRANSFORMED[transform](REPORTING[solve]))
+    stories, values = told(TRANSFORMED[transform](with_meter))
+    assert stories == expected
+    assert bits(values) == bits(expected_values)
+
+
+def test_the_meter_beside_ours_goes_on() -> None:
+    """In the same wrapper."""
+    counts: list[int] = []
+    meter = Both(Counting(counts.append), soltrace.ProgressMeter())
+    for solve in REPORTING.values():
+        assert told(ft.partial(solve, progress_meter=meter))[0] == told(solve)[0]
+    assert counts == [4, 4]
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("solve", REPORTING)
+def test_without_jit_too_there_is_one_solve(solve: str, ours: str) -> None:
+    """A meter that can't be silenced has told its start when the adjoint is asked: then it tells the rest too."""
+    adjoint = dfx.ForwardMode()
+    ways = {
+        "soltrace.diffeqsolve": lambda y: run(soltrace.diffeqsolve, y, adjoint=adjoint, progress_meter=OURS[ours]()).ys,
+        "TracedAdjoint": lambda y: (
+            run(dfx.diffeqsolve, y, adjoint=soltrace.TracedAdjoint(adjoint), progress_meter=OURS[ours]()).ys
+        ),
+    }
+    with jax.disable_jit():
+        stories, values = told(ways[solve])
+        expected = run(dfx.diffeqsolve, adjoint=adjoint).ys
+    whole = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+0"]
+    assert stories == (whole if solve == "soltrace.diffeqsolve" and ours != "hidden" else FORWARD)
+    assert bits(values) == bits(expected)
+
+
+@pytest.mark.parametrize("solve", REPORTING)
+def test_disabled_neither_tells(solve: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a wrapper."""
+    with capture() as c:
+        monkeypatch.setattr("soltrace.host.process.PROCESS.enabled", False)
+        for ours in OURS.values():
+            jax.jit(ft.partial(REPORTING[solve], progress_meter=ours()))(Y)
+            REPORTING[solve](Y, progress_meter=ours())
+        assert c.events() == []
 
 
 def test_gradient_through_a_meter_tells_two_passes() -> None:

@@ -139,17 +139,6 @@ def test_traced_attributes_travel_with_the_start() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "value", [object(), {"a": 1}, jnp.zeros((2, 2)), [[1]]], ids=["object", "dict", "array", "nested"]
-)
-def test_bad_attributes_are_refused_at_once(value: Any) -> None:
-    """Not when the solve runs."""
-    with pytest.raises(soltrace.AttributeValueError, match="'bad'"):
-        run(solve, attributes={"bad": value})
-    with pytest.raises(soltrace.AttributeValueError, match="'bad'"):
-        soltrace.TracedAdjoint(attributes={"bad": value})
-
-
 def test_own_adjoint_and_own_attributes_meet() -> None:
     """A `TracedAdjoint` handed to our `diffeqsolve` is not wrapped twice."""
     with capture(every=9) as c:

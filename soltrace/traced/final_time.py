@@ -1,8 +1,8 @@
-"""Where a solve stopped: what diffrax alone knows, once its loop is over.
+"""The time at which a solve stopped.
 
-Traced side. A root finder locates an event inside the last step, after the loop, and what it finds is told to nobody:
-only what is saved at the end knows it. Where the user saves nothing there, a saved time of our own is added, and taken
-away again.
+Traced side. A root finder locates an event inside the last step, once the loop is over, and diffrax doesn't hand its
+time on: it shows in what is saved at the end alone. Where the user saves nothing there, a saved time of our own is
+added, and taken away again.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ from diffrax._integrate import SaveState  # no public name
 
 
 def is_located(event: dfx.Event | None) -> bool:
-    """Say whether the time of an event is looked for inside the last step."""
+    """Say whether a root finder looks for the time of an event inside the last step."""
     return event is not None and event.root_finder is not None
 
 
 def save_the_end(solve: dict[str, Any]) -> dict[str, Any]:
-    """Make sure that something is saved where the solve stops, if that's the only way to know."""
+    """Have something saved where the solve stops, if only that tells where it does."""
     saveat = solve["saveat"]
     subs = jtu.tree_leaves(saveat.subs, is_leaf=_is_sub)
     if not is_located(solve["event"]) or any(map(_saves_the_end, subs)):
@@ -34,14 +34,14 @@ def save_the_end(solve: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Both(eqx.Module):
-    """The user's, and ours."""
+    """What the user saves, and what we save."""
 
     users: Any
     ours: Any
 
 
 def time_reached(final: Any, solve: dict[str, Any]) -> Any:
-    """Find the time at which a solve stopped, in the direction in which it ran: a float scalar."""
+    """Find the time at which a solve stopped: a float scalar, in the solver's time, which always runs upwards."""
     if not is_located(solve["event"]):
         return final.tprev
     subs = jtu.tree_leaves(solve["saveat"].subs, is_leaf=_is_sub)
@@ -50,14 +50,14 @@ def time_reached(final: Any, solve: dict[str, Any]) -> Any:
 
 
 def without_ours(final: Any) -> Any:
-    """Take away what `save_the_end` added."""
+    """Remove what `save_the_end` has added."""
     if not isinstance(final.save_state, _Both):
         return final
     return eqx.tree_at(lambda s: s.save_state, final, final.save_state.users, is_leaf=lambda x: x is None)
 
 
 def save_states(state: Any) -> list[SaveState]:
-    """List the parts of diffrax's state that hold what was saved."""
+    """List the parts of diffrax's state that hold what is saved."""
     is_save = lambda x: isinstance(x, SaveState)
     return [s for s in jtu.tree_leaves(state.save_state, is_leaf=is_save) if is_save(s)]
 

@@ -1,9 +1,24 @@
-"""The door to the host: one primitive that makes one host call for a whole batch and returns the host's answer.
+"""`emit`: one primitive that makes one call to the host for a whole batch, and returns the host's answer.
 
-Traced side; `_Told.knock` runs on a callback thread. The primitive has no effect of its own, so it passes through
-`custom_jvp`, `custom_vjp`, `checkpoint` and `scan`, and lives only as long as its answer is used: thread the answer.
-Its JVP is zero. Under vmap every operand gets its lanes in front, outermost vmap first: the lane's index is its
-position.
+Traced side; the methods of `_Callback` that call the host run on a callback thread. The primitive has no effect of its
+own, so it passes through `custom_jvp`, `custom_vjp`, `checkpoint` and `scan`, and lives only as long as its answer is
+used: thread the answer. Its tangent is zero.
+
+Operands of `emit_p`, in order; `*lanes` are the axes of the enclosing vmaps, outermost first, so that a lane's index is
+its position. A number that is the same for all lanes of a vmap has size 1 there, or lacks the axis.
+
+| operands  | how many          | shape           | dtype                      |                                    |
+| --------- | ----------------- | --------------- | -------------------------- | ---------------------------------- |
+| ints      | `callback.ints`   | `[*lanes]`      | int32                      | `soltrace.host.Signal` lists them  |
+| floats    | `callback.floats` | `[*lanes]`      | all float32 or all float64 | `soltrace.host.Signal` lists them  |
+| extras    | `callback.extras` | `[*lanes, ...]` | any                        | traced attributes                  |
+| witnesses | the rest          | any             | any                        | not sent: what the call depends on |
+
+Parameters: `callback`, what is called on the host; `depth`, how many axes `*lanes` has. Results: the one or two scalars
+that the host answers, int32 or float32, as `soltrace.host.default_answer` has them: of the whole batch, without lanes.
+
+Operands of `call_p`, which only a program for one CPU is lowered to: int32[ints]; float32[floats] or float64[floats];
+the extras. Parameter and results are those of `emit_p`.
 """
 
 from collections.abc import Sequence
@@ -38,10 +53,10 @@ def emit(
     extras: Sequence[jax.Array] = (),
     witnesses: Sequence[Any] = (),
 ) -> tuple[jax.Array, ...]:
-    """Tell the host, and return its answer.
+    """Send a signal to the host, and return the answer.
 
     Args:
-        signal: What is told.
+        signal: What has happened.
         info: What is known of the solve while it is traced.
         ints: Scalars, or arrays that broadcast to the lanes' shape in a jaxpr that is batched already; sent as int32.
         floats: The same for floats; sent as float32, or float64 if one of them is.
@@ -57,13 +72,13 @@ def emit(
     numbers = [x.astype(jnp.int32 if i < len(ints) else dtype) for i, x in enumerate(arrays)]
     operands = map(jax.lax.stop_gradient, (*numbers, *extras, *witnesses))
     depth = max((x.ndim for x in numbers), default=0)
-    told = _Told(signal, info, len(ints), len(floats), len(extras))
-    return tuple(emit_p.bind(*operands, told=told, depth=depth))
+    callback = _Callback(signal, info, len(ints), len(floats), len(extras))
+    return tuple(emit_p.bind(*operands, callback=callback, depth=depth))
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a call tells: the signal, and how many of the operands are what."""
+class _Callback:
+    """What a program calls on the host: the signal that it sends, and how many of the operands are what."""
 
     signal: host.Signal
     info: host.SolveInfo | None
@@ -83,7 +98,7 @@ class _Told:
         default = host.default_answer(self.signal)
         return [ShapedArray((), default.dtype)] * default.size
 
-    def knock(self, *sent: Any) -> tuple[Any, ...]:
+    def call(self, *sent: Any) -> tuple[Any, ...]:
         """Call the host. Runs on a callback thread.
 
         Copies: on the CPU the arrays are views of memory that the program takes back when the call returns.
@@ -93,13 +108,13 @@ class _Told:
         # A number that is the same for all lanes of a vmap has no axis for it.
         shape = np.broadcast_shapes(*shapes) if shapes else ()
         ints = _pack(numbers[: self.ints], shape, np.int32)
-        return self._ask(ints, _pack(numbers[self.ints :], shape, np.float32), extras)
+        return self._receive(ints, _pack(numbers[self.ints :], shape, np.float32), extras)
 
-    def knock_packed(self, ints: Any, floats: Any, *extras: Any) -> tuple[Any, ...]:
+    def call_packed(self, ints: Any, floats: Any, *extras: Any) -> tuple[Any, ...]:
         """Call the host with numbers that the program has put side by side. Runs on a callback thread."""
-        return self._ask(np.array(ints), np.array(floats), extras)
+        return self._receive(np.array(ints), np.array(floats), extras)
 
-    def _ask(self, ints: Any, floats: Any, extras: Sequence[Any]) -> tuple[Any, ...]:
+    def _receive(self, ints: Any, floats: Any, extras: Sequence[Any]) -> tuple[Any, ...]:
         answer = host.receive(self.signal, self.info, ints, floats, [np.array(x) for x in extras])
         return tuple(answer) if answer.ndim else (answer[()],)
 
@@ -121,13 +136,13 @@ def witness(tree: Any) -> jax.Array:
 
 
 @emit_p.def_abstract_eval
-def _abstract(*_: Any, told: _Told, **__: Any) -> list[ShapedArray]:
-    return told.answer()
+def _abstract(*_: Any, callback: _Callback, **__: Any) -> list[ShapedArray]:
+    return callback.answer()
 
 
 @emit_p.def_impl
-def _impl(*operands: Any, told: _Told, **_: Any) -> list[jax.Array]:
-    return [jnp.asarray(x) for x in told.knock(*operands[: told.sent])]
+def _impl(*operands: Any, callback: _Callback, **_: Any) -> list[jax.Array]:
+    return [jnp.asarray(x) for x in callback.call(*operands[: callback.sent])]
 
 
 def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[jax.Array], list[Any]]:
@@ -136,42 +151,44 @@ def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[
 
 
 @lenient
-def _batch(operands: Sequence[jax.Array], dims: Dims, *, told: _Told, depth: int) -> tuple[list[Any], list[None]]:
-    size, n, sent = batch_size(operands, dims), told.numbers, told.sent
+def _batch(
+    operands: Sequence[jax.Array], dims: Dims, *, callback: _Callback, depth: int
+) -> tuple[list[Any], list[None]]:
+    size, n, sent = batch_size(operands, dims), callback.numbers, callback.sent
     numbers = [to_lanes(x, d, depth) for x, d in zip(operands[:n], dims[:n], strict=True)]
     if numbers and all(d is None for d in dims[:n]):  # only a witness knows of this vmap
         numbers[0] = jnp.broadcast_to(numbers[0], (size, *(1,) * (depth - numbers[0].ndim), *numbers[0].shape))
     extras = [to_front(x, d, size) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
-    answer = emit_p.bind(*numbers, *extras, *operands[sent:], told=told, depth=depth + 1)
+    answer = emit_p.bind(*numbers, *extras, *operands[sent:], callback=callback, depth=depth + 1)
     return answer, [None] * len(answer)
 
 
-def _lower_anywhere(*operands: Any, told: _Told, **_: Any) -> Any:
+def _lower_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
     lowering()
-    shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in told.answer()]
-    return io_callback(told.knock, shapes, *operands[: told.sent])
+    shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in callback.answer()]
+    return io_callback(callback.call, shapes, *operands[: callback.sent])
 
 
 _lower_io_callback = mlir.lower_fun(_lower_anywhere, multiple_results=True)
 
 
-def _lower_cpu(ctx: Any, *operands: Any, told: _Told, depth: int) -> Any:
+def _lower_cpu(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
     lowering()
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
-        return _lower_io_callback(ctx, *operands, told=told, depth=depth)
-    if all(x.shape == () for x in ctx.avals_in[: told.numbers]):
-        return _lower_packed(ctx, *operands, told=told, depth=depth)
-    return _call(ctx.replace(avals_in=ctx.avals_in[: told.sent]), told.knock, operands[: told.sent])
+        return _lower_io_callback(ctx, *operands, callback=callback, depth=depth)
+    if all(x.shape == () for x in ctx.avals_in[: callback.numbers]):
+        return _lower_packed(ctx, *operands, callback=callback, depth=depth)
+    return _lower_call(ctx.replace(avals_in=ctx.avals_in[: callback.sent]), callback.call, operands[: callback.sent])
 
 
-def _pack_and_call(*operands: Any, told: _Told, **_: Any) -> list[jax.Array]:
+def _pack_and_call(*operands: Any, callback: _Callback, **_: Any) -> list[jax.Array]:
     # Numbers that the compiled program puts side by side are cheaper than numbers that Python does.
     stack = lambda xs, dtype: jnp.stack(xs) if xs else jnp.zeros(0, dtype)
-    ints, floats = operands[: told.ints], operands[told.ints : told.numbers]
+    ints, floats = operands[: callback.ints], operands[callback.ints : callback.numbers]
     packed = stack(ints, jnp.int32), stack(floats, jnp.float32)
-    return call_p.bind(*packed, *operands[told.numbers : told.sent], told=told)
+    return call_p.bind(*packed, *operands[callback.numbers : callback.sent], callback=callback)
 
 
 _lower_packed = mlir.lower_fun(_pack_and_call, multiple_results=True)
@@ -182,11 +199,11 @@ call_p.multiple_results = True
 
 
 @call_p.def_abstract_eval
-def _abstract_call(*_: Any, told: _Told) -> list[ShapedArray]:
-    return told.answer()
+def _abstract_call(*_: Any, callback: _Callback) -> list[ShapedArray]:
+    return callback.answer()
 
 
-def _call(ctx: Any, callback: Any, operands: Sequence[Any]) -> Any:
+def _lower_call(ctx: Any, callback: Any, operands: Sequence[Any]) -> Any:
     results, _, _ = mlir.emit_python_callback(
         ctx,
         callback,
@@ -204,4 +221,4 @@ ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
 mlir.register_lowering(emit_p, _lower_io_callback)
 mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")
-mlir.register_lowering(call_p, lambda ctx, *xs, told: _call(ctx, told.knock_packed, xs))
+mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback.call_packed, xs))

@@ -1,0 +1,118 @@
+"""A solve's attributes, and how they reach the host.
+
+Traced side. An array is sent along when the solve starts. Any other value is known before anything is traced, and as a
+part of the compiled program it would compile an eager solve anew each time it changes. So it is registered with the
+host under a number, and the number is an argument of the program. Where a solve is traced into a program of the user's,
+such a value is what every Python value is there: a constant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from soltrace import host
+from soltrace.errors import AttributeValueError
+from soltrace.traced._jax import under_a_jit
+from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.records import Attribute
+
+Constants = tuple[tuple[str, Attribute], ...]
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """Values that are no arrays. Equal where the same compiled program serves for both."""
+
+    constants: Constants = field(default=(), compare=False)
+    """Values that are a part of the program. A list is a tuple here, so that it can be hashed."""
+    key: str = ""
+    """The constants as text. They themselves don't do: 1, 1.0 and True are equal."""
+    registered: host.RegisteredAttributes | None = field(default=None, compare=False)
+    """Values that the program names by a number. While it is traced: those of the adjoint that it is traced with."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredAttributes | None) -> Self:
+        """Make values a part of the program."""
+        constants: Any = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in values.items())
+        return cls(constants, repr(constants) if constants else "", registered)
+
+    def values(self) -> dict[str, Attribute]:
+        """Those that are a part of the program, as they were given."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in self.constants}
+
+
+class SolveAttributes(eqx.Module):
+    """The attributes of one solve.
+
+    Arrays and the token are leaves, so they may be traced; the rest is static.
+    """
+
+    arrays: dict[str, jax.Array]
+    token: Any
+    """int32 scalar, the number of what is registered with the host; 0: nothing is."""
+    plain: _Plain = eqx.field(static=True)
+
+    def updated(self, attributes: Mapping[str, Any] | None) -> Self:
+        """Add what a user gave, in the place of what has the same name.
+
+        Args:
+            attributes: Names and values. An array has at most one axis.
+
+        Raises:
+            AttributeValueError: They are no mapping, a name is no string, or a value is of another type.
+        """
+        if attributes is None:
+            return self
+        new, values = _split(attributes)
+        arrays = {name: x for name, x in self.arrays.items() if name not in values} | new
+        values = self.plain.values() | values
+        if under_a_jit() or not host.enabled():
+            return type(self)(arrays, self.token, _Plain.of(values, self.plain.registered))
+        if values := {**(host.registered_attributes(int(self.token)) or {}), **values}:
+            registered = host.RegisteredAttributes(values)
+            return type(self)(arrays, np.int32(registered.token), _Plain(registered=registered))
+        return type(self)(arrays, 0, _Plain())
+
+
+NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())
+
+
+def check_attributes(attributes: Mapping[str, Any] | None) -> None:
+    """Refuse what can't be an attribute, at once and without using it.
+
+    Raises:
+        AttributeValueError: As `SolveAttributes.updated`.
+    """
+    if attributes is not None:
+        _split(attributes)
+
+
+def _split(attributes: Mapping[str, Any]) -> tuple[dict[str, jax.Array], dict[str, Attribute]]:
+    """Tell arrays of jax's from what can be made plain."""
+    if not isinstance(attributes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise AttributeValueError(f"Attributes must be a mapping of names to values, got {attributes!r}.")
+    arrays = {name: value for name, value in attributes.items() if isinstance(value, jax.Array)}
+    others = {name: value for name, value in attributes.items() if name not in arrays}
+    for name, value in arrays.items():
+        if value.ndim > 1 or not _is_real(value.dtype):
+            raise AttributeValueError(
+                f"Attribute {name!r} must be a scalar or a vector of bools, ints or floats, "
+                f"got an array of shape {value.shape} and dtype {value.dtype}."
+            )
+    for name, value in others.items():
+        if isinstance(value, list | tuple) and any(isinstance(item, Tracer) for item in value):
+            raise AttributeValueError(
+                f"Attribute {name!r} lists a traced array: stack the list into one array instead."
+            )
+    plain_attributes(dict.fromkeys(arrays, 0))  # checks their names
+    return arrays, plain_attributes(others)
+
+
+def _is_real(dtype: Any) -> bool:
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating))

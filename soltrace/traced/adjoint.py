@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+import numpy as np
 
 from soltrace import host
 from soltrace.traced._jax import lenient
@@ -38,6 +39,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Names and values to put on every line and span of the solve. A value is a bool, an int, a float, a
             string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
+        context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
+            0, the experiment that is open when the program runs.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
@@ -76,7 +79,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         given = isinstance(attributes, SolveAttributes)
         self.attributes = attributes if given else NO_ATTRIBUTES.updated(attributes)
-        self.context = context
+        # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
+        self.context = np.int32(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
 
     def loop(self, **kwargs: Any) -> Any:

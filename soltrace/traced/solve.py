@@ -15,7 +15,7 @@ from soltrace import host
 from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
 from soltrace.traced.meter import silenced
-from soltrace.traced.solve_attributes import NO_ATTRIBUTES, check_attributes
+from soltrace.traced.solve_attributes import check_attributes
 
 
 @wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
@@ -69,16 +69,17 @@ def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None
     Returns:
         The arguments to replace.
     """
-    adjoint, attributes_so_far = arguments.get("adjoint"), NO_ATTRIBUTES
-    if isinstance(adjoint, TracedAdjoint):
-        adjoint, attributes_so_far = adjoint.inner, adjoint.attributes
-    # Under jit the caller is unknown, because what is traced now runs later and for others; the experiment that is open
-    # then tells. Otherwise it is data: as a Python number it would be a part of the key under which diffrax caches the
-    # compiled solve.
-    context = 0 if under_a_jit() else np.int32(host.current_context())
-    replaced: dict[str, Any] = {
-        "adjoint": TracedAdjoint(adjoint, attributes=attributes_so_far.updated(attributes), context=context)
-    }
+    adjoint = arguments.get("adjoint")
+    if not isinstance(adjoint, TracedAdjoint):
+        adjoint = TracedAdjoint(adjoint)
+    context = adjoint.context
+    if isinstance(context, int) and context == 0 and not under_a_jit():
+        # Under jit the caller is unknown, because what is traced now runs later and for others; the experiment that is
+        # open then tells. Here it is data: as a Python number it would be a part of the key under which diffrax caches
+        # the compiled solve.
+        context = np.int32(host.current_context())
+    more = adjoint.attributes.updated(attributes)
+    replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, attributes=more, context=context)}
     if "progress_meter" in arguments:
         replaced["progress_meter"] = silenced(arguments["progress_meter"])
     return replaced

@@ -114,6 +114,16 @@ def test_no_value_compiles_an_eager_solve_again(way: str, compilations: list[str
     assert told == [{"v": value} for _, value in plain for _ in range(passes)]
 
 
+def test_no_experiment_compiles_an_eager_solve_again(compilations: list[str]) -> None:
+    """Its token is data too."""
+    with capture() as c:
+        for i in range(3):
+            with soltrace.experiment("fit", i=i) as fit:
+                run(dfx.diffeqsolve, adjoint=soltrace.TracedAdjoint(context=fit.token, attributes={"seed": i}))
+        assert attributes(c) == [{"i": i, "seed": i} for i in range(3)]
+    assert len(compilations) == 1
+
+
 def test_an_adjoint_as_an_argument_does_not_compile_again(compilations: list[str]) -> None:
     """Of a function that the user compiled."""
     solve = eqx.filter_jit(lambda adjoint: run(dfx.diffeqsolve, adjoint=adjoint).ys)

@@ -153,6 +153,17 @@ def test_own_adjoint_and_own_attributes_meet() -> None:
     ]
 
 
+@pytest.mark.parametrize("diffeqsolve", [dfx.diffeqsolve, solve], ids=["diffrax's", "ours"])
+def test_a_program_takes_the_experiment_as_data(diffeqsolve: Any) -> None:
+    """The token of one that is open, which is not the innermost."""
+    program = jax.jit(lambda y, token: run(diffeqsolve, y, adjoint=soltrace.TracedAdjoint(context=token)).ys)
+    with capture(every=9) as c, soltrace.experiment("outer", seed=3) as outer, soltrace.experiment("inner") as inner:
+        for token in (outer.token, inner.token, 0):
+            jax.block_until_ready(program(Y, token))
+        starts = [(e["experiment"], e["attributes"]) for e in c.events() if e["event"] == "pass.started"]
+    assert starts == [(name, {"seed": 3}) for name in ("outer", "outer/inner", "outer/inner")]
+
+
 def endings(c: Capture) -> list[tuple[Any, ...]]:
     return [
         (e["status"], e["result"], e["level"], e["progress"], e["t"]) for e in c.events() if e["event"] == "pass.ended"

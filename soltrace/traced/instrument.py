@@ -61,6 +61,8 @@ class LoopSignals:
     info: host.SolveInfo
     backward: bool
     """Whether it is tapped too, for a backward pass that goes through it."""
+    in_chunks: bool = True
+    """Whether it may run in chunks where nothing differentiates it."""
 
 
 def with_reporting_loop(inner: Any, signals: LoopSignals, unread: tuple[str, ...], **overrides: Any) -> Any:
@@ -142,7 +144,7 @@ class _ReportingWhile:
         closed = jax.make_jaxpr(flat)(*leaves)
         pace = init.progress_meter_state.pace
         consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
-        if has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
+        if self.signals.in_chunks and has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
             closed = closed.replace(consts=consts)
             used, report = self._used(out_rest[-1])
             outs = bind_loop(closed, leaves, start=start, used=used, report=report)

@@ -15,6 +15,7 @@ SECTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=SECTIONS)
 def test_an_example_runs(example, tmp_path):
     """It ends well, warns of nothing, and leaves a log."""

@@ -14,7 +14,6 @@ from wrapt import register_post_import_hook
 from soltrace.setup.outputs import warn
 
 PATCH: Final = "soltrace.zero_code.patch"
-TRACED: Final = "soltrace.traced"
 
 
 class _Wanted:
@@ -36,7 +35,7 @@ def instrument() -> None:
     elif not _WANTED.hooked:
         _WANTED.hooked = True
         # Two hooks, because diffrax may be imported by our own traced room, which can't be used before it is complete.
-        register_post_import_hook(_when_traced_is_there, TRACED)
+        register_post_import_hook(_when_traced_is_there, "soltrace.traced")
         register_post_import_hook(_when_diffrax_is_there, "diffrax")
 
 
@@ -49,8 +48,8 @@ def uninstrument() -> None:
 
 
 def _when_diffrax_is_there(_: ModuleType) -> None:
-    if _WANTED.on and TRACED not in sys.modules:
-        _try(TRACED)
+    if _WANTED.on and "soltrace.traced" not in sys.modules:
+        _try("soltrace.traced")
 
 
 def _when_traced_is_there(_: ModuleType) -> None:
@@ -59,8 +58,8 @@ def _when_traced_is_there(_: ModuleType) -> None:
 
 
 def _patch() -> None:
-    # First the room that the patch imports: the hook on it would otherwise come here in the middle of that import.
-    patch = _try(PATCH) if _try(TRACED) else None
+    # The traced room first: while it is imported on behalf of the patch, its hook would find half of that.
+    patch = _try("soltrace.traced") and _try(PATCH)
     if patch is not None:
         patch.patch()
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import pytest
 
-from tests.traced.stories import story
+from tests.traced.stories import by_pass, story
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "cached.py"
 CACHED = jax.__version_info__ >= (0, 11)
@@ -35,11 +38,6 @@ def lines(told: dict[str, Any]) -> list[str]:
         f"{line} {event['attributes']['run']} {event['attributes']['steps']}"
         for line, event in zip(story(passes), passes, strict=True)
     ]
-
-
-def by_pass(lines: list[str]) -> list[str]:
-    """In an order that does not depend on which of two solves is faster; that of one pass stays."""
-    return sorted(lines, key=lambda line: line.split()[0])
 
 
 def expected(name: str, before: int) -> list[str]:

@@ -9,13 +9,14 @@ DEMO_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
 OLDEST_STAMP := .venv-oldest/installed.stamp
-SOURCES := soltrace tests benchmarks scripts dashboards
+DOCS_STAMP := .venv/docs.stamp
+SOURCES := soltrace tests benchmarks scripts dashboards docs
 # In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
 PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT := not servers and not programs and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo unit test test-oldest coverage servers check format bench package pins programs
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
@@ -69,6 +70,16 @@ format: $(STAMP) ## format, and mend what ruff can mend
 bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
+
+# -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
+docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error
+	@echo "==> sphinx-build -W docs build/docs"
+	@$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
+	@echo "==> build/docs/index.html"
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c "$(CONSTRAINTS)" -e '.[docs]'
+	@touch $@
 
 package: $(STAMP) ## build the wheel and the source distribution, and try both in environments of their own
 	@scripts/package.sh $(BIN)/python

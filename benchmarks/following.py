@@ -136,18 +136,17 @@ def _memory_mib(process: int) -> float:
 
 def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
     """Write to some of the files, as the sink does."""
-    from soltrace.sinks.json_log import LineFile, line_of, render, timestamp
+    from soltrace.sinks.json_log import LogFile, render
     from soltrace.wire.records import PassProgress, Steps
 
-    logs = [LineFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
-    zero = datetime(2026, 1, 1, tzinfo=UTC)
+    logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
     began = time.monotonic()
     for tick in range(round(rate * seconds)):
         time.sleep(max(0.0, began + tick / rate - time.monotonic()))
         for number, log in enumerate(logs, first):
             run = f"20261125T034229Z-node-{number:04}"
             record = PassProgress(
-                timestamp=zero,
+                timestamp=datetime.now(UTC),
                 run_id=run,
                 experiment=f"f{number}",
                 attributes={"seed": number},
@@ -159,7 +158,7 @@ def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None
                 t=50.0,
                 steps=Steps(accepted=tick, rejected=0),
             )
-            log.msg(render(None, "", line_of(record) | {"timestamp": timestamp(datetime.now(UTC))}))
+            log.msg(render(None, "", record.line))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from benchmarks import machine
 from soltrace.cli.tail import GARBAGE
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
-from soltrace.sinks.json_log import line_of, render
+from soltrace.sinks.json_log import render
 from soltrace.wire.records import PassEnded, PassProgress, PassStarted, Record, Steps
 
 RESULTS = Path(__file__).with_name("reading.md")
@@ -88,8 +88,7 @@ def write_log(path: Path, lines: int) -> None:
     """Write a log as the sink does."""
     with path.open("wb") as file:
         for number in range(lines):
-            line = line_of(_record(number))
-            file.write(render(None, "", line) + b"\n")
+            file.write(render(None, "", _record(number).line) + b"\n")
 
 
 def _record(number: int) -> Record:

@@ -1,4 +1,4 @@
-"""Take the pictures of README.md and dashboards/README.md anew: `python -m scripts.pictures`, after `make servers`.
+"""Take the pictures of docs/ and dashboards/README.md anew: `python -m scripts.pictures`, after `make servers`.
 
 Of what can be drawn here: the report, and a run's events in VictoriaLogs' own page. Grafana is not built from source.
 """

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = "dev,demo"
+EXTRAS = "dev,demo,docs"
 
 Versions = dict[str, str]
 """Of each package, by its normalized name."""
@@ -73,7 +73,7 @@ def lower_bounds() -> str:
     extras = PROJECT["optional-dependencies"]
     requirements = [
         *PROJECT["dependencies"],
-        *(line for name, lines in extras.items() if name != "dev" for line in lines),
+        *(line for name, lines in extras.items() if name not in {"dev", "docs"} for line in lines),
     ]
     bounds: Versions = {}
     for requirement in map(Requirement, requirements):

@@ -36,6 +36,7 @@ _HOMES = {  # not `soltrace/experiment.py`: a module that is imported would take
     "flush": "setup.configure",
     "shutdown": "setup.configure",
 }
+_THAT_RECORD = ("experiments", "traced")
 
 __all__ = [
     "AttributeValueError",
@@ -59,6 +60,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] in _THAT_RECORD:
+        importlib.import_module(f"{__name__}.setup.configure")  # it says how a run is opened
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

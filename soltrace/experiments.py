@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from soltrace.errors import ExperimentError
-from soltrace.host import process
 from soltrace.host.context import CALLERS, Context
 from soltrace.host.emission import moment
-from soltrace.host.losses import described
+from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
 from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.losses import OUTSIDE, What, Why
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
 
 P = ParamSpec("P")
@@ -47,28 +47,38 @@ class _Open:
 
 
 class experiment:  # noqa: N801 - used like the functions of contextlib
-    """Give what happens inside a name and attributes: on every line, on every span, and as a root span of its own.
+    """Group everything that happens inside under a name and attributes.
 
-    A context manager, and a decorator (each call is then an experiment of its own). Experiments nest: the inner one is
-    called `outer/inner` and inherits the attributes; on a thread of its own, those of the main thread are around it.
-    Leaving waits for the passes that are still open.
+    They appear on every log line and every span, and the experiment is a root span of its own. Use it as a context
+    manager, or as a decorator, which makes each call an experiment. Experiments nest: an inner one is called
+    `outer/inner` and inherits the outer one's attributes; one that is entered on another thread is inside those of the
+    main thread. Leaving an experiment waits for its passes that are still open.
 
-    Which experiment a pass belongs to is decided when its program runs, not when it is traced. A solve that is not
-    compiled knows its caller's; a compiled one belongs to the innermost experiment of the process. Who runs compiled
-    programs in several experiments at once, on threads, gives each its experiment's `token`.
+    ```python
+    with soltrace.experiment("fit", seed=3, lr=1e-3):
+        train()
+
+
+    @soltrace.experiment("evaluate")
+    def evaluate(model): ...
+    ```
+
+    Which experiment a pass belongs to is decided when its program runs, not when it is traced. An eager solve belongs
+    to its caller's experiment; a compiled one to the innermost experiment of the process. To run compiled programs in
+    several experiments at once, on threads, pass each program the `token` of its experiment.
     """
 
     def __init__(self, name: str, /, *, attributes: Mapping[str, Any] | None = None, **more: Any) -> None:
-        """Make it; it begins when it is entered.
+        """Create an experiment. It begins when it is entered.
 
         Args:
-            name: what it is called, the same each time it is run: what differs are attributes.
-            attributes: bools, ints, floats, strings, or lists of them; numpy's too.
-            **more: attributes whose names are identifiers.
+            name: Its name, a non-empty string. Keep it the same from run to run, and put what differs into attributes.
+            attributes: Bools, ints, floats and strings, or lists of them; NumPy's scalars and vectors too.
+            **more: Further attributes, whose names are identifiers.
 
         Raises:
-            soltrace.ExperimentError: the name is no non-empty string.
-            soltrace.AttributeValueError: an attribute is of another type.
+            soltrace.ExperimentError: The name is not a non-empty string.
+            soltrace.AttributeValueError: An attribute is of another type.
         """
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(f"An experiment's name must be a non-empty string, got {name!r}.")
@@ -79,10 +89,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
     @property
     def context(self) -> Context:
-        """Where its passes belong.
+        """The context that its passes belong to.
 
         Raises:
-            soltrace.ExperimentError: it is not open.
+            soltrace.ExperimentError: The experiment is not open.
         """
         if self._open is None:
             raise ExperimentError(f"Experiment {self.name!r} is not open: enter it with `with` first.")
@@ -90,10 +100,12 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
     @property
     def token(self) -> int:
-        """A number that names it, for a program that takes it as data; 0 where telemetry is disabled.
+        """A number that stands for the experiment while it is open, to be passed to a compiled program as data.
+
+        It is 0 if telemetry is disabled. Give it to `soltrace.TracedAdjoint(context=token)` inside the program.
 
         Raises:
-            soltrace.ExperimentError: it is not open.
+            soltrace.ExperimentError: The experiment is not open.
         """
         if self._entered and self._open is None:
             return 0
@@ -107,7 +119,7 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
                 f"Experiment {self.name!r} is open already: make another one, or use it as a decorator."
             )
         self._entered = True
-        recorder = process.recorder()
+        recorder = PROCESS.open()
         self._open = None if recorder is None else _begin(recorder, self.name, self.attributes)
         return self
 
@@ -121,10 +133,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
             _end(opened, None if clean_exit else error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Make each call of a function an experiment.
+        """Make each call of a function an experiment of its own.
 
         Raises:
-            soltrace.ExperimentError: it is a generator, whose body runs when nobody knows.
+            soltrace.ExperimentError: The function is a generator, whose body runs at no definite time.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ExperimentError(f"{function!r} is a generator: open the experiment inside it, with `with`.")
@@ -146,7 +158,7 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
 
 def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open:
-    outer, time_ns = recorder.contexts.enclosing, recorder.clock.time_ns()
+    outer, time_ns = recorder.enclosing, recorder.clock.time_ns()
     path = name if outer.experiment is None else f"{outer.experiment}/{name}"
     attributes = {**outer.attributes, **own}
     span = _span(recorder, name, path, attributes, time_ns, outer)
@@ -155,7 +167,8 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
     parent = None if span is None else span.parent
     context = Context(path, attributes, parent, ids, outer, scope=object(), on_main_thread=on_main_thread)
     recorder.enter(context)
-    recorder.announce(
+    _announce(
+        recorder,
         ExperimentStarted(
             timestamp=moment(time_ns),
             run_id=recorder.run.run_id,
@@ -164,7 +177,7 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
             process_index=recorder.run.process_index,
             trace_id=UNSET if ids is None else ids.trace_id,
             span_id=UNSET if ids is None else ids.span_id,
-        )
+        ),
     )
     return _Open(recorder, context, span, CALLERS.set(context), recorder.clock.monotonic(), os.getpid())
 
@@ -177,7 +190,7 @@ def _span(
     try:
         return recorder.tracing.experiment(name, path, attributes, time_ns, outer.parent)
     except Exception as error:  # noqa: BLE001 - the work goes on without a span
-        recorder.losses.add("span", described(error))
+        recorder.losses.failed(What.SPAN, error)
         return None
 
 
@@ -192,9 +205,8 @@ def _end(opened: _Open, error: BaseException | None) -> None:
     time_ns = recorder.clock.time_ns()
     _end_span(opened, time_ns, error)
     duration_s = recorder.clock.monotonic() - opened.began
-    # Configured anew meanwhile, the end goes where everything goes now.
-    recorder = (process.recorder() or recorder) if recorder.closed else recorder
-    recorder.announce(
+    _announce(
+        recorder,
         ExperimentEnded(
             timestamp=moment(time_ns),
             level="info" if error is None else "error",
@@ -207,8 +219,18 @@ def _end(opened: _Open, error: BaseException | None) -> None:
             status="ok" if error is None else "error",
             duration_s=duration_s,
             error=UNSET if error is None else f"{type(error).__name__}: {error}",
-        )
+        ),
     )
+
+
+def _announce(recorder: Recorder, record: ExperimentStarted | ExperimentEnded) -> None:
+    """Have it told. Where the process has been configured anew meanwhile, it goes where everything goes now."""
+    while not recorder.announce(structs.replace(record, run_id=recorder.run.run_id)):
+        current = PROCESS.open()
+        if current is None or current is recorder:
+            OUTSIDE.add(What.RECORD, Why.RUN_CLOSED)
+            return
+        recorder = current
 
 
 def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
@@ -218,19 +240,24 @@ def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
         opened.span.leave()
         opened.span.end(time_ns, error)
     except Exception as failure:  # noqa: BLE001 - leaving must not fail where the work did not
-        opened.recorder.losses.add("span", described(failure))
+        opened.recorder.losses.failed(What.SPAN, failure)
 
 
 def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the experiment and the ids on your own log lines: a structlog processor. Keys that you set are kept.
+    """Add the experiment and its ids to your own log lines. This is a structlog processor.
 
-    Adds `run_id`, `experiment` and `attributes` where an experiment is open, and `trace_id` and `span_id` of the
-    current span, or else of the experiment's. Before the first solve or experiment there is nothing to add.
+    It adds `run_id`, and, if an experiment is open, `experiment` and `attributes`; and `trace_id` and `span_id` of the
+    current span, or else of the experiment's. Keys that you have set are kept. Before the first solve or experiment of
+    the process there is nothing to add.
+
+    ```python
+    structlog.configure(processors=[soltrace.add_context, structlog.processors.JSONRenderer()])
+    ```
     """
-    recorder = process.opened()
+    recorder = PROCESS.recorder
     if recorder is None:
         return event
-    context = recorder.contexts.callers
+    context = recorder.callers
     ids = (None if recorder.tracing is None else recorder.tracing.caller_ids()) or context.ids
     event.setdefault("run_id", recorder.run.run_id)
     if context.experiment is not None:

@@ -10,16 +10,15 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import msgspec
-
 from soltrace.host.clock import Clock
-from soltrace.host.context import Context, Contexts
+from soltrace.host.context import Context
 from soltrace.host.pacing import Every, Pacing
-from soltrace.host.passes import Run
+from soltrace.host.passes import RunInfo
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.flat import line_of
 from soltrace.wire.records import AnyRecord, Attribute, ProgramCompiled
 
 UNSTEADY: Final = ("timestamp", "schema", "run_id", "duration_s")
@@ -79,7 +78,7 @@ class HandClock:
 
 
 class MemorySink:
-    """Keep records in a list."""
+    """A sink that keeps records in a list, `records`."""
 
     def __init__(self, *, programs: bool = True) -> None:
         """Begin empty; `programs=False` leaves out the records of programs that were compiled."""
@@ -92,7 +91,7 @@ class MemorySink:
             self.records.append(record)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
-        """Do nothing."""
+        """Return at once: there is nothing to wait for."""
         return True
 
     def close(self) -> None:
@@ -100,7 +99,7 @@ class MemorySink:
 
 
 class Capture:
-    """What has been captured so far."""
+    """What `capture` yields: all that has been recorded so far."""
 
     def __init__(self, recorder: Recorder, sink: MemorySink) -> None:
         """Made by `capture`."""
@@ -119,7 +118,7 @@ class Capture:
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until dispatched programs are done and everything has been dealt with."""
-        for barrier in PROCESS.barriers:
+        for barrier in PROCESS.shared.barriers:
             barrier()
         if not self.recorder.drain(timeout_s):
             raise TimeoutError(f"the records were not dealt with within {timeout_s} s")
@@ -131,8 +130,8 @@ class Capture:
 
 
 def as_event(record: AnyRecord, *, without: Collection[str] = UNSTEADY) -> dict[str, Any]:
-    """A record as a plain dictionary."""
-    return {key: value for key, value in msgspec.to_builtins(record).items() if key not in without}
+    """Return a record as a plain dictionary, as the JSON log would write it."""
+    return {key: value for key, value in line_of(record).items() if key not in without}
 
 
 @contextmanager
@@ -155,44 +154,40 @@ def capture(
     """Record into memory while the block runs, whatever this process is configured to do otherwise.
 
     Args:
-        every: report every so many steps of a forward pass.
-        fraction: report every such part of a backward pass; 0: every step.
-        pacing: decide otherwise when reports are wanted.
-        lanes: as in `configure`.
-        attributes: of everything.
-        sinks: receive the records too.
-        tracing: as the spans sink.
-        queue_size: items that may wait.
-        abandon_after_s: as in `configure`.
-        heartbeat_s: as in `configure`; by default there are none.
-        clock: tell the time otherwise than by a `TickingClock`.
-        programs: keep the records of programs that were compiled too. When one is, is a matter of jax's caches.
-        run_id: what solve ids begin with.
+        every: Steps of a forward pass from one report to the next.
+        fraction: Progress of a backward pass from one report to the next, unitless; 0 reports each step.
+        pacing: A policy of your own for when reports are wanted, in place of `every` and `fraction`.
+        lanes: Which lanes of a batch are reported one by one, as in `soltrace.configure`.
+        attributes: Attributes of everything that is recorded.
+        sinks: Sinks that receive the records too.
+        tracing: What opens a span for each pass; None for no spans.
+        queue_size: How many signals may wait before progress is dropped.
+        abandon_after_s: As in `soltrace.configure`.
+        heartbeat_s: As in `soltrace.configure`; by default there are no heartbeats.
+        clock: What tells the time; None for a `TickingClock`.
+        programs: Keep `program.compiled` too. Left out by default: when it comes is a matter of jax's caches.
+        run_id: The id of the run, with which solve and pass ids begin.
 
     Yields:
         A `Capture`, whose `records` and `events()` wait for what has happened so far.
     """
     sink = MemorySink(programs=programs)
     recorder = Recorder(
-        Run(run_id, selection(lanes)),
+        RunInfo(run_id, selection(lanes)),
+        PROCESS.shared,
         clock=clock or TickingClock(),
         pacing=pacing or Every(every, fraction),
         sinks=[sink, *sinks],
         tracing=tracing,
-        contexts=Contexts(Context(attributes=dict(attributes or {}))),
-        barriers=PROCESS.barriers,
+        base=Context(attributes=dict(attributes or {})),
         queue_size=queue_size,
         abandon_after_s=abandon_after_s,
         heartbeat_s=heartbeat_s,
     )
-    with PROCESS.lock:
-        before, enabled = PROCESS.recorder, PROCESS.enabled
-        PROCESS.recorder, PROCESS.enabled = recorder, True
     try:
-        yield Capture(recorder, sink)
-        for barrier in PROCESS.barriers:
-            barrier()
+        with PROCESS.recording_to(recorder):
+            yield Capture(recorder, sink)
+            for barrier in PROCESS.shared.barriers:
+                barrier()
     finally:
-        with PROCESS.lock:
-            PROCESS.recorder, PROCESS.enabled = before, enabled
         recorder.close(timeout_s=30.0)

@@ -17,6 +17,7 @@ from soltrace.host.process import PROCESS
 from soltrace.setup import configure as setup
 from soltrace.sinks import json_log
 from soltrace.sinks.json_log import render
+from soltrace.wire.losses import OUTSIDE
 from soltrace.wire.schema import schema
 
 # Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
@@ -40,8 +41,14 @@ def _nothing_is_configured(monkeypatch):
         monkeypatch.delenv(name)
     yield
     setup.shutdown()
-    setup._CONFIGURED.__init__()
-    PROCESS.enabled, PROCESS.experiments, PROCESS.failures = None, [], 0
+    PROCESS.plan, PROCESS.failures = UNCONFIGURED, 0
+    PROCESS.shared.contexts.__init__()
+    PROCESS.shared.passes.__init__()
+    OUTSIDE.__init__()
+
+
+UNCONFIGURED: Final = PROCESS.plan
+"""How runs are opened in a process that has not called `configure`."""
 
 
 RUN: Final = re.compile(r"\d{8}T\d{6}Z-.*\.jsonl")

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -61,6 +62,21 @@ SDK = {"soltrace.export"}
 """Who may import OpenTelemetry's SDK: the others use its API alone."""
 
 
+SHARED_NAMES = {
+    "add_arguments": "the protocol of a command's module: `soltrace.cli.Command`",
+    "run": "the protocol of a command's module: `soltrace.cli.Command`",
+}
+"""The public names that several modules define, and why they must."""
+NAMES_TO_MEND = {
+    *("Array", "EVENT", "Group", "Item", "Listener", "Meter", "OPEN_AT_MOST", "OTHER", "OpenPass", "P", "QUEUE_FULL"),
+    *("QUEUE_SIZE", "Queue", "R", "Run", "Signal", "Spans", "T", "Table", "Told", "WHAT", "describe", "flush"),
+    *("instrument", "number"),
+}
+"""To be emptied: they mean something else in each module that defines them."""
+FILES_TO_MEND = {"attributes.py", "resource.py"}
+"""To be emptied as well."""
+
+
 def module_of(file: Path) -> str:
     """The dotted name under which a file is imported."""
     parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -110,6 +126,39 @@ def test_imports_point_one_way():
             others = {room_of(name) for name in imports(file) if within(name, "soltrace")}
             found[room] |= others - {room, "__version__", "" if room in AS_USERS_DO else room}
     assert found == ROOMS
+
+
+def definitions(file: Path) -> Iterator[str]:
+    """The public names that a file defines at its top level; what it imports is defined elsewhere."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names = [name]
+            case ast.Assign(targets=targets):
+                parts = [part for target in targets for part in getattr(target, "elts", [target])]
+                names = [part.id for part in parts if isinstance(part, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names = [name]
+            case _:
+                names = []
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_a_public_name_is_defined_once():
+    """One word, one meaning: whoever searches for a name finds one definition."""
+    modules: dict[str, set[str]] = defaultdict(set)
+    for file in FILES:
+        for name in definitions(file):
+            modules[name].add(module_of(file))
+    several = {name: sorted(found) for name, found in modules.items() if len(found) > 1}
+    assert {name: several[name] for name in several if name not in SHARED_NAMES.keys() | NAMES_TO_MEND} == {}
+    assert SHARED_NAMES.keys() - several.keys() == set()
+
+
+def test_a_file_name_stands_once():
+    """Files are found by their names, in editors and tracebacks."""
+    counts = Counter(file.name for file in FILES if file.name != "__init__.py")
+    assert {name for name, count in counts.items() if count > 1} - FILES_TO_MEND == set()
 
 
 def test_the_host_knows_the_protocol_of_a_sink_and_no_sink():

@@ -78,12 +78,12 @@ def test_leaving_waits_for_the_passes_that_are_open(program):
 
 def test_programs_still_under_way_are_waited_for(program, monkeypatch):
     """The traced room knows how: what it tells meanwhile belongs to the experiment."""
-    monkeypatch.setattr(PROCESS, "barriers", [])
+    monkeypatch.setattr(PROCESS.shared, "barriers", [])
     host.register_barrier(program.solve)
     with capture() as told:
         with experiment("fit"):
             pass
-        PROCESS.barriers.clear()
+        PROCESS.shared.barriers.clear()
         assert named(told.events()) == [
             ("experiment.started", "fit"),
             ("pass.started", "fit"),
@@ -163,7 +163,7 @@ def test_a_coroutine_is_an_experiment_while_it_runs():
     @experiment("fit")
     async def fit():
         await asyncio.sleep(0)
-        return PROCESS.recorder.contexts.current.experiment
+        return PROCESS.recorder.callers.experiment
 
     with capture():
         assert asyncio.run(fit()) == "fit"

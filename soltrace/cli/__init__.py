@@ -1,6 +1,6 @@
-"""The command line. Each command is a module of its own, imported only when it is called.
+"""The command line. Each command is a module of its own, which is imported only when the command is called.
 
-A command's module has `add_arguments(parser)` and `run(args) -> int`, which returns the exit status.
+Such a module defines `add_arguments` and `run`; see `Command`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "formats": ("soltrace.cli.formats", "have the log viewers lnav and hl read the log well"),
     "completion": ("soltrace.cli.completion", "print what your shell needs to complete all of this"),
 }
-"""Module and one line of help of each command, by its name."""
+"""The module of each command and one line of help, by the name of the command."""
 RUN: Final = "run"
 """The command whose arguments end with a program and its arguments."""
 USAGE_ERROR: Final = 2
@@ -32,14 +32,14 @@ TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Command(Protocol):
-    """A command's module."""
+    """What the module of a command defines. It is the one thing that `soltrace.cli` knows of it."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare options, a description, and an epilog with examples."""
+        """Declare the command's options, its description, and an epilog with examples."""
         ...
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do the work, and return the exit status."""
+        """Do what the command does, and return the exit status."""
         ...
 
 
@@ -47,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: Arguments after the program's name; None for the process's own.
+        argv: The arguments after the program's name; None for those of this process.
 
     Returns:
         The exit status: 130 when interrupted, 0 when nobody reads the output any more (`| head`).
 
     Raises:
-        BaseException: what the program raises that `soltrace run` runs.
+        BaseException: What a program raises that `soltrace run` runs.
     """
     arguments = sys.argv[1:] if argv is None else argv
     if _chosen(arguments) == RUN:
@@ -107,7 +107,7 @@ def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None
 
 
 class _Version(argparse.Action):
-    """Show the version, on stdout as argparse's own would."""
+    """Shows the version on stdout, as argparse's own action would."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"soltrace {__version__}")

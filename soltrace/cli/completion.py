@@ -1,6 +1,6 @@
-"""`soltrace completion`: print what a shell needs to complete commands, options and their values.
+"""`soltrace completion`: prints what a shell needs to complete commands, options and their values.
 
-Made from the commands' own parsers when it is asked for: a shell then completes without starting Python.
+The script is made from the parsers of the commands, and the shell then completes without starting Python.
 """
 
 import argparse
@@ -21,8 +21,8 @@ examples:
 
 
 @dataclass(frozen=True)
-class Option:
-    """An option of a command."""
+class OptionSpec:
+    """What a shell is told of an option."""
 
     flags: tuple[str, ...]
     help: str
@@ -30,18 +30,18 @@ class Option:
     files: bool
     """Whether its value is a path."""
     words: tuple[str, ...]
-    """What its value can be, as far as that is known."""
+    """The values that it can have, as far as they are known."""
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command."""
+class CommandSpec:
+    """What a shell is told of a command."""
 
     name: str
     help: str
-    options: tuple[Option, ...]
+    options: tuple[OptionSpec, ...]
     words: tuple[str, ...]
-    """What its argument can be; empty for paths."""
+    """The arguments that it can have; empty for paths."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _commands() -> Iterator[Command]:
+def _commands() -> Iterator[CommandSpec]:
     from soltrace.cli import COMMANDS
 
     for name, (module, summary) in COMMANDS.items():
@@ -65,10 +65,10 @@ def _commands() -> Iterator[Command]:
         actions = parser._actions  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse has no public list
         options = tuple(_option(action) for action in actions if action.option_strings)
         words = [str(word) for action in actions if not action.option_strings for word in action.choices or ()]
-        yield Command(name, summary, options, tuple(words))
+        yield CommandSpec(name, summary, options, tuple(words))
 
 
-def _option(action: argparse.Action) -> Option:
+def _option(action: argparse.Action) -> OptionSpec:
     flags, valued = tuple(action.option_strings), action.nargs != 0
     words = tuple(str(word) for word in action.choices or ())
     if "--event" in flags:
@@ -76,10 +76,10 @@ def _option(action: argparse.Action) -> Option:
 
         words = KNOWN_EVENTS
     text = " ".join((action.help or action.dest).replace("%%", "%").split())
-    return Option(flags, text, valued, valued and (action.type is Path or action.metavar == "PATH"), words)
+    return OptionSpec(flags, text, valued, valued and (action.type is Path or action.metavar == "PATH"), words)
 
 
-def _bash(commands: Sequence[Command]) -> Iterator[str]:
+def _bash(commands: Sequence[CommandSpec]) -> Iterator[str]:
     names = " ".join(command.name for command in commands)
     yield "_soltrace() {"
     yield '    local cur="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" word'
@@ -107,7 +107,7 @@ def _bash(commands: Sequence[Command]) -> Iterator[str]:
     yield "complete -o default -F _soltrace soltrace"
 
 
-def _patterns(command: Command, option: Option) -> str:
+def _patterns(command: CommandSpec, option: OptionSpec) -> str:
     return "|".join(f"{command.name}:{flag}" for flag in option.flags)
 
 
@@ -115,7 +115,7 @@ def _compgen(words: Sequence[str]) -> str:
     return f'COMPREPLY=($(compgen -W {shlex.quote(" ".join(words))} -- "$cur"))'
 
 
-def _zsh(commands: Sequence[Command]) -> Iterator[str]:
+def _zsh(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "#compdef soltrace"
     yield "_soltrace() {"
     yield '    local command="" word previous="${words[CURRENT-1]}"'
@@ -148,7 +148,7 @@ def _described(items: Sequence[tuple[str, str]]) -> str:
     return " ".join(shlex.quote(f"{name}:{text.replace(':', chr(92) + ':')}") for name, text in items)
 
 
-def _fish(commands: Sequence[Command]) -> Iterator[str]:
+def _fish(commands: Sequence[CommandSpec]) -> Iterator[str]:
     names = " ".join(command.name for command in commands)
     yield "complete -c soltrace -e"
     before = f"not __fish_seen_subcommand_from {names}"
@@ -170,4 +170,8 @@ def _fish_quoted(text: str) -> str:
     return "'" + re.sub(r"(['\\])", r"\\\1", text) + "'"
 
 
-SCRIPTS: Final[dict[str, Callable[[Sequence[Command]], Iterator[str]]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+SCRIPTS: Final[dict[str, Callable[[Sequence[CommandSpec]], Iterator[str]]]] = {
+    "bash": _bash,
+    "zsh": _zsh,
+    "fish": _fish,
+}

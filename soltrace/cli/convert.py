@@ -1,11 +1,11 @@
-"""`soltrace convert`: logs as one Parquet file, for those who ask many questions of them."""
+"""`soltrace convert`: writes logs as one Parquet file, for those who ask many questions of them."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import Final
 
-from soltrace.cli.logs import add_paths, files, missing, unfit, unfit_target
+from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
@@ -39,7 +39,7 @@ def _target(text: str) -> Path:
 
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace convert` does."""
-    if problem := missing(["duckdb"]) or unfit(args.paths) or unfit_target(args.output):
+    if problem := missing_modules(["duckdb"]) or unfit(args.paths) or unfit_target(args.output):
         return _complain(problem)
     # Here and not above: `--help` and the other commands do without.
     import duckdb

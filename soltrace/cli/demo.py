@@ -1,4 +1,4 @@
-"""`soltrace demo`: fit a model to measurements, watch its passes live, and say what they cost."""
+"""`soltrace demo`: fits a model to measurements, shows its passes live, and says what they cost."""
 
 import argparse
 import importlib.util
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from soltrace.cli.checks import OTLP_ENDPOINT, deaf, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.tail import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
+from soltrace.cli.checks import OTLP_ENDPOINT, count, deaf, endpoint, missing_exporter, unfit_directory
+from soltrace.cli.log_files import default_directory
 
 if TYPE_CHECKING:
     from soltrace.demo.fit import Fit, Setting
 
-STEPS: Final = 64
+DEFAULT_STEPS: Final = 64
 _NEEDED: Final = ("diffrax", "jax", "optax")
 _USAGE_ERROR: Final = 2
 _SAYINGS: Final = 8
@@ -33,7 +33,9 @@ gradients through the solver. On a terminal: a live view of the passes. It takes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace demo` takes."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--steps", type=_count, default=STEPS, help=f"of each optimiser (default: {STEPS})")
+    parser.add_argument(
+        "--steps", type=count(least=1), default=DEFAULT_STEPS, help=f"of each optimiser (default: {DEFAULT_STEPS})"
+    )
     parser.add_argument(
         "--directory",
         type=Path,
@@ -52,18 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="no live view on a terminal either")
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
-    return count
-
-
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace demo` does."""
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         return _complain(f"needs {', '.join(missing)}, not installed here: pip install 'soltrace[demo]'")
-    directory = args.directory or Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    directory = args.directory or default_directory()
     if problem := unfit_directory(directory):
         return _complain(f"{problem}; choose another with --directory")
     if args.otlp is not None and (problem := _unfit_collector(args.otlp)):
@@ -73,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
     import soltrace
     from soltrace.demo import summary
-    from soltrace.demo.cost import costs, read_log
+    from soltrace.demo.pass_costs import costs, read_log
 
     find_log = _log_of_this_run(directory)
     # Enabled whatever the environment says: it is why it runs.
@@ -85,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"found no log in {directory}")
     records = read_log(log)
     print("", *summary.fitted(fits), sep="\n")
-    print("", *summary.cost(costs(records)), sep="\n")
+    print("", *summary.cost_table(costs(records)), sep="\n")
     print("", *summary.next_steps(log, len(records), _command()), sep="\n")
     if args.otlp is not None:
         print("", *_where_to_look(args.otlp, arrived=arrived), sep="\n")
@@ -101,7 +96,7 @@ def _unfit_collector(address: str) -> str | None:
 
 
 def _where_to_look(address: str, *, arrived: bool) -> Iterator[str]:
-    """Say where the pages are, if it is soltrace's docker-compose.yml that runs there."""
+    """Write where the pages are, if it is soltrace's docker-compose.yml that runs there."""
     host = urlsplit(address).hostname
     yield f"Exported to {address}" if arrived else f"Not everything could be exported to {address}"
     yield f"  Jaeger   http://{host}:16686/search?service={os.environ.get('OTEL_SERVICE_NAME', 'soltrace')}"
@@ -109,7 +104,7 @@ def _where_to_look(address: str, *, arrived: bool) -> Iterator[str]:
 
 
 def _command() -> str:
-    """How the command line was called, to be pasted into the same shell: `make demo` activates no environment."""
+    """Return how the command line was called, for the same shell: `make demo` activates no environment."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m soltrace"
@@ -123,7 +118,7 @@ def _complain(message: str) -> int:
 
 
 def _log_of_this_run(directory: Path) -> Callable[[], Path | None]:
-    """Find the file that this process writes, once it is there: the name of a log ends with the process's number."""
+    """Return what finds the log of this process once it is there: its name ends with the process's number."""
     pattern = f"*-{os.getpid()}*.jsonl"
     before = set(directory.glob(pattern))
     return lambda: next(iter(sorted(set(directory.glob(pattern)) - before)), None)
@@ -131,10 +126,10 @@ def _log_of_this_run(directory: Path) -> Callable[[], Path | None]:
 
 def _fit(steps: int, find_log: Callable[[], Path | None], *, live: bool) -> "list[Fit]":
     import soltrace
-    from soltrace.demo.fit import LANES, SETTINGS, fit_all
+    from soltrace.demo.fit import LANE_COUNT, SETTINGS, fit_all
 
     names = ", then of ".join(setting.optimiser for setting in SETTINGS)
-    print(f"Fitting a Lotka-Volterra model to lynx and hare pelts: {LANES} starts at once, as lanes of one vmap,")
+    print(f"Fitting a Lotka-Volterra model to lynx and hare pelts: {LANE_COUNT} starts at once, as lanes of one vmap,")
     print(f"{steps} steps of {names}. Compiling comes first, and takes some seconds.", flush=True)
     if not live:
         return fit_all(steps, _sayer(steps))
@@ -149,7 +144,7 @@ def _nothing(setting: "Setting", done: int, residual: float) -> None:
 
 
 def _sayer(steps: int) -> "Callable[[Setting, int, float], None]":
-    """Say now and then how a fit is doing, on lines of their own."""
+    """Return what says now and then how a fit is doing, on lines of their own."""
 
     def say(setting: "Setting", done: int, residual: float) -> None:
         if done == steps or done % -(-steps // _SAYINGS) == 0:
@@ -160,7 +155,7 @@ def _sayer(steps: int) -> "Callable[[Setting, int, float], None]":
 
 @contextmanager
 def _watching(find_log: Callable[[], Path | None]) -> Generator[None]:
-    """Show the live view on a thread of its own; the fit has the main one, and Ctrl-C."""
+    """Show the live view on a thread of its own. The fit has the main one, and with it Ctrl-C."""
     from rich.console import Console
 
     from soltrace.reading import watch

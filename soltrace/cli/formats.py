@@ -1,4 +1,4 @@
-"""`soltrace formats`: have lnav and hl read the log well. `jq`, DuckDB, pandas and polars need nothing."""
+"""`soltrace formats`: teaches lnav and hl to read the log well. `jq`, DuckDB, pandas and polars need nothing."""
 
 import argparse
 import os

@@ -1,6 +1,6 @@
-"""Run a program in this process as Python would: its arguments, its path, its exit status, its tracebacks.
+"""Runs a program in this process as Python would, with its arguments, its path, its exit status and its tracebacks.
 
-On the main thread. `module` and `script` prepare, what they return runs the program; what it raises is raised.
+On the main thread. `module` and `script` prepare the program, and return what runs it; what it raises is raised.
 """
 
 import builtins
@@ -21,7 +21,7 @@ def script(path: str, *arguments: str) -> Callable[[], None]:
     """Prepare `python PATH ARGUMENT...`.
 
     Raises:
-        OSError: the file can't be read.
+        OSError: The file cannot be read.
     """
     file = os.path.abspath(path)  # noqa: PTH100 - as Python makes it: `..` stays what it is in pathlib
     source = Path(file).read_bytes()
@@ -34,7 +34,7 @@ def module(name: str, *arguments: str) -> Callable[[], None]:
     """Prepare `python -m NAME ARGUMENT...`.
 
     Raises:
-        ImportError: there is no such module.
+        ImportError: There is no such module.
     """
     _pretend(["-m", *arguments], str(Path.cwd()))
     spec = _spec(name)

@@ -1,19 +1,19 @@
-"""`soltrace report`: what logs say as a whole, as a page or as text."""
+"""`soltrace report`: reports what logs say as a whole, as a page or as text."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.logs import add_paths, files, missing, unfit, unfit_target
+from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
 
 if TYPE_CHECKING:
     import io
 
-    from soltrace.report.facts import Report
+    from soltrace.report.facts import LogReport
 
 FORMATS: Final = {"html": ".html", "md": ".md", "json": ".json"}
-"""What can be written, and the endings of files by which it is recognised."""
+"""The formats, and the endings of file names by which they are recognised."""
 DEFAULT_PAGE: Final = Path("soltrace-report.html")
 STDOUT: Final = Path("-")
 _NEEDED: Final = {"html": ("duckdb", "jinja2", "vl_convert"), "md": ("duckdb",), "json": ("duckdb",)}
@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what `soltrace report` does."""
     form = args.format or _form(args.output)
     target: Path = args.output or (DEFAULT_PAGE if form == "html" else STDOUT)
-    problem = missing(_NEEDED[form]) or unfit(args.paths) or (None if target == STDOUT else unfit_target(target))
+    problem = (
+        missing_modules(_NEEDED[form]) or unfit(args.paths) or (None if target == STDOUT else unfit_target(target))
+    )
     if problem:
         return _complain(problem)
     # Here and not above: `--help` and the other commands do without.
@@ -81,7 +83,7 @@ def _form(target: Path | None) -> str:
     return next((form for form, ending in FORMATS.items() if ending == suffix), "html")
 
 
-def _write(form: str, report: "Report") -> str:
+def _write(form: str, report: "LogReport") -> str:
     # Each form has libraries of its own.
     if form == "html":
         from soltrace.report.page import page

@@ -1,4 +1,4 @@
-"""`soltrace run`: run a program of the user's, unchanged and in this process, with its solves traced."""
+"""`soltrace run`: runs a program of the user's, unchanged and in this process, with its solves traced."""
 
 import argparse
 import os
@@ -10,15 +10,15 @@ from typing import Final
 
 from soltrace.cli import program
 from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.tail import DIRECTORY_VARIABLE
+from soltrace.cli.log_files import DIRECTORY_VARIABLE
 
 _USAGE_ERROR: Final = 2
 _NO_MODULE: Final = 1
-"""What Python's own status is then."""
+"""The exit status that Python itself has then."""
 _MODULE: Final = "-m"
 _OTLP: Final = "--otlp"
 _VALUED: Final = frozenset({"--attributes", "--experiment", "--dir"})
-"""Our options that are followed by a value."""
+"""Those of our options that are followed by a value."""
 
 _DESCRIPTION: Final = """\
 Run a Python program, unchanged, and trace its solves. Its arguments, its exit status and what it prints stay
@@ -28,6 +28,9 @@ examples:
   soltrace run fit.py --epochs 10
   soltrace run --experiment fit --attributes seed=3,lr=1e-3 -m mypackage.fit --epochs 10
   soltrace run --otlp http://collector:4318 fit.py
+
+A value of --attributes is a number where it is spelled as one (3, -2.5, 1e-3), true or false, or else a text: 007,
+3.10, 1_000 and 12e5678 stay what they are.
 
 Processes that it starts anew (multiprocessing's spawn, subprocess) are not traced; those that it forks are.
 A program that sets OpenTelemetry up itself keeps its own providers."""
@@ -61,10 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Divide a command line into ours and the program's: argparse can't, both may have options.
+    """Split a command line into our part and the program's. argparse cannot, since both may have options.
 
     Returns:
-        Our part, and the program's: a file or `-m` and a module, and arguments.
+        Our part, and the program's: a file, or `-m` and a module, and its arguments.
     """
     index = arguments.index("run") + 1
     while index < len(arguments) and arguments[index].startswith("-") and arguments[index] != _MODULE:
@@ -120,7 +123,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _environment(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
-    """Say it in the environment: no `configure()` in the program undoes that, and its own processes inherit it."""
+    """Return the settings as environment variables.
+
+    No `configure()` in the program undoes these, and its own processes inherit them.
+    """
     variables: dict[str, str] = {}
     if args.dir is not None:
         variables[DIRECTORY_VARIABLE] = str(Path(args.dir).absolute())  # the program may go elsewhere

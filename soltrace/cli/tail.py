@@ -1,4 +1,4 @@
-"""`soltrace tail`: look at logs while they are written, or afterwards."""
+"""`soltrace tail`: shows logs while they are written, or afterwards."""
 
 import argparse
 import gc
@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.tail_arguments import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, add_arguments, since_until
+from soltrace.cli.log_files import absent, default_directory
+from soltrace.cli.tail_arguments import add_arguments, since_until
 
 if TYPE_CHECKING:
     import io
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
     from soltrace.reading.files.follow import Follower
     from soltrace.reading.outcome import Outcome
     from soltrace.reading.problems import Problems
-    from soltrace.reading.reader import Reader, Show
-    from soltrace.reading.select import Selection
+    from soltrace.reading.reader import Display, Reader
+    from soltrace.reading.select import RecordFilter
 
-__all__ = ["DEFAULT_DIRECTORY", "DIRECTORY_VARIABLE", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
 _USAGE_ERROR: Final = 2
 _LONGEST_MESSAGE: Final = 2000
 _AFTER_UNTIL: Final = timedelta(seconds=2)
-"""Lines of that time may still be under way."""
+"""For so long lines of that time may still be under way."""
 GARBAGE: Final = 100_000
-"""Objects made between two looks for cycles. Records hold none, and looking through them takes a third of the time."""
+"""Objects that are made between two searches for cycles. Records have none, and a search takes a third of the time."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,60 +40,62 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.reading.files.follow import Follower
     from soltrace.reading.outcome import PATIENCE_S, Outcome
     from soltrace.reading.prefilter import prefilter
-    from soltrace.reading.select import Selection
+    from soltrace.reading.select import RecordFilter
 
-    paths: list[Path] = args.paths or [Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)]
+    paths: list[Path] = args.paths or [default_directory()]
     if complaint := _complaint(paths, follow=not args.no_follow):
         return _say(complaint) or _USAGE_ERROR
     if args.where is not None and (names := args.where.unknown()):
         _say(f"no record has a field {', '.join(names)}: is it misspelt?")
-    since, until = since_until(args, datetime.now(UTC) if args.utc else datetime.now().astimezone())
-    selection = Selection(tuple(args.phase), tuple(args.experiment), tuple(args.event), since, until, args.where)
-    outcome = Outcome(args.patience or PATIENCE_S) if args.until_done else None
+    since, until = since_until(args)
+    record_filter = RecordFilter(tuple(args.phase), tuple(args.experiment), tuple(args.event), since, until, args.where)
+    outcome = Outcome(PATIENCE_S if args.patience is None else args.patience) if args.until_done else None
     # How passes end is to be seen, whatever is shown.
-    skip = prefilter(selection.events if outcome is None else (), since)
+    skip = prefilter(record_filter.events if outcome is None else (), since)
     follower = Follower(paths, _say, skip=skip)
     gc.set_threshold(GARBAGE)
     # A value may hold what the output's encoding has no sign for.
     cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")
     if args.no_follow or args.plain or args.json or args.csv or not _animated():
-        return _lines(args, follower, selection, outcome)
-    return _live(args, paths, follower, selection, outcome)
+        return _lines(args, follower, record_filter, outcome)
+    return _live(args, paths, follower, record_filter, outcome)
 
 
-def _lines(args: argparse.Namespace, follower: "Follower", selection: "Selection", outcome: "Outcome | None") -> int:
+def _lines(
+    args: argparse.Namespace, follower: "Follower", record_filter: "RecordFilter", outcome: "Outcome | None"
+) -> int:
     from soltrace.reading.reader import Reader
 
-    reader = Reader(follower, _show(args), selection, unknown=args.json, last=args.last, outcome=outcome)
+    reader = Reader(follower, _show(args), record_filter, unknown=args.json, last=args.last, outcome=outcome)
     with _summarised(reader.problems):
         if args.no_follow:
             reader.once()
             return 0
-        return _follow(reader, selection, outcome)
+        return _follow(reader, record_filter, outcome)
 
 
-def _show(args: argparse.Namespace) -> "Show":
-    from soltrace.reading.reader import Show
+def _show(args: argparse.Namespace) -> "Display":
+    from soltrace.reading.reader import Display
 
     tick = _flush_while_read()
     if args.json:
         from soltrace.reading.json_lines import JsonView
 
-        return Show(JsonView(sys.stdout.buffer, terminal=sys.stdout.isatty()).feed, tick)
+        return Display(JsonView(sys.stdout.buffer, terminal=sys.stdout.isatty()).feed, tick)
     if args.csv:
         from soltrace.reading.csv_lines import CsvView
 
-        return Show(CsvView(sys.stdout.write, terminal=sys.stdout.isatty()).feed, tick)
+        return Display(CsvView(sys.stdout.write, terminal=sys.stdout.isatty()).feed, tick)
     from soltrace.reading.plain import PlainView
 
-    return Show.plain(PlainView(sys.stdout.write, UTC if args.utc else None), tick)
+    return Display.plain(PlainView(sys.stdout.write, UTC if args.utc else None), tick)
 
 
 def _live(
     args: argparse.Namespace,
     paths: Sequence[Path],
     follower: "Follower",
-    selection: "Selection",
+    record_filter: "RecordFilter",
     outcome: "Outcome | None",
 ) -> int:
     # rich takes its time to import, and plain lines do without.
@@ -100,18 +103,18 @@ def _live(
 
     from soltrace.reading.live.keyboard import Keyboard
     from soltrace.reading.live.view import LiveView
-    from soltrace.reading.reader import Reader, Show
+    from soltrace.reading.reader import Display, Reader
 
     title = ", ".join(str(path) for path in paths)
     view = LiveView(Console(), title=title, zone=UTC if args.utc else None, keyboard=Keyboard())
-    reader = Reader(follower, Show.live(view, view.listen), selection, last=args.last, outcome=outcome)
+    reader = Reader(follower, Display.live(view, view.listen), record_filter, last=args.last, outcome=outcome)
     with _summarised(reader.problems), view:
-        return _follow(reader, selection, outcome)
+        return _follow(reader, record_filter, outcome)
 
 
-def _follow(reader: "Reader", selection: "Selection", outcome: "Outcome | None") -> int:
-    """Follow until what was waited for has come, and tell the exit status."""
-    end = None if selection.until is None else selection.until + _AFTER_UNTIL
+def _follow(reader: "Reader", record_filter: "RecordFilter", outcome: "Outcome | None") -> int:
+    """Follow until what was waited for has come, and return the exit status."""
+    end = None if record_filter.until is None else record_filter.until + _AFTER_UNTIL
     reader.follow(threading.Event(), lambda: end is not None and datetime.now(UTC) >= end)
     return 0 if outcome is None else outcome.final()
 
@@ -126,23 +129,10 @@ def _summarised(problems: "Problems") -> Generator[None]:
 
 
 def _complaint(paths: Sequence[Path], *, follow: bool) -> str | None:
-    from soltrace.reading.files.compressed import missing
-    from soltrace.reading.files.places import PATTERN, is_pattern, logs
+    from soltrace.reading.files.compressed import missing_decompressor
 
-    for path in paths:
-        if is_pattern(path):
-            if not follow and not logs(path):
-                return f"nothing matches {path}: give a file or a directory that soltrace has written"
-        elif not path.exists():
-            if not follow:
-                return f"{path} does not exist: give a file or a directory that soltrace has written"
-        elif not (path.is_dir() or path.is_file()):
-            return f"{path} is neither a file nor a directory"
-        elif path.is_file() and (lack := missing(path)):
-            return f"cannot read {path}: {lack}"
-        elif not follow and not logs(path):
-            return f"there is no {PATTERN} in {path}: give a file or a directory that soltrace has written"
-    return None
+    lacks = ((path, missing_decompressor(path)) for path in paths if path.is_file())
+    return absent(paths, follow=follow) or next((f"cannot read {path}: {lack}" for path, lack in lacks if lack), None)
 
 
 def _animated() -> bool:
@@ -150,7 +140,7 @@ def _animated() -> bool:
 
 
 def _flush_while_read() -> Callable[["Problems"], None]:
-    """Flush, and notice that the reading end of a pipe is gone even while there is nothing to write."""
+    """Return what flushes stdout, and notices that nobody reads a pipe any more even without writing."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
 

@@ -1,17 +1,17 @@
-"""What `soltrace tail` takes, and how its values are read. Imports what reads a value when there is one."""
+"""The arguments of `soltrace tail`, and how their values are read. What reads a value is imported when there is one."""
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from soltrace.cli.checks import count
+from soltrace.cli.log_files import add_paths
 
 if TYPE_CHECKING:
     from soltrace.reading.where import Where
 
-T = TypeVar("T")
-DEFAULT_DIRECTORY: Final = "soltrace-runs"
-DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
+_T = TypeVar("_T")
 
 _DESCRIPTION: Final = """\
 Follow soltrace's logs. On a terminal: a live view with a row per open pass; what has ended scrolls above, and
@@ -46,13 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace tail` takes."""
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="PATH",
-        help=f"log files, directories of them, or patterns (default: ${DIRECTORY_VARIABLE}, or {DEFAULT_DIRECTORY}/)",
-    )
+    add_paths(parser)
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--no-follow", action="store_true", help="leave at the end of what is there")
     end.add_argument("--until-done", action="store_true", help="leave when all passes are over, with a status")
@@ -67,10 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="of --until-done: a run that is silent for so long, with a pass open, is gone (default: 60s)",
     )
-    _add_selection(parser)
+    _add_filters(parser)
 
 
-def _add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_filters(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_argument_group("what is shown", "Names may be given more than once: any of them will do.")
     chosen.add_argument("--phase", action="append", default=[], choices=("forward", "backward"))
     chosen.add_argument(
@@ -83,27 +77,23 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--since", type=_read(_time), metavar="TIME", help=when)
     chosen.add_argument("--until", type=_read(_time), metavar="TIME", help="following ends then")
     chosen.add_argument(
-        "--last", type=_read(_count), metavar="N", help="of what is there already, the last N lines that are chosen"
+        "--last", type=count(), metavar="N", help="of what is there already, the last N lines that are chosen"
     )
 
 
-def since_until(args: argparse.Namespace, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """Read the span of time that was given.
+def since_until(args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
+    """Return the times that `--since` and `--until` name, in the zone that is shown."""
+    from soltrace.reading.times import parse_time
 
-    Args:
-        args: The command's.
-        now: The present, in the zone that is shown.
-    """
-    from soltrace.reading.times import moment
-
-    since, until = (None if text is None else moment(text, now) for text in (args.since, args.until))
+    now, zone = datetime.now(UTC), UTC if args.utc else None
+    since, until = (None if text is None else parse_time(text, now, zone) for text in (args.since, args.until))
     return since, until
 
 
-def _read(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Have argparse say what is wrong in the words of whoever reads."""
+def _read(read: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Make an argparse type that complains in the words of the function that reads the value."""
 
-    def checked(text: str) -> T:
+    def checked(text: str) -> _T:
         try:
             return read(text)
         except ValueError as error:
@@ -113,15 +103,15 @@ def _read(read: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def _duration(text: str) -> float:
-    from soltrace.reading.times import duration_s
+    from soltrace.reading.times import parse_duration_s
 
-    return duration_s(text)
+    return parse_duration_s(text)
 
 
 def _time(text: str) -> str:
-    from soltrace.reading.times import moment
+    from soltrace.reading.times import parse_time
 
-    moment(text, datetime.now().astimezone())
+    parse_time(text, datetime.now(UTC))
     return text
 
 
@@ -129,9 +119,3 @@ def _where(text: str) -> "Where":
     from soltrace.reading.where import Where
 
     return Where(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"must be a whole number, got {text!r}")
-    return int(text)

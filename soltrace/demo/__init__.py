@@ -1,1 +1,1 @@
-"""The demonstration: a Lotka-Volterra model is fitted to measurements, and its passes are watched."""
+"""The demonstration: fits a Lotka-Volterra model to measurements while its passes are watched."""

@@ -21,12 +21,12 @@ import optax
 import soltrace
 from soltrace.demo.pelts import Pelts
 
-NAMES: Final[tuple[str, ...]] = ("alpha", "beta", "delta", "gamma", "hares", "lynxes")
+PARAMETER_NAMES: Final[tuple[str, ...]] = ("alpha", "beta", "delta", "gamma", "hares", "lynxes")
 """Rates of birth and predation of the hares, of growth and death of the lynxes; and the animals in the first year."""
 GUESS: Final = (0.5, 0.02, 0.02, 0.8, 30.0, 4.0)
 SPREAD: Final = (0.3, 0.3, 0.3, 0.3, 0.1, 0.1)
 """Standard deviations of the starts around the guess, of the logarithms: animals were counted, rates are guessed."""
-LANES: Final = 8
+LANE_COUNT: Final = 8
 MAX_STEPS: Final = 2**15
 COARSE_YEARS: Final = 20.0
 FINE_YEARS: Final = 1 / 1461
@@ -38,13 +38,13 @@ FINE_SHARE: Final = 16
 
 @dataclass(frozen=True)
 class Setting:
-    """What one experiment does differently: its attributes."""
+    """What one experiment does differently. These are its attributes."""
 
     optimiser: str
     learning_rate: float
 
     def transformation(self) -> optax.GradientTransformation:
-        """Make the optimiser."""
+        """Return the optimiser."""
         return getattr(optax, self.optimiser)(self.learning_rate)
 
 
@@ -53,7 +53,7 @@ SETTINGS: Final = (Setting("adam", 0.1), Setting("adabelief", 0.05))
 
 @dataclass(frozen=True)
 class Fit:
-    """What an experiment found."""
+    """What one experiment has found."""
 
     setting: Setting
     residuals: tuple[float, ...]
@@ -63,12 +63,12 @@ class Fit:
 
     @property
     def best(self) -> int:
-        """The lane that fits best."""
+        """The index of the lane that fits best."""
         return min(range(len(self.residuals)), key=self.residuals.__getitem__)
 
 
 def lotka_volterra(t: Any, animals: jax.Array, rates: jax.Array) -> jax.Array:
-    """Tell how hares and lynxes change, in thousands a year."""
+    """Return the rate of change of hares and lynxes: float64[2], in thousands a year."""
     hares, lynxes = animals
     alpha, beta, delta, gamma = rates
     return jnp.stack([alpha * hares - beta * hares * lynxes, delta * hares * lynxes - gamma * lynxes])
@@ -77,7 +77,7 @@ def lotka_volterra(t: Any, animals: jax.Array, rates: jax.Array) -> jax.Array:
 def loss(
     logarithms: jax.Array, dtmax: jax.Array, iteration: jax.Array, years: jax.Array, pelts: jax.Array
 ) -> jax.Array:
-    """Compare one solve with the measurements: the mean square of log(model) - log(pelts)."""
+    """Solve the model for one lane, and return its loss: the mean square of log(model) - log(pelts)."""
     parameters = jnp.exp(logarithms)
     solution = soltrace.diffeqsolve(
         dfx.ODETerm(lotka_volterra),
@@ -100,17 +100,17 @@ def loss(
 
 
 def starts() -> jax.Array:
-    """Draw where the lanes begin: logarithms of the parameters, float64[lanes, 6]."""
-    noise = jax.random.normal(jax.random.key(0), (LANES, len(GUESS)))
+    """Draw where the lanes start: the logarithms of the parameters, float64[lanes, 6]."""
+    noise = jax.random.normal(jax.random.key(0), (LANE_COUNT, len(GUESS)))
     return jnp.log(jnp.array(GUESS)) + jnp.array(SPREAD) * noise
 
 
 def fit_all(steps: int, report: Callable[[Setting, int, float], None]) -> list[Fit]:
-    """Fit the model once per setting, each as an experiment of its own.
+    """Fit the model once for each setting, as an experiment of its own.
 
     Args:
-        steps: Steps of the optimiser in each experiment.
-        report: Is told after each step the setting, the number of steps done, and the best lane's residual.
+        steps: How many steps the optimiser takes in each experiment.
+        report: Is called after each step with the setting, the number of steps done and the residual of the best lane.
     """
     with jax.enable_x64(True):  # noqa: FBT003 - jax's own signature
         return _fit_all(steps, report)
@@ -143,7 +143,7 @@ def _fit(setting: Setting, steps: int, value_and_grad: Any, report: Callable[[in
         return optax.apply_updates(logarithms, changes), state
 
     fine = max(1, steps // FINE_SHARE)
-    residuals = jnp.full(LANES, jnp.inf)
+    residuals = jnp.full(LANE_COUNT, jnp.inf)
     best = logarithms
     with soltrace.experiment("lynx-hare", optimiser=setting.optimiser, learning_rate=setting.learning_rate):
         for done in range(steps):
@@ -153,4 +153,6 @@ def _fit(setting: Setting, steps: int, value_and_grad: Any, report: Callable[[in
             report(done + 1, float(jnp.min(residuals)))
             logarithms, state = update(gradient, state, logarithms)
     lane = int(jnp.argmin(residuals))
-    return Fit(setting, tuple(map(float, residuals)), dict(zip(NAMES, map(float, jnp.exp(best[lane])), strict=True)))
+    return Fit(
+        setting, tuple(map(float, residuals)), dict(zip(PARAMETER_NAMES, map(float, jnp.exp(best[lane])), strict=True))
+    )

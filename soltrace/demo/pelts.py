@@ -10,7 +10,7 @@ _FILE: Final = "data/lynx_hare.csv"
 
 @dataclass(frozen=True)
 class Pelts:
-    """One number of each animal a year."""
+    """One number for each animal and year."""
 
     years: tuple[float, ...]
     """Of the calendar."""

@@ -1,4 +1,4 @@
-"""What the demonstration says at its end: the fit, what its passes cost, and what to try next. Plain text."""
+"""Writes what the demonstration says at its end: the fit, what its passes cost, and what to try next."""
 
 import math
 import shlex
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.demo.cost import Cost
+from soltrace.demo.pass_costs import Cost
 from soltrace.reading.text import duration, plural
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MEANINGS: Final = {
 
 
 def fitted(fits: "Sequence[Fit]") -> Iterator[str]:
-    """Say what was found, and how well it fits."""
+    """Write what was found, and how well it fits."""
     for fit in fits:
         lanes = " ".join(f"{residual:.2f}" for residual in fit.residuals)
         yield f"{fit.setting.optimiser:<9} learning rate {fit.setting.learning_rate:<4}  residuals of the lanes {lanes}"
@@ -40,8 +40,8 @@ def fitted(fits: "Sequence[Fit]") -> Iterator[str]:
         yield f"  {name:<7}{value:>8.3g} {unit:<29} {meaning}"
 
 
-def cost(costs: Sequence[Cost]) -> Iterator[str]:
-    """Say what the passes cost, phase by phase, as columns."""
+def cost_table(costs: Sequence[Cost]) -> Iterator[str]:
+    """Write what the passes cost as a table with a row for each phase."""
     total_s = math.fsum(cost.total_s for cost in costs)
     yield "What the passes cost, read back from the log"
     yield _row("phase", "passes", "failed", "steps", "rejected", "recomputed", "median", "in all", "share")
@@ -57,7 +57,7 @@ def _row(phase: str, *columns: str) -> str:
 
 
 def next_steps(log: Path, lines: int, command: str = "soltrace") -> Iterator[str]:
-    """Say where the log is, and three commands to try.
+    """Write where the log is, and three commands to try.
 
     Args:
         log: The file.

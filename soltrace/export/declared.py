@@ -1,23 +1,23 @@
-"""OTEL_CONFIG_FILE: providers as a file declares them. The SDK's own configurator reads it; nothing else counts then.
+"""Providers that the file named by OTEL_CONFIG_FILE declares. The SDK's own configurator reads it, and nothing else.
 
-Host side. What such providers lose is not counted: their exporters are the SDK's alone.
+Host side. What such providers lose is not counted: soltrace never sees their exporters.
 """
 
 from opentelemetry import trace
 
-# It has no public name; it is there for distributions to derive theirs from.
+# It has no public name, though it exists for distributions to derive theirs from.
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # pyright: ignore[reportPrivateUsage]
 
 
 class Configurator(_OTelSDKConfigurator):
-    """As a distribution would have one."""
+    """The SDK's configurator, as a distribution would have it."""
 
 
 def set_up() -> None:
-    """Set the providers up, if the program has not done so.
+    """Set up the declared providers, unless the program has set up its own.
 
     Raises:
-        Exception: what the SDK raises, for example because the package that reads such a file is not installed.
+        Exception: whatever the SDK raises, for example because the package that reads such a file is not installed.
     """
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         Configurator().configure()  # pyright: ignore[reportUnknownMemberType] - takes anything

@@ -1,7 +1,7 @@
-"""Hands batches to an exporter, and says that it fails: once an outage, not once a batch.
+"""Hands batches to an exporter, and warns once an outage, rather than once a batch, that they don't arrive.
 
-Host side, on the thread of a `soltrace.export.batch.Batch`. The exporters of the SDK log a warning for each try; those
-are kept from the log, and the first of an outage is quoted.
+Host side, on the thread of a `soltrace.export.batch.BatchProcessor`. The SDK's exporters warn of each attempt: those
+warnings are kept out of the log, and the first of an outage is quoted.
 """
 
 import logging
@@ -12,42 +12,44 @@ from typing import Any, Final
 
 from opentelemetry import context as otel_context
 
-# Instrumented HTTP and gRPC libraries look at this key, so that an export is no span itself. It has no public name;
-# `opentelemetry.instrumentation` has one for it, and is no dependency of ours.
+# Instrumented HTTP and gRPC libraries look at this key, so that an export does not make spans itself. It has no public
+# name; `opentelemetry.instrumentation` has one for it, but is not a dependency of ours.
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # pyright: ignore[reportPrivateUsage]
+
+from soltrace.wire.losses import What
 
 _LOG: Final = logging.getLogger("soltrace")
 
 
 class Delivery:
-    """An exporter of this process: after a fork, the child makes one with connections of its own."""
+    """Delivers to one exporter. After a fork, the child makes another one, with connections of its own."""
 
-    def __init__(self, make: Callable[[], Any], what: str) -> None:
+    def __init__(self, make: Callable[[], Any], what: What) -> None:
         """Make the exporter.
 
         Args:
-            make: makes it.
-            what: it exports, as in `telemetry.dropped`: `span`.
+            make: makes an exporter, here and in the child of a fork.
+            what: the items it exports.
 
         Raises:
-            Exception: what `make` raises.
+            Exception: whatever `make` raises.
         """
         self._make, self._what = make, what
         self._inherited: list[Any] = []
-        """The parent's, after a fork: kept, because an exporter that is finalised closes what the parent uses."""
+        """The parent's exporter, after a fork: kept, as finalising it would close connections that the parent uses."""
         self.exporter = make()
         self._pid = os.getpid()
         self._overheard = Overheard(self.exporter)
         self._failing = False
 
     def __call__(self, batch: Any) -> bool:
-        """Export a batch; say whether it was delivered. Never raises."""
+        """Export a batch, and return whether it arrived. Never raises."""
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, value=True))
         self._overheard.begin()
         try:
-            self._after_a_fork()
-            # SpanExportResult, LogRecordExportResult and MetricExportResult have that name in common, and no base. Who
-            # returns none of them was not asked before: the SDK's processors do not look.
+            self._renew_after_fork()
+            # SpanExportResult, LogRecordExportResult and MetricExportResult share this name, and no base class. An
+            # exporter that returns none of them has delivered: the SDK's own processors never look.
             delivered = getattr(self.exporter.export(batch), "name", "SUCCESS") == "SUCCESS"
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch is lost, and counted
             delivered = False
@@ -55,16 +57,16 @@ class Delivery:
         finally:
             self._overheard.end()
             otel_context.detach(token)
-        self._say(delivered)
+        self._report(delivered)
         return delivered
 
-    def _after_a_fork(self) -> None:
+    def _renew_after_fork(self) -> None:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._inherited.append(self.exporter)
             self.exporter = self._make()
 
-    def _say(self, delivered: bool) -> None:  # noqa: FBT001 - it is what there is to say
+    def _report(self, delivered: bool) -> None:  # noqa: FBT001 - it is what there is to report
         if delivered and self._failing:
             _LOG.info("%ss are exported again", self._what)
         elif not delivered and not self._failing:
@@ -75,17 +77,22 @@ class Delivery:
 
     @property
     def reason(self) -> str:
-        """What the exporter said last about a failure."""
+        """What the exporter last logged about a failure."""
         return self._overheard.said or "no answer"
 
-    def given_up(self, lost: int, after_s: float) -> None:
-        """Say that so many were given up at the end of the process."""
+    def given_up(self, lost: int, within_s: float) -> None:
+        """Warn that the rest was given up as the process ends, unless the outage has been reported already.
+
+        Args:
+            lost: how many items the rest was.
+            within_s: how long exporting had been attempted, in seconds.
+        """
         if not self._failing:
-            _LOG.warning("soltrace: %d x %s not exported within %.3g s: %s", lost, self._what, after_s, self.reason)
+            _LOG.warning("soltrace: %d x %s not exported within %.3g s: %s", lost, self._what, within_s, self.reason)
         self._failing = True
 
     def shut_down(self) -> None:
-        """Have the exporter close its connections and stop trying. Not one that is the parent's, after a fork."""
+        """Close the exporter's connections and stop its retries. An exporter inherited by a fork is left alone."""
         if self._pid != os.getpid():
             return
         try:
@@ -95,33 +102,33 @@ class Delivery:
 
 
 class Overheard(logging.Filter):
-    """Keeps what an exporter logs while we call it from the log, and remembers the first thing that it says."""
+    """Keeps out of the log what an exporter says while it is being called, and remembers the first of it."""
 
     def __init__(self, exporter: Any) -> None:
-        """Listen to the loggers of the modules that the exporter is written in."""
+        """Listen to the loggers of the modules that define the exporter."""
         super().__init__()
         self._thread: int | None = None
         self._fresh = False
         self.said = ""
         for module in {kind.__module__ for kind in type(exporter).__mro__} - {"builtins", "abc", "typing"}:
-            # Before the others: the SDK's own filter keeps back what another signal's exporter has just said.
+            # Ahead of the other filters: the SDK's own one drops what another signal's exporter has just said.
             logging.getLogger(module).filters.insert(0, self)
 
     def begin(self) -> None:
-        """From now on, this thread is the exporter's."""
+        """Listen to this thread from now on: it is about to call the exporter."""
         self._thread, self._fresh = threading.get_ident(), True
 
     def end(self) -> None:
-        """The exporter has returned."""
+        """Stop listening: the exporter has returned."""
         self._thread = None
 
     def hear(self, said: str) -> None:
-        """Remember the first of what is said about a batch: what follows tells how often it was tried again."""
+        """Remember the first thing said about a batch. What follows only counts the attempts."""
         if self._fresh:
             self.said, self._fresh = said, False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record goes on to the log."""
+        """Return whether a record goes on to the log."""
         if threading.get_ident() != self._thread:
             return True
         self.hear(record.getMessage())

@@ -1,7 +1,7 @@
 """`SoltraceResourceDetector`: where a run lives, as attributes of OpenTelemetry's resource.
 
 Host side, any thread. `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=soltrace` finds it by its entry point. The facts are those
-of the log's first line (`soltrace.wire.resource`), under the names of OpenTelemetry's conventions where there are any.
+of the log's first line (`soltrace.wire.resource`), named by OpenTelemetry's semantic conventions where possible.
 """
 
 import sys
@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from soltrace.wire.resource import resource
 
-NAMES: Final = {
+ATTRIBUTE_OF_FACT: Final = {
     "host": "host.name",
     "pid": "process.pid",
     "argv0": "process.command",
@@ -36,24 +36,29 @@ NAMES: Final = {
     "rank": "soltrace.scheduler.rank",
     "array_task": "soltrace.scheduler.array_task",
 }
-"""Attribute of each fact, by its key in the log."""
+"""The resource attribute for each fact, by the fact's key in the log."""
 
 
 class SoltraceResourceDetector(ResourceDetector):
-    """Tell the host, the process, versions, the scheduler's job, and the devices where jax has started them already.
+    """Detects the host, the process, versions, the scheduler's job, and the devices if jax has started them already.
 
-    Not the arguments of the command: they may hold secrets.
+    The arguments of the command are left out, as they may hold secrets.
+
+    Example:
+        A program with its own OpenTelemetry set-up adds these attributes to its resource:
+
+            resource = Resource.create().merge(SoltraceResourceDetector().detect())
     """
 
     def detect(self) -> Resource:
-        """Look at this process."""
+        """Return what is known of this process, as a resource to merge into another one."""
         attributes: dict[str, AttributeValue] = {
             "process.executable.name": PurePath(sys.executable).name,
             "process.runtime.name": sys.implementation.name,
         }
         facts = resource()
         for key, value in facts.items():
-            attributes[NAMES[key]] = value  # pyright: ignore[reportArgumentType] - a list of one type
+            attributes[ATTRIBUTE_OF_FACT[key]] = value  # pyright: ignore[reportArgumentType] - a list of one type
         if facts.get("scheduler") == "kubernetes" and "job" in facts:
             attributes["k8s.job.name"] = str(facts["job"])
         return Resource(attributes)

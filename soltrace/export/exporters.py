@@ -1,6 +1,6 @@
-"""Exporters by name, as the SDK's own configurator finds them: in the entry points of what is installed.
+"""Exporters by name, found where the SDK's own configurator finds them: in the entry points of installed packages.
 
-Host side.
+Host side, on the thread of whoever configures or solves first.
 """
 
 from collections.abc import Callable
@@ -8,27 +8,27 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from soltrace.errors import ConfigurationError
-from soltrace.export.environment import GRPC, Signal, protocol
+from soltrace.export.environment import GRPC, OtelSignal, protocol
 
 
 class MissingExtraError(ConfigurationError):
-    """The OTLP exporters are not installed."""
+    """Raised where OTLP is asked for and its exporters are not installed."""
 
 
 _OTLP: Final = {"otlp", "otlp_proto_grpc", "otlp_proto_http"}
 
 
-def maker(signal: Signal, name: str, endpoint: str | None = None) -> Callable[[], Any]:
-    """Find what makes an exporter.
+def maker(signal: OtelSignal, name: str, endpoint: str | None = None) -> Callable[[], Any]:
+    """Find the exporter of this name, and return a function that makes one.
 
     Args:
-        signal: what it is for.
-        name: `otlp`, `console`, or another one that is installed.
-        endpoint: where OTLP goes; None: where the environment says.
+        signal: what it is to export.
+        name: `otlp`, `console`, or any other exporter that is installed.
+        endpoint: where OTLP is sent. If None, the environment decides.
 
     Raises:
-        MissingExtraError: it is one of OTLP, and not installed.
-        ConfigurationError: there is no such exporter.
+        MissingExtraError: the name is one of OTLP's, and its exporters are not installed.
+        ConfigurationError: no exporter has this name.
     """
     wanted = _otlp(signal, endpoint) if name == "otlp" else name
     for entry in entry_points(group=f"opentelemetry_{signal}_exporter", name=wanted):
@@ -42,5 +42,5 @@ def maker(signal: Signal, name: str, endpoint: str | None = None) -> Callable[[]
     raise ConfigurationError(f"there is no exporter {name!r} for {signal}: install the package that has it.")
 
 
-def _otlp(signal: Signal, endpoint: str | None) -> str:
+def _otlp(signal: OtelSignal, endpoint: str | None) -> str:
     return "otlp_proto_grpc" if protocol(signal, endpoint) == GRPC else "otlp_proto_http"

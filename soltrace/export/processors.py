@@ -1,9 +1,11 @@
-"""What the SDK's providers call when a span has ended, a log record was emitted, metrics were collected.
+"""The ends of the SDK's three pipelines: they take what has been recorded, and put it into a `BatchProcessor`.
 
-Host side, on the thread of whoever does that: it goes into a `Batch`, and nothing waits.
+Host side, on the thread of whoever ends a span, emits a log record or collects metrics. None of them waits. They are
+named after what sets them apart from the SDK's own: a flush or shutdown takes no longer than it may.
 """
 
 import copy
+import logging
 import os
 import threading
 from typing import Any, Final
@@ -14,44 +16,46 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, Metri
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from soltrace.export.batch import Batch
+from soltrace.export.batch import BatchProcessor, start_thread
 
-_AS_EXPORTERS_DO_MS: Final = 30_000
+_LOG: Final = logging.getLogger("soltrace")
+SDKS_TIMEOUT_MS: Final = 30_000
+"""How long the SDK's own processors wait, unless they are told otherwise."""
 
 
-class Spans(SpanProcessor):
-    """Exports spans that have ended and are sampled."""
+class BoundedSpanProcessor(SpanProcessor):
+    """Exports sampled spans as they end."""
 
-    def __init__(self, batch: Batch[ReadableSpan]) -> None:
-        """Put them into this batch."""
-        self._batch = batch
+    def __init__(self, batches: BatchProcessor[ReadableSpan]) -> None:
+        """Put spans into this batch processor."""
+        self._batches = batches
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take a span."""
+        """Take a span that has ended."""
         if span.context is not None and span.context.trace_flags.sampled:
-            self._batch.put(span)
+            self._batches.put(span)
 
     def shutdown(self) -> None:
-        """Export what is in here and end."""
-        self._batch.stop(_AS_EXPORTERS_DO_MS / 1000)
+        """Export the spans taken so far, and take no more."""
+        self._batches.stop(SDKS_TIMEOUT_MS / 1000)
 
-    def force_flush(self, timeout_millis: int = _AS_EXPORTERS_DO_MS) -> bool:
-        """Export what is in here, within so long; say whether it was delivered."""
-        return self._batch.deliver(timeout_millis / 1000)
+    def force_flush(self, timeout_millis: int = SDKS_TIMEOUT_MS) -> bool:
+        """Export the spans taken so far, and return whether they arrived in time."""
+        return self._batches.deliver(timeout_millis / 1000)
 
 
-class LogRecords(LogRecordProcessor):
-    """Exports log records."""
+class BoundedLogRecordProcessor(LogRecordProcessor):
+    """Exports log records as they are emitted."""
 
-    def __init__(self, batch: Batch[ReadableLogRecord]) -> None:
-        """Put them into this batch."""
-        self._batch = batch
+    def __init__(self, batches: BatchProcessor[ReadableLogRecord]) -> None:
+        """Put log records into this batch processor."""
+        self._batches = batches
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Take a record, without the context that it was made in: the ids are in it by now, and that may be large."""
+        """Take a log record, without the context it was made in: that may be large, and its ids are in the record."""
         record = copy.copy(log_record.log_record)
         record.context = Context()
-        self._batch.put(
+        self._batches.put(
             ReadableLogRecord(
                 log_record=record,
                 resource=log_record.resource or Resource.get_empty(),
@@ -61,51 +65,74 @@ class LogRecords(LogRecordProcessor):
         )
 
     def shutdown(self) -> None:
-        """Export what is in here and end."""
-        self._batch.stop(_AS_EXPORTERS_DO_MS / 1000)
+        """Export the log records taken so far, and take no more."""
+        self._batches.stop(SDKS_TIMEOUT_MS / 1000)
 
-    def force_flush(self, timeout_millis: int = _AS_EXPORTERS_DO_MS) -> bool:
-        """Export what is in here, within so long; say whether it was delivered."""
-        return self._batch.deliver(timeout_millis / 1000)
+    def force_flush(self, timeout_millis: int = SDKS_TIMEOUT_MS) -> bool:
+        """Export the log records taken so far, and return whether they arrived in time."""
+        return self._batches.deliver(timeout_millis / 1000)
 
 
-class Collector(MetricReader):
-    """Collects all metrics now and then. Not the SDK's periodic reader: its flush waits for a dead backend."""
+class BoundedMetricReader(MetricReader):
+    """Collects all metrics at an interval, and exports them.
 
-    def __init__(self, exporter: MetricExporter, batch: Batch[MetricsData], interval_s: float) -> None:
-        """Collect in this interval, as the exporter prefers to have it."""
-        # The SDK's reader reads them too: they have no public name.
+    Not the SDK's periodic reader: that one exports on the thread of whoever flushes, which waits for a dead backend as
+    long as the exporter does, and it discards the timeout of its shutdown
+    (https://github.com/open-telemetry/opentelemetry-python/issues/5574).
+    """
+
+    def __init__(self, exporter: MetricExporter, batches: BatchProcessor[MetricsData], interval_s: float) -> None:
+        """Start collecting.
+
+        Args:
+            exporter: the one that `batches` exports to: it decides on temporality and aggregation.
+            batches: where collections are put.
+            interval_s: the time between two collections, in seconds.
+        """
+        # They have no public names, though the SDK's reader reads them too.
         super().__init__(
             preferred_temporality=exporter._preferred_temporality,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
             preferred_aggregation=exporter._preferred_aggregation,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         )
-        self._batch, self._interval_s, self._pid = batch, interval_s, os.getpid()
+        self._batches, self._interval_s, self._pid = batches, interval_s, os.getpid()
         self._over = threading.Event()
-        threading.Thread(target=self._run, name="soltrace-metrics", daemon=True).start()
+        start_thread(self._run, "soltrace-metrics")  # If none can be started, the process is ending, and will flush.
 
     def _run(self) -> None:
         while not self._over.wait(self._interval_s):
+            self.gather()
+
+    def gather(self) -> bool:
+        """Collect all metrics, and return whether that worked. Never raises.
+
+        The SDK gives up a collection, and raises, if the program's own observable instruments take too long. Nothing is
+        lost by that: the next collection includes the same sums.
+        """
+        try:
             self.collect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next collection may work
+            _LOG.warning("soltrace: metrics were not collected: %s: %s", type(error).__name__, error)
+            return False
+        return True
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 0, **kwargs: Any) -> None:  # noqa: ARG002
-        if self._pid == os.getpid():  # after a fork the sums are the parent's, which exports them
-            self._batch.put(metrics_data)
+        if self._pid == os.getpid():  # after a fork the sums are still the parent's, which exports them
+            self._batches.put(metrics_data)
 
-    def force_flush(self, timeout_millis: float = _AS_EXPORTERS_DO_MS) -> bool:
-        """Collect now, and export within so long; say whether it was delivered."""
-        self.collect()
-        return self._batch.deliver(timeout_millis / 1000)
+    def force_flush(self, timeout_millis: float = SDKS_TIMEOUT_MS) -> bool:
+        """Collect and export all metrics now, and return whether they arrived in time."""
+        return self.gather() and self._batches.deliver(timeout_millis / 1000)
 
-    def shutdown(self, timeout_millis: float = _AS_EXPORTERS_DO_MS, **kwargs: Any) -> None:  # noqa: ARG002
-        """Collect for the last time, export and end."""
+    def shutdown(self, timeout_millis: float = SDKS_TIMEOUT_MS, **kwargs: Any) -> None:  # noqa: ARG002
+        """Collect and export all metrics for the last time."""
         if not self._over.is_set():
             self._over.set()
-            self.collect()
-            self._batch.stop(timeout_millis / 1000)
+            self.gather()
+            self._batches.stop(timeout_millis / 1000)
 
 
-def points(data: MetricsData) -> int:
-    """How many data points there are."""
+def data_points(data: MetricsData) -> int:
+    """Return how many data points a collection has."""
     return sum(
         len(metric.data.data_points)
         for resource in data.resource_metrics

@@ -1,136 +1,169 @@
-"""What each signal is answered: opens and closes passes, and paces their reports.
+"""What each signal is answered: opens and closes passes, and paces their reports. One type for each kind of signal.
 
-Host side, on the threads of compiled programs, under the recorder's lock. Each method is one row of `Signal`: it
-returns the answer, and the pass of which the worker is to be told, if any.
+Host side, on the threads of compiled programs, under the process's lock. Each method is one row of `Signal`: it returns
+the answer, and the pass of whose run the worker is to be told, if any.
 """
 
-import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from soltrace.host.context import Context, Contexts
+from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
-from soltrace.host.pacing import Pacing, Part
+from soltrace.host.pacing import Pace
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
     NOTHING_KNOWN,
     Array,
-    Signal,
+    Kind,
+    Role,
     default_answer,
     float_pair,
     int_pair,
 )
-from soltrace.host.table import Entry, Kind, Table
+from soltrace.host.table import HandleTable, PassEntry, Run
 
-STARTS: Final = frozenset({Signal.FORWARD_START, Signal.BACKWARD_START, Signal.STRETCH_START, Signal.METER_START})
-
-
-Answer = tuple[Array, Entry | None]
+Answer = tuple[Array, PassEntry | None]
 
 
-class Answering:
-    """Answers signals from the table of passes."""
+class Answers:
+    """Answers the signals of one kind."""
 
-    def __init__(self, run_id: str, table: Table, contexts: Contexts, pacing: Pacing) -> None:
-        """Begin with the first solve to come."""
-        self._run_id, self._table, self._contexts, self._pacing = run_id, table, contexts, pacing
-        self._solves = itertools.count(1)
-        self._rows: dict[Signal, Callable[[Emission], Answer]] = {
-            Signal.FORWARD_START: self._forward_start,
-            Signal.FORWARD_STEP: self._forward_step,
-            Signal.FORWARD_END: self._forward_end,
-            Signal.BACKWARD_START: self._backward_start,
-            Signal.BACKWARD_STEP: self._backward_step,
-            Signal.BACKWARD_END: self._backward_end,
-            Signal.STRETCH_START: self._stretch_start,
-            Signal.STRETCH_STEP: self._stretch_step,
-            Signal.STRETCH_END: self._stretch_end,
-            Signal.METER_START: self._meter_start,
-            Signal.METER_STEP: self._meter_step,
-            Signal.METER_END: self._meter_end,
-        }
+    kind: Kind
 
-    def answer(self, event: Emission) -> Answer:
-        """Answer one signal."""
-        return self._rows[event.signal](event)
+    def __init__(self, table: HandleTable) -> None:
+        """Answer from this table."""
+        self._table = table
 
-    # Forward passes
+    def answer(self, event: Emission, run: Run) -> Answer:
+        """Answer one signal; what begins, begins in this run."""
+        match event.signal.role:
+            case Role.START:
+                return self.start(event, run)
+            case Role.STEP:
+                return self.step(event)
+            case Role.END:
+                return self.end(event)
 
-    def _forward_start(self, event: Emission) -> Answer:
-        token = event.ints_of_a_lane()[2]
-        solve_id = self._new_solve()
-        entry = self._open(event, Kind.FORWARD, "forward", self._contexts.named(token), solve_id, f"{solve_id}.forward")
+    def start(self, event: Emission, run: Run) -> Answer:
+        """Open a pass."""
+        raise NotImplementedError
+
+    def step(self, event: Emission) -> Answer:
+        """Say when the next report is wanted."""
+        raise NotImplementedError
+
+    def end(self, event: Emission) -> Answer:
+        """Close a pass."""
+        raise NotImplementedError
+
+    def find(self, handle: int) -> PassEntry | None:
+        """Find the pass of that handle."""
+        return self._table.find(handle, self.kind)
+
+    def open(self, event: Emission, run: Run, context: Context, solve_id: str, pass_id: str) -> PassEntry:
+        """Open a pass."""
+        # Nothing known: any solve may be meant, so that the last one tells nothing about the next.
+        program = object() if event.info is NOTHING_KNOWN else event.info
+        pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
+        handle = self._table.new_handle()
+        entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        self._table.add(entry)
+        return entry
+
+    def close(self, event: Emission, entry: PassEntry, position: float) -> None:
+        """Close a pass that ends at this position of its pace."""
+        entry.pace.end(position, event.monotonic)
+        self._table.end(entry)
+
+
+class ForwardAnswers(Answers):
+    """Of forward passes."""
+
+    kind = Kind.FORWARD
+
+    def start(self, event: Emission, run: Run) -> Answer:
+        """Open a solve's first pass."""
+        context, solve_id = run.context(event.ints_of_a_lane()[2]), run.new_solve()
+        entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         entry.span = _span(event.floats)
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
-    def _forward_step(self, event: Emission) -> Answer:
-        entry = self._table.find(event.ints_of_a_lane()[0], Kind.FORWARD)
-        if entry is None or entry.ended:  # ended: a recomputed step, which is no progress
-            return self._nothing(event)
-        return self._paced(event, entry)
+    def step(self, event: Emission) -> Answer:
+        """Pace it. After its end, this is a recomputed step, which is no progress."""
+        entry = self.find(event.ints_of_a_lane()[0])
+        return _nothing(event) if entry is None or entry.ended else _paced(event, entry)
 
-    def _forward_end(self, event: Emission) -> Answer:
-        handle = event.ints_of_a_lane()[0]
-        entry = self._table.find(handle, Kind.FORWARD)
+    def end(self, event: Emission) -> Answer:
+        """Close it; the answer is its handle, for the backward pass."""
+        entry = self.find(handle := event.ints_of_a_lane()[0])
         if entry is None or entry.ended:
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
-        entry.pace.end(event.step(), event.monotonic)
-        self._table.end(entry)
+        self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
-    # Backward passes
 
-    def _backward_start(self, event: Emission) -> Answer:
+class BackwardAnswers(Answers):
+    """Of backward passes."""
+
+    kind = Kind.BACKWARD
+
+    def start(self, event: Emission, run: Run) -> Answer:
+        """Open one; it is its forward pass's, whichever run that was in."""
         handle = event.ints_of_a_lane()[0]
         if handle <= 0:
-            return self._nothing(event)
+            return _nothing(event)
         forward = self._table.find(handle, Kind.FORWARD)
         if forward is None:  # forgotten, because it ended long ago
-            solve_id, number, context = self._new_solve(), 1, self._contexts.current
+            solve_id, number, context = run.new_solve(), 1, run.context()
         else:
             forward.backward_passes += 1
             solve_id, number, context = forward.solve_id, forward.backward_passes, forward.context
         pass_id = f"{solve_id}.backward" if number == 1 else f"{solve_id}.backward.{number}"
-        entry = self._open(event, Kind.BACKWARD, "backward", context, solve_id, pass_id)
+        entry = self.open(event, run, context, solve_id, pass_id)
         entry.parent, entry.forward_handle = forward, handle
         entry.span = math.nan if forward is None else forward.span
         return float_pair(_elapsed(entry, entry.pace.first()), entry.handle), entry
 
-    def _backward_step(self, event: Emission) -> Answer:
+    def step(self, event: Emission) -> Answer:
+        """Pace it by the lane that has farthest to go."""
         handles = event.floats[..., 2]
-        entry = self._table.find(int(handles.max()), Kind.BACKWARD)
+        entry = self.find(int(handles.max()))
         if entry is None:
-            return self._nothing(event)
+            return _nothing(event)
         elapsed = float(np.where(handles != 0, event.floats[..., 0], np.inf).min())
         position = min(max(1.0 - elapsed / entry.span, 0.0), 1.0) if entry.span > 0 else 1.0
         entry.seen(event.monotonic)
         wanted = entry.pace.next(position, event.monotonic, entry.cost_s)
         return float_pair(_elapsed(entry, wanted), entry.handle), entry
 
-    def _backward_end(self, event: Emission) -> Answer:
-        # No handle: the backward pass of a gradient's gradient, of which nothing told the start.
-        entry = self._table.find(int(event.floats[..., 0].max()), Kind.BACKWARD)
+    def end(self, event: Emission) -> Answer:
+        """Close it. No handle: the backward pass of a gradient's gradient, of which nothing told the start."""
+        entry = self.find(int(event.floats[..., 0].max()))
         if entry is None:
-            return self._nothing(event)
-        entry.pace.end(1.0, event.monotonic)
+            return _nothing(event)
         if entry.stretch_pace is not None:
             entry.stretch_pace.end(entry.steps_before, event.monotonic)
-        self._table.end(entry)
+        self.close(event, entry, 1.0)
         return default_answer(event.signal), entry
 
-    # Solves inside a backward pass. Reports are paced by the steps of all of them together: one alone may be short
 
-    def _stretch_start(self, event: Emission) -> Answer:
+class StretchAnswers(Answers):
+    """Of solves inside a backward pass. All of them together are paced by their steps: one alone may be short."""
+
+    kind = Kind.STRETCH
+
+    def start(self, event: Emission, run: Run) -> Answer:  # noqa: ARG002 - it begins where its backward pass did
+        """Open one, in the run of its backward pass."""
         backward = self._table.newest_backward(event.ints_of_a_lane()[0])
         if backward is None:
-            return self._nothing(event)
-        entry = self._open(event, Kind.STRETCH, "stretch", backward.context, backward.solve_id, backward.pass_id)
+            return _nothing(event)
+        entry = self.open(event, backward.run, backward.context, backward.solve_id, backward.pass_id)
         entry.parent = backward
         if backward.stretch_pace is None:
             backward.stretch_pace, backward.wanted = entry.pace, entry.pace.first()
@@ -138,79 +171,82 @@ class Answering:
         wanted = max(1.0, backward.wanted - backward.steps_before)
         return int_pair(entry.handle, _whole(wanted)), entry
 
-    def _stretch_step(self, event: Emission) -> Answer:
-        entry, backward = self._stretch(event)
-        if entry is None or backward is None or backward.stretch_pace is None:
-            return self._nothing(event)
-        position = backward.steps_before + event.step()
-        backward.wanted = backward.stretch_pace.next(position, event.monotonic, entry.cost_s)
+    def step(self, event: Emission) -> Answer:
+        """Pace it."""
+        entry, backward, pace = self._open(event)
+        if entry is None or backward is None or pace is None:
+            return _nothing(event)
+        backward.wanted = pace.next(backward.steps_before + event.step(), event.monotonic, entry.cost_s)
         return np.array(_whole(backward.wanted - backward.steps_before), np.int32), entry
 
-    def _stretch_end(self, event: Emission) -> Answer:
-        entry, backward = self._stretch(event)
-        if entry is None or backward is None or backward.stretch_pace is None:
-            return self._nothing(event)
+    def end(self, event: Emission) -> Answer:
+        """Close it, and its backward pass too if it failed: an error in the program would let no other end arrive."""
+        entry, backward, pace = self._open(event)
+        if entry is None or backward is None or pace is None:
+            return _nothing(event)
         self._table.end(entry)
         backward.steps_before += event.step()
-        report = backward.steps_before >= backward.wanted
-        if report:
-            backward.wanted = backward.stretch_pace.next(backward.steps_before, event.monotonic, entry.cost_s)
+        event.report = backward.steps_before >= backward.wanted
+        if event.report:
+            backward.wanted = pace.next(backward.steps_before, event.monotonic, entry.cost_s)
         known = outcomes(entry.info.results)
-        closing = not bool(known.good[known.clean(event.ints[..., 3])].all())
-        if closing:
+        event.closing = not bool(known.good[known.clean(event.ints[..., 3])].all())
+        if event.closing:
             self._table.end(backward)
-        event.closing, event.report = closing, report
         return np.array(entry.handle, np.int32), entry
 
-    def _stretch(self, event: Emission) -> tuple[Entry | None, Entry | None]:
-        entry = self._table.find(event.ints_of_a_lane()[0], Kind.STRETCH)
+    def _open(self, event: Emission) -> tuple[PassEntry | None, PassEntry | None, Pace | None]:
+        """Find the stretch, its backward pass, and the pace of all its stretches, if they are open."""
+        entry = self.find(event.ints_of_a_lane()[0])
         backward = None if entry is None else entry.parent
         if entry is None or backward is None or backward.ended:
-            return None, None
+            return None, None, None
         entry.seen(event.monotonic)
         backward.seen(event.monotonic)
-        return entry, backward
+        return entry, backward, backward.stretch_pace
 
-    # Progress meters
 
-    def _meter_start(self, event: Emission) -> Answer:
-        solve_id = self._new_solve()
-        entry = self._open(event, Kind.METER, "meter", self._contexts.current, solve_id, f"{solve_id}.forward")
+class MeterAnswers(Answers):
+    """Of forward passes that only a progress meter tells of."""
+
+    kind = Kind.METER
+
+    def start(self, event: Emission, run: Run) -> Answer:
+        """Open one."""
+        solve_id = run.new_solve()
+        entry = self.open(event, run, run.context(), solve_id, f"{solve_id}.forward")
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
-    def _meter_step(self, event: Emission) -> Answer:
-        entry = self._table.find(event.ints_of_a_lane()[0], Kind.METER)
-        if entry is None:  # ended: a recomputed step
-            return self._nothing(event)
-        return self._paced(event, entry)
+    def step(self, event: Emission) -> Answer:
+        """Pace it. After its end, this is a recomputed step."""
+        entry = self.find(event.ints_of_a_lane()[0])
+        return _nothing(event) if entry is None else _paced(event, entry)
 
-    def _meter_end(self, event: Emission) -> Answer:
-        entry = self._table.find(event.ints_of_a_lane()[0], Kind.METER)
+    def end(self, event: Emission) -> Answer:
+        """Close it."""
+        entry = self.find(event.ints_of_a_lane()[0])
         if entry is None:
-            return self._nothing(event)
-        entry.pace.end(event.step(), event.monotonic)
-        self._table.end(entry)
+            return _nothing(event)
+        self.close(event, entry, event.step())
         return default_answer(event.signal), entry
 
-    def _new_solve(self) -> str:
-        return f"{self._run_id}.{next(self._solves)}"
 
-    def _open(self, event: Emission, kind: Kind, part: Part, context: Context, solve_id: str, pass_id: str) -> Entry:
-        # Nothing known: any solve may be meant, so that the last one tells nothing about the next.
-        program = object() if event.info is NOTHING_KNOWN else event.info
-        pace = self._pacing.pace(program, part, event.monotonic)
-        handle, now = self._table.new_handle(), event.monotonic
-        entry = Entry(handle, kind, event.info, context, solve_id, pass_id, pace, began=now, last_seen=now)
-        self._table.add(entry)
-        return entry
+_TYPES: Final = (ForwardAnswers, BackwardAnswers, StretchAnswers, MeterAnswers)
 
-    def _paced(self, event: Emission, entry: Entry) -> Answer:
-        entry.seen(event.monotonic)
-        wanted = entry.pace.next(event.step(), event.monotonic, entry.cost_s)
-        return np.array(_whole(wanted), np.int32), entry
 
-    def _nothing(self, event: Emission) -> Answer:
-        return default_answer(event.signal), None
+def answers(table: HandleTable) -> Mapping[Kind, Answers]:
+    """Make what answers each kind of signal from this table."""
+    return {kind.kind: kind(table) for kind in _TYPES}
+
+
+def _nothing(event: Emission) -> Answer:
+    return default_answer(event.signal), None
+
+
+def _paced(event: Emission, entry: PassEntry) -> Answer:
+    entry.seen(event.monotonic)
+    wanted = entry.pace.next(event.step(), event.monotonic, entry.cost_s)
+    return np.array(_whole(wanted), np.int32), entry
 
 
 def _span(floats: Array) -> float:
@@ -225,6 +261,6 @@ def _whole(wanted: float) -> int:
     return NEVER if wanted >= NEVER else math.ceil(wanted)
 
 
-def _elapsed(entry: Entry, wanted: float) -> float:
+def _elapsed(entry: PassEntry, wanted: float) -> float:
     """A position of a backward pass as time left to its beginning, in units of the solver's time."""
     return (1.0 - wanted) * entry.span if wanted <= 1.0 and math.isfinite(entry.span) else NEVER_ELAPSED

@@ -4,20 +4,19 @@ Host side, on the worker thread.
 """
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from soltrace.host.emission import Emission
-from soltrace.host.forward import Memory
+from soltrace.host.forward import Forward, Memory
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape, fraction_done
 from soltrace.host.outcomes import ABANDONED, SUCCESSFUL, outcomes
-from soltrace.host.passes import PassView, Run
+from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
-from soltrace.host.table import Entry
+from soltrace.host.table import PassEntry
 from soltrace.host.values import columns, common
 from soltrace.wire.attributes import plain, written
 from soltrace.wire.records import AnyRecord, Number, Phase, Steps
@@ -43,24 +42,16 @@ class BackwardLanes(LaneTable):
         self.advance(which, fraction_done(self.reached, self.t0, t))
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What the steps of a solve inside a backward pass don't say themselves."""
-
-    shape: Shape
-    direction: Array
-    """The sign by which its time was multiplied."""
-
-
 class Backward(PassView):
     """One backward pass."""
 
     phase: ClassVar[Phase] = "backward"
     lanes: BackwardLanes
 
-    def __init__(self, entry: Entry, run: Run, event: Emission, memory: Memory | None) -> None:
-        """Read the start; `memory` is the forward pass's, if it has not been forgotten."""
-        shape = event.ints.shape[:-1]
+    def __init__(self, event: Emission, run: RunInfo) -> None:
+        """Read the start, and what the forward pass has left, if that has not been forgotten."""
+        entry, shape = event.entry, event.ints.shape[:-1]
+        memory = _memory(entry.parent)
         self._forgotten = memory is None
         memory = memory or _nothing_known(shape)
         super().__init__(
@@ -94,23 +85,6 @@ class Backward(PassView):
         lanes.move(real, lanes.t0 + elapsed)
         return self.progressed(event)
 
-    def stretch_step(self, event: Emission) -> list[AnyRecord]:
-        """Say how far a solve inside this pass is."""
-        self._take_stretch(event)
-        return self.progressed(event)
-
-    def stretch_end(self, event: Emission) -> list[AnyRecord]:
-        """Add up its steps. One that failed ends the pass: an error in the program would let no other end arrive."""
-        result = self._take_stretch(event)
-        lanes = self.lanes
-        lanes.step_before, lanes.accepted_before = lanes.step, lanes.accepted
-        if not event.closing:
-            return self.progressed(event) if event.report else []
-        self._recomputed = 0
-        failing = ~lanes.outcomes.good[result]
-        self.end_lanes(lanes.running, np.where(failing, result, lanes.outcomes.code(ABANDONED)))
-        return self.finished(event)
-
     def end(self, event: Emission) -> list[AnyRecord]:
         """Say that it is over: it reached the beginning."""
         lanes, info = self.lanes, self.entry.info
@@ -125,27 +99,32 @@ class Backward(PassView):
         self.end_lanes(running, lanes.outcomes.code(SUCCESSFUL))
         return self.finished(event)
 
-    def stretch_start(self, event: Emission) -> list[AnyRecord]:
-        """Note which way the time of a solve inside this pass goes."""
-        axes = event.ints.ndim - 1
-        direction = columns(event.floats, axes)[2]
-        event.entry.view = Stretch(event.ints.shape[:axes], direction)
+    def begin_stretch(self) -> None:
+        """Note that it is made of solves."""
         self._has_stretches = True
-        return []
 
-    def _take_stretch(self, event: Emission) -> Array:
+    def take_stretch(self, event: Emission, shape: Shape, direction: Array) -> Array:
+        """Take what a solve inside it tells, whose time goes that way; return how each lane fares, as a code."""
         axes = event.ints.ndim - 1
-        shape = event.ints.shape[:axes]
         _, step, accepted, result = columns(event.ints, axes)[:4]
         t = columns(event.floats, axes)[0]
-        lanes, stretch = self.lanes, event.entry.view
-        if not isinstance(stretch, Stretch):
-            raise TypeError("a stretch whose start could not be read")
-        step, accepted, result, t = lanes.fit(shape, step, accepted, result, t)
-        (direction,) = lanes.fit(stretch.shape, stretch.direction)
+        lanes = self.lanes
+        step, accepted, result, t = lanes.fit(event.ints.shape[:axes], step, accepted, result, t)
+        (direction,) = lanes.fit(shape, direction)
         lanes.step, lanes.accepted = lanes.step_before + step, lanes.accepted_before + accepted
         lanes.move(lanes.running, direction * t)
         return lanes.outcomes.translated(outcomes(event.entry.info.results), result)
+
+    def end_stretch(self, event: Emission, result: Array) -> list[AnyRecord]:
+        """Add up its steps. One that failed ends the pass: an error in the program would let no other end arrive."""
+        lanes = self.lanes
+        lanes.step_before, lanes.accepted_before = lanes.step, lanes.accepted
+        if not event.closing:
+            return self.progressed(event) if event.report else []
+        self._recomputed = 0
+        failing = ~lanes.outcomes.good[result]
+        self.end_lanes(lanes.running, np.where(failing, result, lanes.outcomes.code(ABANDONED)))
+        return self.finished(event)
 
     def steps(self, lane: int | None) -> Steps:
         """Steps, and those evaluated again: as often in each lane, for the lanes go together."""
@@ -169,6 +148,52 @@ class Backward(PassView):
     def _common(self, times: Array) -> Number | UnsetType:
         value = UNSET if self._forgotten else common(self.lanes.direction * times + 0.0)
         return UNSET if value is UNSET or value is None else written(value, single=self.single)
+
+
+class Stretch:
+    """A solve inside a backward pass: what its steps don't say themselves. The lines are the pass's."""
+
+    def __init__(self, event: Emission, run: RunInfo) -> None:  # noqa: ARG002 - the run is that of the pass
+        """Read the start."""
+        axes = event.ints.ndim - 1
+        self._shape: Shape = event.ints.shape[:axes]
+        self._direction: Array = columns(event.floats, axes)[2]
+        """The sign by which its time was multiplied."""
+        parent = event.entry.parent
+        self._backward = None if parent is None else parent.view
+
+    @property
+    def over(self) -> bool:
+        """Its pass has ended, or was never understood."""
+        return not isinstance(self._backward, Backward) or self._backward.over
+
+    def start(self, event: Emission) -> list[AnyRecord]:  # noqa: ARG002 - nothing of it is told
+        """Say nothing: it is no pass."""
+        if isinstance(self._backward, Backward):
+            self._backward.begin_stretch()
+        return []
+
+    def step(self, event: Emission) -> list[AnyRecord]:
+        """Say how far the pass is."""
+        if not isinstance(self._backward, Backward):
+            return []
+        self._backward.take_stretch(event, self._shape, self._direction)
+        return self._backward.progressed(event)
+
+    def end(self, event: Emission) -> list[AnyRecord]:
+        """Add its steps to those of the pass."""
+        if not isinstance(self._backward, Backward):
+            return []
+        result = self._backward.take_stretch(event, self._shape, self._direction)
+        return self._backward.end_stretch(event, result)
+
+
+def _memory(forward: PassEntry | None) -> Memory | None:
+    """What is known of the forward pass of a backward pass, ended or not."""
+    view = None if forward is None else forward.view
+    if isinstance(view, Forward):
+        return view.memory()
+    return view if isinstance(view, Memory) else None
 
 
 def _nothing_known(shape: Shape) -> Memory:

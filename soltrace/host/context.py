@@ -60,64 +60,67 @@ class HasContext(Protocol):
 
 
 class Contexts:
-    """The open experiments of this process, and the registered contexts. Its user locks."""
+    """The open experiments of this process, and the registered contexts: whichever run. Its user locks.
 
-    def __init__(self, base: Context, opened: list[Context] | None = None) -> None:
-        """Begin with `base`, which carries the attributes of the whole process, and the experiments that are open."""
-        self.base = base
-        self._open: list[Context] = [] if opened is None else opened
+    Where no experiment is meant there is None: what is outside of all belongs to the run.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.open: list[Context] = []
+        """The experiments that are open, in the order in which they were entered."""
         self._registered: OrderedDict[int, Context] = OrderedDict()
         self._pinned: dict[int, Context] = {}
         self._last_token = 0
 
     @property
-    def current(self) -> Context:
+    def current(self) -> Context | None:
         """The innermost open experiment's."""
-        return self._open[-1] if self._open else self.base
+        return self.open[-1] if self.open else None
 
     @property
-    def callers(self) -> Context:
+    def callers(self) -> Context | None:
         """The one that the calling thread is in; the current one where it is in none."""
         own = CALLERS.get()
-        return own if own is not None and own in self._open else self.current
+        return own if own is not None and own in self.open else self.current
 
     @property
-    def enclosing(self) -> Context:
+    def enclosing(self) -> Context | None:
         """The one that an experiment entered on the calling thread is inside.
 
         Where the thread is in none, the innermost of the main thread's: that of another worker is no more around this
         one than the other way round.
         """
         own = CALLERS.get()
-        if own is not None and own in self._open:
+        if own is not None and own in self.open:
             return own
-        return next((context for context in reversed(self._open) if context.on_main_thread), self.base)
+        return next((context for context in reversed(self.open) if context.on_main_thread), None)
 
-    def push(self, context: Context) -> None:
-        """Enter an experiment."""
-        self._open.append(context)
+    def enter(self, context: Context) -> None:
+        """Make an experiment's current."""
+        self.open.append(context)
 
-    def remove(self, context: Context) -> None:
-        """Leave it. Not a pop: experiments on several threads end in any order."""
-        if context in self._open:
-            self._open.remove(context)
+    def leave(self, context: Context) -> None:
+        """Make it current no more. Not a pop: experiments on several threads end in any order."""
+        if context in self.open:
+            self.open.remove(context)
         self._pinned = {token: pinned for token, pinned in self._pinned.items() if pinned is not context}
 
     def register(self, context: Context) -> int:
         """Remember a context, for a while, under a number from 1."""
-        self._last_token = self._last_token % LARGEST_TOKEN + 1
-        self._registered[self._last_token] = context
+        token = self._new_token()
+        self._registered[token] = context
         if len(self._registered) > REGISTERED_AT_MOST:
             self._registered.popitem(last=False)
-        return self._last_token
+        return token
 
     def pin(self, context: Context) -> int:
-        """Remember a context under a number until it is removed: an experiment that is open is not forgotten."""
-        token = self._last_token = self._last_token % LARGEST_TOKEN + 1
+        """Remember a context under a number until it is left: an experiment that is open is not forgotten."""
+        token = self._new_token()
         self._pinned[token] = context
         return token
 
-    def named(self, token: int) -> Context:
+    def named(self, token: int) -> Context | None:
         """The context of that number; the current one for 0, and for one that has been forgotten."""
         if token in self._pinned:
             return self._pinned[token]
@@ -126,3 +129,7 @@ class Contexts:
             return self.current
         self._registered.move_to_end(token)
         return context
+
+    def _new_token(self) -> int:
+        self._last_token = self._last_token % LARGEST_TOKEN + 1
+        return self._last_token

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from soltrace.host.signals import Array, Signal, SolveInfo
-from soltrace.host.table import Entry
+from soltrace.host.signals import Array, Role, Signal, SolveInfo
+from soltrace.host.table import PassEntry
 from soltrace.wire.records import AnyRecord
 
-PROGRESS: Final = frozenset({Signal.FORWARD_STEP, Signal.BACKWARD_STEP, Signal.STRETCH_STEP, Signal.METER_STEP})
-"""What may be dropped. A stretch's end is none of it: its steps count."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,7 +26,7 @@ class Emission:
     extras: Sequence[Array]
     time_ns: int
     monotonic: float
-    entry: Entry = field(init=False)
+    entry: PassEntry = field(init=False)
     """The pass that it is about, once that is known."""
     closing: bool = False
     """Of a stretch's end: it failed, and its backward pass with it."""
@@ -37,8 +35,8 @@ class Emission:
 
     @property
     def progress(self) -> bool:
-        """May be dropped."""
-        return self.signal in PROGRESS
+        """May be dropped. A stretch's end may not: its steps count."""
+        return self.signal.role is Role.STEP
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +57,7 @@ class Emission:
 class Abandonment:
     """A pass is given up: its end did not come."""
 
-    entry: Entry
+    entry: PassEntry
     time_ns: int
     monotonic: float
     progress: bool = False
@@ -74,6 +72,12 @@ class Announcement:
     parent: object = None
     progress: bool = False
     nbytes: int = 0
+
+
+Queued = Emission | Abandonment | Announcement
+"""What the worker takes from its queue."""
+Told = tuple[AnyRecord, object]
+"""A record, and the place under which the span of its pass is opened."""
 
 
 def moment(time_ns: int) -> datetime:

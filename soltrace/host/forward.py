@@ -12,9 +12,8 @@ from soltrace.host.emission import Emission
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape, fraction_done
 from soltrace.host.outcomes import EVENT, SUCCESSFUL, UNKNOWN, outcomes
-from soltrace.host.passes import PassView, Run
+from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
-from soltrace.host.table import Entry
 from soltrace.host.values import columns, common, is_single, traced_attributes
 from soltrace.wire.attributes import written
 from soltrace.wire.records import AnyRecord, Attribute, Number
@@ -36,8 +35,9 @@ class Memory:
 class Forward(PassView):
     """The forward pass of a solve."""
 
-    def __init__(self, entry: Entry, run: Run, event: Emission) -> None:
+    def __init__(self, event: Emission, run: RunInfo) -> None:
         """Read the start."""
+        entry = event.entry
         axes = event.ints.ndim - 1
         shape = event.ints.shape[:axes]
         shard, shards = (int(column[0]) for column in columns(event.ints, axes)[:2])
@@ -111,8 +111,9 @@ class Forward(PassView):
 class Meter(PassView):
     """A forward pass of which only progress is known: its times are NaN, and its steps are not told apart."""
 
-    def __init__(self, entry: Entry, run: Run, event: Emission) -> None:
+    def __init__(self, event: Emission, run: RunInfo) -> None:
         """Begin."""
+        entry = event.entry
         shape = event.ints.shape[:-1]
         nowhere = np.full(int(np.prod(shape)), np.nan)
         lanes = LaneTable(shape, nowhere, nowhere, nowhere, outcomes(entry.info.results))

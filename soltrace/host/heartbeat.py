@@ -10,7 +10,7 @@ from typing import Final
 
 from soltrace.host.clock import Clock
 from soltrace.host.passes import PassView
-from soltrace.host.table import Entry
+from soltrace.host.table import PassEntry
 from soltrace.wire.records import PassHeartbeat
 
 STALLED: Final = 10.0
@@ -23,11 +23,11 @@ class Watch:
     def __init__(self, clock: Clock, every_s: float) -> None:
         """Watch none yet; `every_s` infinite: never."""
         self._clock, self._every_s = clock, every_s
-        self._due: list[tuple[float, int, Entry]] = []
+        self._due: list[tuple[float, int, PassEntry]] = []
         self._order = itertools.count()
         """Tells entries apart that are due at the same moment: they have no order of their own."""
 
-    def follow(self, entry: Entry) -> None:
+    def follow(self, entry: PassEntry) -> None:
         """A pass has started. Those before it that are over are forgotten, so that short ones don't gather."""
         if self._every_s != float("inf"):
             self._forget()
@@ -38,7 +38,7 @@ class Watch:
         self._forget()
         return max(0.0, self._due[0][0] - self._clock.monotonic()) if self._due else None
 
-    def beats(self) -> Iterator[tuple[Entry, PassHeartbeat]]:
+    def beats(self) -> Iterator[tuple[PassEntry, PassHeartbeat]]:
         """The heartbeats that are due."""
         self._forget()
         if not self._due:
@@ -56,6 +56,6 @@ class Watch:
             heapq.heappop(self._due)
 
 
-def stalled(entry: Entry, now: float) -> bool:
+def stalled(entry: PassEntry, now: float) -> bool:
     """Say whether a pass has been silent for too long. Before its second signal nothing is usual yet."""
     return 0 < STALLED * entry.usual_gap < now - entry.last_seen

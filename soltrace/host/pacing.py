@@ -8,7 +8,9 @@ position of the next.
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Protocol
+
+from soltrace.host.signals import Kind
 
 TRIP_S: Final = 20e-6
 """What a report costs beside the time inside `receive`: the way out of the program and back, 4 to 15 us on a CPU."""
@@ -18,9 +20,6 @@ SMALLEST_FRACTION: Final = 1e-3
 """From where a backward pass's growth counts: its first report may be at fraction 0."""
 PROGRAMS_AT_MOST: Final = 256
 """Programs whose speed is remembered; the one not run for longest is forgotten."""
-
-
-Part: TypeAlias = Literal["forward", "backward", "stretch", "meter"]
 
 
 class Pace(Protocol):
@@ -42,7 +41,7 @@ class Pace(Protocol):
 class Pacing(Protocol):
     """A policy: makes the pace of each pass."""
 
-    def pace(self, program: object, part: Part, now: float) -> Pace:
+    def pace(self, program: object, part: Kind, now: float) -> Pace:
         """Make the pace of a pass that starts now.
 
         Args:
@@ -60,24 +59,24 @@ class Budget:
     max_reports_per_s: float = 10.0
     max_overhead: float = 0.02
     """The fraction of a pass's time that reports may take."""
-    _speeds: OrderedDict[tuple[int, Part], tuple[object, float]] = field(
-        default_factory=OrderedDict[tuple[int, Part], tuple[object, float]]
+    _speeds: OrderedDict[tuple[int, Kind], tuple[object, float]] = field(
+        default_factory=OrderedDict[tuple[int, Kind], tuple[object, float]]
     )
 
     def interval_s(self, cost_s: float) -> float:
         """Seconds from one report to the next."""
         return max(1.0 / self.max_reports_per_s, (cost_s + TRIP_S) / self.max_overhead)
 
-    def pace(self, program: object, part: Part, now: float) -> Pace:
+    def pace(self, program: object, part: Kind, now: float) -> Pace:
         """Make a pace that begins with what the last run of the program was like."""
         return _BudgetPace(self, program, part, now)
 
-    def seconds_per_unit(self, program: object, part: Part) -> float | None:
+    def seconds_per_unit(self, program: object, part: Kind) -> float | None:
         """How long one step, or the whole of a backward pass, took when the program ran last."""
         known = self._speeds.get((id(program), part))
         return None if known is None else known[1]
 
-    def learn(self, program: object, part: Part, seconds_per_unit: float) -> None:
+    def learn(self, program: object, part: Kind, seconds_per_unit: float) -> None:
         """Remember it. The program itself is kept too, or its `id` could come to mean another one."""
         key = (id(program), part)
         self._speeds[key] = (program, seconds_per_unit)
@@ -87,10 +86,10 @@ class Budget:
 
 
 class _BudgetPace:
-    def __init__(self, budget: Budget, program: object, part: Part, now: float) -> None:
+    def __init__(self, budget: Budget, program: object, part: Kind, now: float) -> None:
         self._budget, self._program = budget, program
-        self._part: Part = part
-        self._whole_steps = part != "backward"
+        self._part = part
+        self._whole_steps = part != Kind.BACKWARD
         self._began = self._last_time = now
         self._last_position = 0.0
 
@@ -125,9 +124,9 @@ class Every:
     fraction: float = 0.0
     """0: each step of a backward pass."""
 
-    def pace(self, program: object, part: Part, now: float) -> Pace:  # noqa: ARG002 - whatever they are
+    def pace(self, program: object, part: Kind, now: float) -> Pace:  # noqa: ARG002 - whatever they are
         """Make the pace of a pass."""
-        return _EveryPace(self.fraction if part == "backward" else float(self.steps))
+        return _EveryPace(self.fraction if part == Kind.BACKWARD else float(self.steps))
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from soltrace.host.lanes import LaneTable, Shape
 from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
-from soltrace.host.table import Entry
+from soltrace.host.table import PassEntry
 from soltrace.host.values import static_attributes
 from soltrace.wire.attributes import attribute, written
+from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -36,8 +37,8 @@ from soltrace.wire.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What all passes of a recorder share."""
+class RunInfo:
+    """What all records of a run share."""
 
     run_id: str
     selection: Selection
@@ -55,17 +56,19 @@ class PassView:
 
     phase: ClassVar[Phase] = "forward"
 
-    def __init__(self, entry: Entry, run: Run, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
+    def __init__(self, entry: PassEntry, run: RunInfo, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
         """Begin with the lanes that the start told."""
         self.entry, self.run, self.lanes, self.single, self.index = entry, run, lanes, single, index
         self.attributes: dict[str, Attribute] = {**entry.context.attributes, **static_attributes(entry.info.attributes)}
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
+        self._recent = RecentProgress()
 
     def started(self, event: Emission, **known: Any) -> list[AnyRecord]:
         """The first line."""
         info = self.entry.info
+        self._recent.add(event.time_ns / 1e9, 0.0)
         return [
             PassStarted(
                 **self._every_line(event.time_ns),
@@ -93,10 +96,12 @@ class PassView:
                         batch_index=index[lane].tolist(),
                     )
                 )
+        whole = self._place(self.lanes.slowest())
+        self._recent.add(event.time_ns / 1e9, whole["progress"])
         lines.append(
             PassProgress(
                 **common_part,
-                **self._place(self.lanes.slowest()),
+                **whole,
                 steps=self.steps_so_far(None),
                 lanes=self.lanes.summary() if self.is_batch else UNSET,
             )
@@ -105,17 +110,15 @@ class PassView:
 
     def heartbeat(self, time_ns: int, now: float, *, stalled: bool) -> PassHeartbeat:
         """Say that it is still open."""
-        place = self._place(self.lanes.slowest())
-        open_s = now - self.entry.began
-        rate = place["progress"] / open_s
+        eta_s = self._recent.eta_s
         return PassHeartbeat(
             **self._every_line(time_ns, "warning" if stalled else "info"),
-            open_s=open_s,
+            open_s=now - self.entry.began,
             silent_s=max(0.0, now - self.entry.last_seen),
             stalled=stalled,
-            **place,
-            rate=rate,
-            eta_s=(1.0 - place["progress"]) / rate if rate else UNSET,
+            **self._place(self.lanes.slowest()),
+            rate=self._recent.rate or 0.0,
+            eta_s=UNSET if eta_s is None else eta_s,
         )
 
     def finished(self, event: Emission | Abandonment) -> list[AnyRecord]:

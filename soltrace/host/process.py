@@ -1,47 +1,169 @@
-"""The one recorder of this process, and the doors that lead to it.
+"""The state of this process, and the port through which compiled programs reach it.
 
-Host side, any thread. The recorder is made at the first use; `soltrace.setup.configure`, which knows what it is made
-of, is imported by name then and not before, because this room depends on no sink.
+Host side, any thread. One object, one lock: which run is current, how the next one is opened, and whether the process
+is over. A run is opened by the first thing that happens, as the plan says that `soltrace.setup` has installed.
 """
 
-import importlib
 import logging
 import os
-import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol
 
-from soltrace.host.signals import NOTHING_KNOWN, Array, Signal, SolveInfo, default_answer
+from soltrace.host.answering import answers
+from soltrace.host.context import HasContext
+from soltrace.host.emission import Emission
+from soltrace.host.recorder import Recorder
+from soltrace.host.shared import Barrier, Shared
+from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
+from soltrace.wire.losses import described
 
-if TYPE_CHECKING:
-    from soltrace.host.context import Context, HasContext
-    from soltrace.host.recorder import Recorder
-
-WIRING: Final = "soltrace.setup.configure"
-"""The module whose `open_recorder()` makes this process's recorder."""
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LOG: Final = logging.getLogger("soltrace")
-_STARTS: Final = frozenset({Signal.FORWARD_START, Signal.METER_START})
+
+
+class Plan(Protocol):
+    """How runs are opened from now on."""
+
+    @property
+    def enabled(self) -> bool | None:
+        """Whether solves report at all; None: unless SOLTRACE_DISABLED is true."""
+        ...
+
+    def open(self, shared: Shared) -> Recorder | None:
+        """Open a run; None where that fails, which has been said then. Under the lock."""
+        ...
 
 
 class Process:
     """What there is one of in a process."""
 
     def __init__(self) -> None:
-        """Begin with nothing open."""
-        self.lock = threading.RLock()
-        self.recorder: Recorder | None = None
-        self.enabled: bool | None = None
-        self.barriers: list[Callable[[], object]] = []
-        self.experiments: list[Context] = []
-        """Those that are open, in the order in which they were entered; they outlive a change of configuration."""
+        """Begin with nothing open, and no plan."""
+        self.plan: Plan | None = None
+        self.shared = Shared()
+        self._answers = answers(self.shared.passes)
+        self._current: Recorder | None = None
+        self._latest: Recorder | None = None
+        """The last that was current: it may still be closing, and its passes be ending."""
+        self._opening = self._refused = False
+        self.over = False
+        """The process ends: nothing begins any more."""
         self.failures = 0
+        """What went wrong where there was no run to count it."""
 
     def forget(self) -> None:
-        """Start afresh in the child of a fork: its locks may be held, and the worker thread is not there."""
-        self.lock = threading.RLock()
-        self.recorder = None
-        self.experiments = []
+        """Start afresh in the child of a fork: the lock may be held, and the worker's thread is not there."""
+        self.shared = self.shared.after_fork()
+        self._answers = answers(self.shared.passes)
+        self._current = self._latest = None
+        self._opening = self._refused = False
+
+    # The run
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The current run's, if something has been recorded already."""
+        return self._current
+
+    def enabled(self) -> bool:
+        """Say whether solves are to be traced at all: `configure(enabled=...)`, else SOLTRACE_DISABLED."""
+        if self.over:
+            return False
+        if self.plan is not None and self.plan.enabled is not None:
+            return self.plan.enabled
+        return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
+
+    def open(self) -> Recorder | None:
+        """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had."""
+        if self._current is not None:
+            return self._current
+        with self.shared.lock:
+            # Opening may run code of the user's (a warning's), and that may solve: not another run then.
+            if self._current is None and not (self._opening or self._refused) and self.enabled():
+                self._opening = True
+                try:
+                    self._make_current(None if self.plan is None else self.plan.open(self.shared))
+                finally:
+                    self._opening = False
+                    self._refused = self._current is None
+            return self._current
+
+    def _make_current(self, recorder: Recorder | None) -> None:
+        self._current = recorder
+        self._latest = recorder or self._latest
+
+    def install(self, plan: Plan) -> Recorder | None:
+        """Open runs by this plan from now on.
+
+        Returns:
+            The former run, for the caller to close. What begins while that takes place begins by the new plan.
+        """
+        with self.shared.lock:
+            self.plan = plan
+            return self.take()
+
+    def take(self) -> Recorder | None:
+        """Make no run the current one, and return the former, for the caller to close. The next solve begins anew."""
+        with self.shared.lock:
+            former, self._current, self._refused = self._current, None, False
+            return former
+
+    def finish(self) -> Recorder | None:
+        """Begin nothing from now on, because the process ends, and return the last run, for the caller to close."""
+        with self.shared.lock:
+            self.over = True
+            return self.take()
+
+    @contextmanager
+    def recording_to(self, recorder: Recorder) -> Generator[None]:
+        """Make this the current one while the block runs, whatever the plan says."""
+        with self.shared.lock:
+            before, plan = (self._current, self._latest), self.plan
+            self._make_current(recorder)
+            self.plan = _AlwaysOn()
+        try:
+            yield
+        finally:
+            with self.shared.lock:
+                (self._current, self._latest), self.plan = before, plan
+
+    # What compiled programs tell
+
+    def receive(self, signal: Signal, info: SolveInfo, ints: Array, floats: Array, extras: Sequence[Array]) -> Array:
+        """Answer a signal, and have its run told. A failure is counted there, and answered by default."""
+        with self.shared.lock:
+            current = self.open() if signal.begins_a_pass else self._current
+            if current is None and signal.begins_a_pass:
+                return default_answer(signal)
+            run = current or self._latest
+            if run is None or (signal.role is Role.START and not run.has_room(signal.kind)):
+                return default_answer(signal)
+            event = Emission(signal, info, ints, floats, extras, run.clock.time_ns(), run.clock.monotonic())
+            try:
+                answer, entry = self._answers[signal.kind].answer(event, run)
+                if entry is not None:
+                    event.entry = entry
+                    entry.run.tell(event)
+            except Exception as error:  # noqa: BLE001 - it must not reach the solve
+                run.signal_failed(error)
+                return default_answer(signal)
+            return answer
+
+    def failed(self, error: Exception) -> None:
+        """Count what went wrong where there was no run to count it; the first is said."""
+        self.failures += 1
+        if self.failures == 1:
+            _LOG.warning("soltrace: a solve could not be recorded: %s", described(error))
+
+
+class _AlwaysOn:
+    """The plan while a test records: report, and open no run of your own."""
+
+    enabled = True
+
+    def open(self, shared: Shared) -> Recorder | None:  # noqa: ARG002 - as a plan is asked
+        return None
 
 
 PROCESS: Final = Process()
@@ -50,26 +172,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def enabled() -> bool:
-    """Say whether solves are to be traced at all: `configure(enabled=...)`, else `SOLTRACE_DISABLED`."""
-    if PROCESS.enabled is not None:
-        return PROCESS.enabled
-    return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
-
-
-def opened() -> "Recorder | None":
-    """The recorder, if something has been recorded already."""
-    return PROCESS.recorder
-
-
-def recorder() -> "Recorder | None":
-    """The recorder, made now if need be; None where telemetry is disabled."""
-    if not enabled():
-        return None
-    if PROCESS.recorder is None:
-        with PROCESS.lock:
-            if PROCESS.recorder is None:
-                PROCESS.recorder = importlib.import_module(WIRING).open_recorder()
-    return PROCESS.recorder
+    """Say whether solves are to be traced at all."""
+    return PROCESS.enabled()
 
 
 def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, extras: Sequence[Array] = ()) -> Array:
@@ -86,12 +190,9 @@ def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, 
         The answer that `Signal` lists.
     """
     try:
-        target = PROCESS.recorder or (recorder() if signal in _STARTS else None)
-        if target is None:
-            return default_answer(signal)
-        return target.receive(signal, info or NOTHING_KNOWN, ints, floats, extras)
+        return PROCESS.receive(signal, info or NOTHING_KNOWN, ints, floats, extras)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the solve
-        _failed(error)
+        PROCESS.failed(error)
         return default_answer(signal)
 
 
@@ -105,20 +206,13 @@ def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) ->
         compile_s: Seconds for compiling it, or for reading it from jax's cache of compiled programs.
     """
     try:
-        if (target := recorder()) is not None:
-            target.compiled(function, trace_s, lower_s, compile_s)
+        if (run := PROCESS.open()) is not None:
+            run.compiled(function, trace_s, lower_s, compile_s)
     except Exception as error:  # noqa: BLE001 - called while a solve is compiled
-        _failed(error)
+        PROCESS.failed(error)
 
 
-def _failed(error: Exception) -> None:
-    """Count what went wrong outside a recorder; inside one, the recorder counts."""
-    PROCESS.failures += 1
-    if PROCESS.failures == 1:
-        _LOG.warning("soltrace: a solve could not be recorded: %s: %s", type(error).__name__, error)
-
-
-def register_context(experiment: "HasContext | None" = None) -> int:
+def register_context(experiment: HasContext | None = None) -> int:
     """Remember where a solve belongs, for a program that will name it in its start.
 
     Args:
@@ -130,10 +224,10 @@ def register_context(experiment: "HasContext | None" = None) -> int:
         runs* counts.
     """
     try:
-        target = recorder()
-        return 0 if target is None else target.register_context(experiment)
+        run = PROCESS.open()
+        return 0 if run is None else run.register_context(experiment)
     except Exception as error:  # noqa: BLE001 - called while a solve is traced
-        _failed(error)
+        PROCESS.failed(error)
         return 0
 
 
@@ -144,5 +238,6 @@ def current_context() -> int:
 
 def register_barrier(barrier: Callable[[], object]) -> None:
     """Have `barrier` called before anything waits for passes: it returns when dispatched programs are done."""
-    if barrier not in PROCESS.barriers:
-        PROCESS.barriers.append(barrier)
+    barriers: list[Barrier] = PROCESS.shared.barriers
+    if barrier not in barriers:
+        barriers.append(barrier)

@@ -22,7 +22,7 @@ BYTES_AT_MOST: Final = 64 * 2**20
 """A report of 100 000 lanes is some 2 MB: a bound on items alone would be none."""
 
 
-class Item(Protocol):
+class Queueable(Protocol):
     """What is queued."""
 
     @property
@@ -36,7 +36,7 @@ class Item(Protocol):
         ...
 
 
-T = TypeVar("T", bound=Item)
+T = TypeVar("T", bound=Queueable)
 
 
 class Queue(Generic[T]):
@@ -105,6 +105,11 @@ class Queue(Generic[T]):
             if not len(self):
                 self._urgent = False
             return None if self._closed and not batch else batch
+
+    def poll(self) -> list[T]:
+        """Take what is in here, without waiting: for who does the work of a worker that could not be started."""
+        with self._changed:
+            return [self._pop() for _ in range(len(self))]
 
     def _hurry(self) -> bool:
         return self._urgent or self._closed or len(self) * 2 > self.capacity

@@ -1,34 +1,33 @@
-"""The recorder: answers every signal at once, and leaves the rest to the worker.
+"""A run: queues what the programs of this process tell, and leaves the rest to a worker.
 
-Host side. `receive` runs inside compiled programs, on their threads; the rest on the threads of whoever calls.
+Host side. `tell` runs inside compiled programs, on their threads; the rest on the threads of whoever calls.
 """
 
+import itertools
 import math
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from soltrace.host.answering import STARTS, Answering
 from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
-from soltrace.host.context import Context, Contexts, HasContext
-from soltrace.host.emission import Abandonment, Announcement, Emission, moment
+from soltrace.host.context import Context, HasContext
+from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
 from soltrace.host.heartbeat import Watch
-from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.pacing import Pacing
-from soltrace.host.passes import Run
+from soltrace.host.passes import RunInfo
 from soltrace.host.queue import Queue
-from soltrace.host.signals import Array, Signal, SolveInfo, default_answer
-from soltrace.host.table import Entry, Kind, Table
+from soltrace.host.shared import Shared
+from soltrace.host.signals import Kind
+from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
-from soltrace.host.worker import Item, Worker
+from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
 
-QUEUE_FULL: Final = "queue full"
 CHECK_S: Final = 0.5
 """Who waits for passes looks this often whether one has fallen silent for too long."""
 SILENCES: Final = 10.0
@@ -36,72 +35,101 @@ SILENCES: Final = 10.0
 
 
 class Recorder:
-    """What a process records with: one run."""
+    """What one run records with."""
 
     def __init__(
         self,
-        run: Run,
+        run: RunInfo,
+        shared: Shared,
         *,
         clock: Clock,
         pacing: Pacing,
         sinks: Sequence[Sink],
         tracing: Tracing | None,
-        contexts: Contexts,
-        barriers: Sequence[Callable[[], object]],
+        base: Context,
         queue_size: int,
         abandon_after_s: float,
         heartbeat_s: float = math.inf,
+        outside: Losses | None = None,
     ) -> None:
-        """Put the parts together; nothing runs until the first signal."""
-        self.run, self.clock, self.tracing, self.contexts = run, clock, tracing, contexts
+        """Put the parts together; nothing runs until something is told.
+
+        Args:
+            run: what all of its records share.
+            shared: with the other runs of this process.
+            clock: tells the time.
+            pacing: says when reports are wanted.
+            sinks: get the records.
+            tracing: gets them first, and names their spans.
+            base: where passes belong that are in no experiment.
+            queue_size: items that may wait for the worker.
+            abandon_after_s: the longest that a silent pass is waited for, in seconds.
+            heartbeat_s: how often an open pass is heard of, in seconds.
+            outside: what is lost where no run is known; None: this run does not tell it.
+        """
+        self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
         self.losses = Losses()
-        self._abandon_after_s = abandon_after_s
-        self._sinks, self._barriers = list(sinks), barriers
         self.closed = False
-        self._table = Table()
-        self._answering = Answering(run.run_id, self._table, contexts, pacing)
-        self._queue: Queue[Item] = Queue(queue_size)
+        self._shared, self._lock = shared, shared.lock
+        self._abandon_after_s = abandon_after_s
+        self._sinks = list(sinks)
+        self._solves = itertools.count(1)
+        self._queue: Queue[Queued] = Queue(queue_size)
         watch = Watch(clock, heartbeat_s)
         translator = Translator(run, self.losses, watch)
-        self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, watch, self._loss_record)
-        self._lock = threading.Lock()
-        self._passes_ended = threading.Condition(self._lock)
+        self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, outside, watch, self._loss_record)
 
-    def receive(self, signal: Signal, info: SolveInfo, ints: Array, floats: Array, extras: Sequence[Array]) -> Array:
-        """Answer a signal and queue it. A failure is counted, and answered by default."""
-        event = Emission(signal, info, ints, floats, extras, self.clock.time_ns(), self.clock.monotonic())
-        try:
-            with self._lock:
-                return self._receive(event)
-        except Exception as error:  # noqa: BLE001 - it must not reach the solve
-            self.losses.add("signal", described(error))
-            return default_answer(signal)
+    # Passes: called under the lock
 
-    def _receive(self, event: Emission) -> Array:
-        starts = event.signal in STARTS
-        if starts and not self._queue.has_room():
-            self.losses.add(event.signal.removesuffix(".start") + " pass", QUEUE_FULL)
-            return default_answer(event.signal)
-        answer, entry = self._answering.answer(event)
-        if entry is None:
-            return answer
-        event.entry = entry
+    def new_solve(self) -> str:
+        """Number a solve: its `solve_id`."""
+        return f"{self.run.run_id}.{next(self._solves)}"
+
+    def context(self, token: int = 0) -> Context:
+        """Where a pass belongs whose program names this context; 0: whichever is current."""
+        return self._shared.contexts.named(token) or self.base
+
+    def has_room(self, kind: Kind) -> bool:
+        """Say whether something may begin; if not, it is lost, and counted."""
+        if self._queue.has_room():
+            return True
+        self.losses.add(kind.refused, Why.QUEUE_FULL)
+        return False
+
+    def tell(self, event: Emission) -> None:
+        """Queue what has been answered."""
+        entry = event.entry
         self._put(event)
         if entry.ended or event.closing:
-            self._passes_ended.notify_all()
-        elif starts and (silent := self._table.longest_silent()) is not None:
-            self._abandon(silent)
+            self._shared.passes_ended.notify_all()
+        elif event.signal.begins_a_pass and (silent := self._shared.passes.longest_silent()) is not None:
+            silent.run.abandon(silent, Why.NO_SIGN_OF_LIFE)
         entry.cost_s = self.clock.monotonic() - event.monotonic
-        return answer
 
-    def announce(self, record: AnyRecord, parent: object = None) -> None:
-        """Queue a record that is no pass's."""
-        self._put(Announcement(record, parent))
+    def abandon(self, entry: PassEntry, why: Why) -> None:
+        """Give a pass up: its end is made up, and counted as lost."""
+        self._shared.passes.end(entry)
+        if entry.kind is Kind.STRETCH:
+            return
+        self.losses.add(What.PASS_END, why)
+        self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
+
+    def signal_failed(self, error: Exception) -> None:
+        """Count a signal that could not be understood."""
+        self.losses.failed(What.SIGNAL, error)
+
+    # Records that are no pass's
+
+    def announce(self, record: AnyRecord, parent: object = None) -> bool:
+        """Queue a record that is no pass's; say whether the run was still open for it."""
+        with self._lock:
+            if not self.closed:
+                self._put(Announcement(record, parent))
+            return not self.closed
 
     def compiled(self, function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
         """Queue what the compilation of a program took."""
-        with self._lock:
-            context = self.contexts.callers
+        context = self.callers
         self.announce(
             ProgramCompiled(
                 timestamp=moment(self.clock.time_ns()),
@@ -116,7 +144,7 @@ class Recorder:
             )
         )
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: Queued) -> None:
         self._worker.ensure_started()
         self._queue.put(item)
 
@@ -126,31 +154,44 @@ class Recorder:
 
     # Experiments
 
+    @property
+    def callers(self) -> Context:
+        """Where the calling thread is."""
+        with self._lock:
+            return self._shared.contexts.callers or self.base
+
+    @property
+    def enclosing(self) -> Context:
+        """What an experiment entered on the calling thread is inside."""
+        with self._lock:
+            return self._shared.contexts.enclosing or self.base
+
     def register_context(self, experiment: HasContext | None) -> int:
         """Remember where the caller's solve belongs; 0 where nothing is to be remembered."""
         place = None if self.tracing is None or experiment is not None else self.tracing.caller()
         with self._lock:
-            context = self.contexts.callers if experiment is None else experiment.context
+            contexts = self._shared.contexts
+            context = self.callers if experiment is None else experiment.context
             if place is not None and place is not context.parent:
                 context = replace(context, parent=place)
-            elif experiment is None and context is self.contexts.current:
+            elif experiment is None and context is (contexts.current or self.base):
                 return 0
-            return self.contexts.register(context)
+            return contexts.register(context)
 
     def enter(self, context: Context) -> None:
         """Make a context current."""
         with self._lock:
-            self.contexts.push(context)
+            self._shared.contexts.enter(context)
 
     def token(self, context: Context) -> int:
         """A number for a context that is entered; it holds until the context is left."""
         with self._lock:
-            return self.contexts.pin(context)
+            return self._shared.contexts.pin(context)
 
     def leave(self, context: Context) -> None:
         """Make the context current no more."""
         with self._lock:
-            self.contexts.remove(context)
+            self._shared.contexts.leave(context)
 
     def wait_for(self, scope: object, timeout_s: float = float("inf")) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
@@ -161,38 +202,31 @@ class Recorder:
         """
         deadline = self.clock.monotonic() + timeout_s
         with self._lock:
-            while open_passes := [entry for entry in self._table.open.values() if entry.context.within(scope)]:
+            while open_passes := [entry for entry in self._shared.passes.open.values() if entry.context.within(scope)]:
                 now = self.clock.monotonic()
                 for entry in open_passes:
                     if now >= min(deadline, self._patience_ends(entry)):
-                        self._abandon(entry)
+                        entry.run.abandon(entry, Why.NO_SIGN_OF_LIFE)
                         break
                 else:
                     soonest = min(deadline, *(self._patience_ends(entry) for entry in open_passes))
-                    self.clock.wait(self._passes_ended, min(soonest - now, CHECK_S))
+                    self.clock.wait(self._shared.passes_ended, min(soonest - now, CHECK_S))
 
-    def _patience_ends(self, entry: Entry) -> float:
+    def _patience_ends(self, entry: PassEntry) -> float:
         return entry.last_seen + max(self._abandon_after_s, SILENCES * entry.usual_gap)
-
-    def _abandon(self, entry: Entry) -> None:
-        self._table.end(entry)
-        if entry.kind is Kind.STRETCH:
-            return
-        self.losses.add("end of a pass", "abandoned: no sign of life")
-        self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
     # Flushing and ending
 
     def await_programs(self, timeout_s: float) -> bool:
         """Wait until programs that run are done, so that they have told all; say whether they are."""
         deadline = time.monotonic() + timeout_s
-        done = [bounded(barrier, deadline - time.monotonic()) for barrier in list(self._barriers)]
-        self.losses.add("wait for programs", "a barrier failed or took too long", done.count(False))
+        done = [bounded(barrier, deadline - time.monotonic()) for barrier in list(self._shared.barriers)]
+        self.losses.add(What.WAIT, Why.NOT_AWAITED, done.count(False))
         return all(done)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything received so far has been handed to the sinks."""
-        return self._queue.join(timeout_s)
+        return self._worker.work_here() or self._queue.join(timeout_s)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything that has happened so far is where it is to go."""
@@ -209,14 +243,15 @@ class Recorder:
         return all(results)
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, give up what is still open, say what was lost, and end."""
+        """Flush, give up what is still open, say what was lost, and end. Nothing begins here any more."""
         deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         with self._lock:
-            for entry in list(self._table.open.values()):
-                self._abandon(entry)
+            for entry in self._shared.passes.open_in(self):
+                self.abandon(entry, Why.RUN_CLOSED)
             self.closed = True
-        self._queue.close()
+            self._shared.passes_ended.notify_all()
+            self._queue.close()
         if not self._worker.join(max(deadline - time.monotonic(), 0.0)):
             return False  # a sink hangs: closing it now would pull it away under the worker
         flushed = self._flush_sinks(deadline)
@@ -225,13 +260,12 @@ class Recorder:
         return flushed and programs
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:
-        base = self.contexts.base
         return TelemetryDropped(
             timestamp=moment(self.clock.time_ns()),
             level="warning",
             run_id=self.run.run_id,
-            experiment=base.experiment,
-            attributes=base.attributes,
+            experiment=self.base.experiment,
+            attributes=self.base.attributes,
             process_index=self.run.process_index,
             dropped=loss.dropped,
             what=loss.what,

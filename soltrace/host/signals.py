@@ -1,17 +1,18 @@
 """The port: what a compiled program tells the host, and what it is answered.
 
-Host side. The traced room calls `soltrace.host.receive` with these words on a thread that belongs to the program; it
+Host side. The traced room calls `soltrace.host.receive` with these words, on a thread that belongs to the program; it
 knows nothing else of this room. Arrays carry the enclosing vmaps as leading axes, outermost first.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, Literal, TypeAlias
+from enum import Enum, StrEnum
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from soltrace.wire.losses import What
 from soltrace.wire.records import Attribute
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -22,21 +23,102 @@ NEVER_ELAPSED: Final = -1.0
 """The same for a backward pass: `elapsed` never falls below 0."""
 
 
-class Signal(StrEnum):
-    """What happened. The comment tells `ints`; `floats`; the answer. Further columns may follow, and are not read."""
+def int_pair(handle: int, wanted: int) -> Array:
+    """Answer the start of something that counts steps: `int32[2]`."""
+    return np.array((handle, min(wanted, NEVER)), np.int32)
 
-    FORWARD_START = "forward.start"  # shard, shards, context; t0, t1, direction, rtol, atol; int32[2] handle, wanted
-    FORWARD_STEP = "forward.step"  # handle, step, accepted, result; t; int32 wanted
-    FORWARD_END = "forward.end"  # handle, step, accepted, result; t; int32 handle
-    BACKWARD_START = "backward.start"  # forward handle; -; float32[2] elapsed wanted, backward handle
-    BACKWARD_STEP = "backward.step"  # index of the step; elapsed, wanted, backward handle; float32[2] the pair anew
-    BACKWARD_END = "backward.end"  # forward handle; backward handle; float32[2] zeros
-    STRETCH_START = "stretch.start"  # forward handle; t0, t1, direction; int32[2] stretch handle, wanted
-    STRETCH_STEP = "stretch.step"  # stretch handle, step, accepted, result; t; int32 wanted
-    STRETCH_END = "stretch.end"  # stretch handle, step, accepted, result; t; int32 handle
-    METER_START = "meter.start"  # -; -; int32[2] handle, wanted
-    METER_STEP = "meter.step"  # handle, step; progress; int32 wanted
-    METER_END = "meter.end"  # handle, step; progress; int32 0
+
+def float_pair(elapsed: float, handle: int) -> Array:
+    """Answer a backward pass: `float32[2]`. A handle fits a float32: see `soltrace.host.table`."""
+    return np.array((elapsed, handle), np.float32)
+
+
+_NO_STEPS: Final = int_pair(0, NEVER)
+_NO_STEP: Final = np.array(NEVER, np.int32)
+_NO_HANDLE: Final = np.array(0, np.int32)
+_NO_WAY_BACK: Final = float_pair(NEVER_ELAPSED, 0)
+_NOTHING_BACK: Final = float_pair(0.0, 0)
+
+
+class Kind(StrEnum):
+    """What a signal is about. A stretch is a solve inside a backward pass, and no pass of its own."""
+
+    refused: What
+    """What is lost where there is no room for one more."""
+
+    FORWARD = "forward", What.FORWARD_PASS
+    BACKWARD = "backward", What.BACKWARD_PASS
+    STRETCH = "stretch", What.SIGNAL
+    METER = "meter", What.FORWARD_PASS
+
+    def __new__(cls, value: str, refused: What) -> Self:
+        """Make one row of the table."""
+        self = str.__new__(cls, value)
+        self._value_, self.refused = value, refused
+        return self
+
+
+class Role(Enum):
+    """Where in a pass, or in a stretch, a signal stands."""
+
+    START = "start"
+    STEP = "step"
+    """May be dropped: the next one says more. An end may not, and no start."""
+    END = "end"
+
+
+class Signal(Enum):
+    """What happened. The comments tell `ints`; `floats`; the answer. Further columns may follow, and are not read.
+
+    Whoever needs to know what a signal is asks it for its `kind` and its `role`, and finds one type for each kind:
+    `soltrace.host.answering` has those that answer, `soltrace.host.translate` those that put into words.
+    """
+
+    kind: Kind
+    role: Role
+    default: Array
+    """What it is answered when nobody listens: no handle, and never call again."""
+
+    # shard, shards, context; t0, t1, direction, rtol, atol; int32[2] handle, wanted
+    FORWARD_START = "forward.start", Kind.FORWARD, Role.START, _NO_STEPS
+    # handle, step, accepted, result; t; int32 wanted
+    FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
+    # handle, step, accepted, result; t; int32 handle
+    FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
+    # forward handle; -; float32[2] elapsed wanted, backward handle
+    BACKWARD_START = "backward.start", Kind.BACKWARD, Role.START, _NO_WAY_BACK
+    # index of the step; elapsed, wanted, backward handle; float32[2] the pair anew
+    BACKWARD_STEP = "backward.step", Kind.BACKWARD, Role.STEP, _NO_WAY_BACK
+    # forward handle; backward handle; float32[2] zeros
+    BACKWARD_END = "backward.end", Kind.BACKWARD, Role.END, _NOTHING_BACK
+    # forward handle; t0, t1, direction; int32[2] stretch handle, wanted
+    STRETCH_START = "stretch.start", Kind.STRETCH, Role.START, _NO_STEPS
+    # stretch handle, step, accepted, result; t; int32 wanted
+    STRETCH_STEP = "stretch.step", Kind.STRETCH, Role.STEP, _NO_STEP
+    # stretch handle, step, accepted, result; t; int32 handle
+    STRETCH_END = "stretch.end", Kind.STRETCH, Role.END, _NO_HANDLE
+    # -; -; int32[2] handle, wanted
+    METER_START = "meter.start", Kind.METER, Role.START, _NO_STEPS
+    # handle, step; progress; int32 wanted
+    METER_STEP = "meter.step", Kind.METER, Role.STEP, _NO_STEP
+    # handle, step; progress; int32 0
+    METER_END = "meter.end", Kind.METER, Role.END, _NO_HANDLE
+
+    def __new__(cls, value: str, kind: Kind, role: Role, default: Array) -> Self:
+        """Make one row of the table."""
+        self = object.__new__(cls)
+        self._value_, self.kind, self.role, self.default = value, kind, role, default
+        return self
+
+    @property
+    def begins_a_pass(self) -> bool:
+        """Whether a pass begins with it."""
+        return self.role is Role.START and self.kind is not Kind.STRETCH
+
+
+def default_answer(signal: Signal) -> Array:
+    """What a signal is answered when nobody listens: a copy, which the caller may keep."""
+    return signal.default.copy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,30 +151,3 @@ class SolveInfo:
 
 NOTHING_KNOWN: Final = SolveInfo(solver="unknown", adjoint="unknown", controller="unknown")
 """Of a solve that only a progress meter tells of."""
-
-_INT_PAIR: Final = frozenset({Signal.FORWARD_START, Signal.STRETCH_START, Signal.METER_START})
-_WANTED: Final = frozenset({Signal.FORWARD_STEP, Signal.STRETCH_STEP, Signal.METER_STEP})
-_FLOAT_PAIR: Final = frozenset({Signal.BACKWARD_START, Signal.BACKWARD_STEP})
-
-
-def int_pair(handle: int, wanted: int) -> Array:
-    """Answer the start of something that counts steps."""
-    return np.array((handle, min(wanted, NEVER)), np.int32)
-
-
-def float_pair(elapsed: float, handle: int) -> Array:
-    """Answer a backward pass. A handle fits a float32: see `soltrace.host.table`."""
-    return np.array((elapsed, handle), np.float32)
-
-
-def default_answer(signal: Signal) -> Array:
-    """What a signal is answered when nobody listens: no handle, and never call again."""
-    if signal in _INT_PAIR:
-        return int_pair(0, NEVER)
-    if signal in _WANTED:
-        return np.array(NEVER, np.int32)
-    if signal in _FLOAT_PAIR:
-        return float_pair(NEVER_ELAPSED, 0)
-    if signal is Signal.BACKWARD_END:
-        return float_pair(0.0, 0)
-    return np.array(0, np.int32)

@@ -1,17 +1,19 @@
-"""The table of passes: handles, and what `receive` must know of a pass to answer for it.
+"""The passes of this process: their handles, and what `receive` must know of a pass to answer for it.
 
-Host side. Its user locks. Memory: open passes, and a bounded number of forward passes that have ended, because backward
-passes may come for them later, any number of them, or none ever.
+Host side. Its user locks. One table for all runs, because compiled programs and pullbacks outlive a run: a handle names
+one pass for as long as the process, and a backward pass finds its forward one in whichever run that was. Memory: open
+passes, and a bounded number of forward passes that have ended, because backward passes may come for them later, any
+number of them, or none ever.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final
+from typing import Any, Final, Protocol
 
 from soltrace.host.context import Context
-from soltrace.host.pacing import Pace
-from soltrace.host.signals import SolveInfo
+from soltrace.host.pacing import Pace, Pacing
+from soltrace.host.signals import Kind, SolveInfo
+from soltrace.wire.losses import Why
 
 LARGEST_HANDLE: Final = 2**23
 """Handles pass through float32, whose whole numbers are exact up to 2**24."""
@@ -22,21 +24,36 @@ OPEN_AT_MOST: Final = 4096
 """More open passes than this have lost their ends: a program that died never tells."""
 
 
-class Kind(Enum):
-    """What an entry stands for. A stretch is a solve inside a backward pass, and not a pass."""
+class Run(Protocol):
+    """The run that a pass begins in, as far as a pass has to know it."""
 
-    FORWARD = "forward"
-    BACKWARD = "backward"
-    STRETCH = "stretch"
-    METER = "meter"
+    pacing: Pacing
+
+    def new_solve(self) -> str:
+        """Number a solve: its `solve_id`."""
+        ...
+
+    def context(self, token: int = 0) -> Context:
+        """Where a pass belongs whose program names this context; 0: whichever is current."""
+        ...
+
+    def tell(self, event: Any) -> None:
+        """Be told what happened to one of its passes."""
+        ...
+
+    def abandon(self, entry: "PassEntry", why: Why) -> None:
+        """Give one of its passes up."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class PassEntry:
     """One pass (or stretch), from its start on."""
 
     handle: int
     kind: Kind
+    run: Run
+    """The run that it began in: all that is told of it is told there."""
     info: SolveInfo
     context: Context
     solve_id: str
@@ -44,7 +61,7 @@ class Entry:
     pace: Pace
     began: float
     last_seen: float
-    parent: "Entry | None" = None
+    parent: "PassEntry | None" = None
     """Of a backward pass its forward one, unless that is forgotten; of a stretch its backward pass."""
     span: float = float("nan")
     """The largest `t1 - t0` of its lanes."""
@@ -72,42 +89,42 @@ class Entry:
         self.last_seen = now
 
 
-class Table:
+class HandleTable:
     """Entries by handle."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.open: dict[int, Entry] = {}
-        self._ended: OrderedDict[int, Entry] = OrderedDict()
+    def __init__(self, last_handle: int = 0) -> None:
+        """Begin empty, with the handle after this one."""
+        self.open: dict[int, PassEntry] = {}
+        self._ended: OrderedDict[int, PassEntry] = OrderedDict()
         self._ended_lanes = 0
-        self._last_handle = 0
+        self.last_handle = last_handle
 
     def new_handle(self) -> int:
         """The next number that is not in use."""
         while True:
-            self._last_handle = self._last_handle % LARGEST_HANDLE + 1
-            if self._last_handle not in self.open and self._last_handle not in self._ended:
-                return self._last_handle
+            self.last_handle = self.last_handle % LARGEST_HANDLE + 1
+            if self.last_handle not in self.open and self.last_handle not in self._ended:
+                return self.last_handle
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PassEntry) -> None:
         """Open it."""
         self.open[entry.handle] = entry
 
-    def find(self, handle: int, kind: Kind) -> Entry | None:
+    def find(self, handle: int, kind: Kind) -> PassEntry | None:
         """The entry of that handle, open or remembered, if it is of that kind."""
         entry = self.open.get(handle)
         if entry is None and (entry := self._ended.get(handle)) is not None:
             self._ended.move_to_end(handle)
         return entry if entry is not None and entry.kind is kind else None
 
-    def newest_backward(self, forward_handle: int) -> Entry | None:
+    def newest_backward(self, forward_handle: int) -> PassEntry | None:
         """The backward pass of that forward pass that was opened last and is still open."""
         for entry in reversed(self.open.values()):
             if entry.kind is Kind.BACKWARD and entry.forward_handle == forward_handle:
                 return entry
         return None
 
-    def end(self, entry: Entry) -> None:
+    def end(self, entry: PassEntry) -> None:
         """Close it; of a forward pass, keep a memory."""
         entry.ended = True
         self.open.pop(entry.handle, None)
@@ -121,7 +138,11 @@ class Table:
             _, entry = self._ended.popitem(last=False)
             self._ended_lanes -= entry.lanes
 
-    def longest_silent(self) -> Entry | None:
+    def open_in(self, run: Run) -> list[PassEntry]:
+        """The passes (and stretches) of one run that are open."""
+        return [entry for entry in self.open.values() if entry.run is run]
+
+    def longest_silent(self) -> PassEntry | None:
         """The open pass to give up when there are too many."""
         if len(self.open) <= OPEN_AT_MOST:
             return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from soltrace.host.signals import Array
 from soltrace.wire.attributes import SINGLE_BYTES, attribute
-from soltrace.wire.records import Attribute, number
+from soltrace.wire.records import Attribute, json_number
 
 
 def is_single(array: Array) -> bool:
@@ -35,7 +35,7 @@ def static_attributes(attributes: tuple[tuple[str, Any], ...]) -> dict[str, Attr
 def _static(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_static(item) for item in cast("Iterable[Any]", value)]
-    return number(value) if isinstance(value, float) else value
+    return json_number(value) if isinstance(value, float) else value
 
 
 def traced_attributes(

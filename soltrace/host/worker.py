@@ -9,22 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import structs
-
-from soltrace.host.emission import Abandonment, Announcement, Emission
+from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
-from soltrace.host.losses import Loss, Losses, described
 from soltrace.host.queue import Queue
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, TelemetryDropped
-
-Item = Emission | Abandonment | Announcement
-Told = tuple[AnyRecord, object]
-"""A record, and the place under which the span of its pass is opened."""
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
-SAID_ELSEWHERE: Final = frozenset({"queue full", "export failed", "not exported in time"})
+SAID_ELSEWHERE: Final = OF_AN_EXPORT | {Why.QUEUE_FULL}
 """Losses that need no warning of their own on stderr: exporters say what they lose once an outage."""
 _LOG: Final = logging.getLogger("soltrace")
 
@@ -34,57 +28,81 @@ class Worker:
 
     def __init__(
         self,
-        queue: Queue[Item],
-        translate: Callable[[Item], Sequence[Told]],
+        queue: Queue[Queued],
+        translate: Callable[[Queued], Sequence[Told]],
         sinks: Sequence[Sink],
         tracing: Tracing | None,
         losses: Losses,
+        outside: Losses | None,
         watch: Watch,
         loss_record: Callable[[Loss], TelemetryDropped],
     ) -> None:
         """Make it; the thread starts with the first item."""
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
-        self._starting = threading.Lock()
+        self._outside = outside
+        self._working = threading.Lock()
+        """Held by who does the work: the thread, or those who do without it."""
         self._thread: threading.Thread | None = None
+        self._cannot_start = False
         self._said_at = -WINDOW_S
         self.handled = 0
         """Items dealt with."""
 
     def ensure_started(self) -> None:
-        """Start the thread, once."""
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
-                    self._thread.start()
+        """Start the thread, once. Under the process's lock.
+
+        From Python 3.12 on none can be started while the interpreter ends. What is queued then is dealt with by who
+        flushes or closes the run.
+        """
+        if self._thread is None and not self._cannot_start:
+            thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._cannot_start = True
+            else:
+                self._thread = thread
+
+    def work_here(self) -> bool:
+        """Deal with what is queued, on the caller's thread, if the worker's own can't be started; say if that is so."""
+        if self._cannot_start:
+            with self._working:
+                self._work(self._queue.poll())
+        return self._cannot_start
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end after the queue was closed; say whether it came."""
-        if self._thread is None:
-            return True
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """Wait for the end of the work after the queue was closed; say whether it came."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        self.work_here()
+        self._say_losses(last=True)
+        return True
 
     def _run(self) -> None:
-        while (batch := self._queue.take(self._patience_s())) is not None:
-            for item in batch:
-                self._deal_with(item)
-            self._beat()
-            self._say_losses(last=False)
-        self._say_losses(last=True)
+        with self._working:
+            while (batch := self._queue.take(self._patience_s())) is not None:
+                self._work(batch)
+            self._say_losses(last=True)
+
+    def _work(self, batch: Sequence[Queued]) -> None:
+        for item in batch:
+            self._deal_with(item)
+        self._beat()
+        self._say_losses(last=False)
 
     def _patience_s(self) -> float | None:
         """How long it may sleep where there is nothing to take; None: until there is."""
-        waits = [WINDOW_S if self._losses.waiting() else None, self._watch.wait_s()]
+        waits = [WINDOW_S if self._waiting() else None, self._watch.wait_s()]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _deal_with(self, item: Item) -> None:
+    def _deal_with(self, item: Queued) -> None:
         self.handled += 1
         try:
             told = self._translate(item)
         except Exception as error:  # noqa: BLE001 - one signal is lost, and said to be
-            self._losses.add("signal", described(error))
+            self._losses.failed(What.SIGNAL, error)
             return
         for record, parent in told:
             self._deliver(record, parent)
@@ -94,7 +112,7 @@ class Worker:
             for entry, heartbeat in self._watch.beats():
                 self._deliver(heartbeat, entry.context.parent)
         except Exception as error:  # noqa: BLE001 - the next one may do
-            self._losses.add("heartbeat", described(error))
+            self._losses.failed(What.HEARTBEAT, error)
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
         record = self._identified(record, parent)
@@ -108,23 +126,38 @@ class Worker:
         if self._tracing is None:
             return record
         try:
-            ids = self._tracing.identify(record, parent)
+            return self._tracing.identify(record, parent)
         except Exception as error:  # noqa: BLE001 - the record goes on without ids
             self._failed(self._tracing, error, record)
             return record
-        return record if ids is None else structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
 
     def _failed(self, sink: object, error: Exception, record: AnyRecord) -> None:
-        reason = f"{type(sink).__name__}: {described(error)}"
-        self._losses.add("record", reason, say=not isinstance(record, TelemetryDropped))
+        say = not isinstance(record, TelemetryDropped)
+        self._losses.failed(What.RECORD, error, where=type(sink).__name__, say=say)
+
+    def _waiting(self) -> bool:
+        return self._losses.waiting() or (self._outside is not None and self._outside.waiting())
 
     def _say_losses(self, *, last: bool) -> None:
-        self._losses.add("progress", "queue full", self._queue.take_dropped())
+        self._losses.add(What.PROGRESS, Why.QUEUE_FULL, self._queue.take_dropped())
         now = time.monotonic()
-        if not self._losses.waiting() or not (last or now - self._said_at >= WINDOW_S):
+        if not self._waiting() or not (last or now - self._said_at >= WINDOW_S):
             return
         self._said_at = now
-        for loss in self._losses.take():
-            if loss.reason not in SAID_ELSEWHERE:  # the JSON log may be what failed
-                _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
-            self._deliver(self._loss_record(loss), None)
+        for losses in [self._losses, *([] if self._outside is None else [self._outside])]:
+            self._say(losses)
+
+    def _say(self, losses: Losses) -> None:
+        unsaid = losses.take()
+        while unsaid:
+            loss = unsaid[0]
+            try:
+                record = self._loss_record(loss)
+                if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
+                    _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
+            except Exception as error:  # noqa: BLE001 - it is said another time, and the work goes on
+                losses.give_back(unsaid)
+                self._losses.failed(What.RECORD, error, say=False)
+                return
+            self._deliver(record, None)
+            del unsaid[0]

@@ -1,4 +1,7 @@
-"""Reading what was written: follow logs, parse their lines, show them. Imports neither jax nor OpenTelemetry."""
+"""Reads what was written: follows logs, parses their lines and shows them.
+
+Reading side. Imports neither jax nor numpy nor OpenTelemetry, so that `soltrace tail` starts at once.
+"""
 
 from soltrace.reading.reader import watch
 

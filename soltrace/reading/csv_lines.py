@@ -1,36 +1,22 @@
 """The chosen records as a table: one row a record, the same columns whatever comes, for spreadsheets and data frames.
 
-A column is a field of any of the records; what is nested in a record is flattened (`steps.accepted`). Attributes and
-resources have names of their own, and lists no fixed length: they stay JSON within their cell.
+A column is a name of the flat form of any of the records. Attributes and resources have names of their own, and lists
+no fixed length: they stay JSON within their cell.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, get_args
 
 import msgspec
-from msgspec import UNSET, Struct
 
-from soltrace.reading.files.source import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.text import printable_json
-from soltrace.wire.records import AnyRecord, Lanes, Record, Steps
+from soltrace.wire.flat import LEADING, flat_names
+from soltrace.wire.records import AnyRecord, Record
 
-_FIRST: Final = ("timestamp", "level", "event")
-_NESTED: Final[Mapping[str, type[Struct]]] = {"steps": Steps, "lanes": Lanes}
 _json: Final = msgspec.json.Encoder().encode
-
-
-def _columns() -> Iterator[str]:
-    yield from _FIRST
-    fields = [name for kind in AnyRecord.__args__ for name in kind.__struct_fields__]
-    for name in dict.fromkeys(fields):
-        if name in _NESTED:
-            yield from (f"{name}.{inner}" for inner in _NESTED[name].__struct_fields__)
-        elif name not in _FIRST:
-            yield name
-
-
-COLUMNS: Final = tuple(_columns())
+COLUMNS: Final = tuple(dict.fromkeys((*LEADING, *(name for kind in get_args(AnyRecord) for name in flat_names(kind)))))
 """The header: the fields of every record first, then those that only some have."""
 
 
@@ -44,20 +30,17 @@ class CsvView:
 
     def __init__(self, write: Callable[[str], object], *, terminal: bool) -> None:
         self._terminal = terminal
-        self._rows = csv.writer(_Target(write), lineterminator="\n")
-        self._rows.writerow(COLUMNS)
+        self._rows = csv.DictWriter(_Target(write), COLUMNS, lineterminator="\n")
+        self._rows.writeheader()
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Iterable[LogEntry]) -> None:
         """Write a row for each record."""
-        self._rows.writerows(
-            [self._cell(cells.get(column, "")) for column in COLUMNS]
-            for entry in entries
-            if isinstance(entry.value, Record)
-            for cells in (_cells(entry.value),)
-        )
+        self._rows.writerows(dict(self._cells(entry.value)) for entry in entries if isinstance(entry.value, Record))
 
-    def _cell(self, value: Any) -> Any:
-        return printable_json(value) if self._terminal and isinstance(value, str) else value
+    def _cells(self, record: Record) -> Iterator[tuple[str, Any]]:
+        for name, value in record.flat.items():
+            cell = _cell(value)
+            yield name, printable_json(cell) if self._terminal and isinstance(cell, str) else cell
 
 
 class _Target:
@@ -67,25 +50,5 @@ class _Target:
         self.write = write
 
 
-def _cells(record: AnyRecord) -> dict[str, Any]:
-    cells: dict[str, Any] = {
-        "timestamp": f"{record.timestamp:%Y-%m-%dT%H:%M:%S.%f}{_zone(record)}",
-        "event": str(record.__struct_config__.tag),
-    }
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if name in cells or value is UNSET:
-            continue
-        if isinstance(value, Struct):
-            inner = {f"{name}.{key}": getattr(value, key) for key in value.__struct_fields__}
-            cells |= {key: item for key, item in inner.items() if item is not UNSET}
-        elif isinstance(value, bool):
-            cells[name] = "true" if value else "false"
-        else:
-            cells[name] = _json(value).decode() if isinstance(value, list | dict) else value
-    return cells
-
-
-def _zone(record: AnyRecord) -> str:
-    offset = f"{record.timestamp:%z}"
-    return "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}"
+def _cell(value: Any) -> Any:
+    return _json(value).decode() if isinstance(value, bool | list | dict) else value

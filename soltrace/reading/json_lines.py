@@ -1,25 +1,25 @@
-"""The chosen lines as they stand in the log, for `jq` and other programs."""
+"""Passes lines on as they stand in the log, for `jq` and other programs."""
 
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from soltrace.reading.files.follow import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.text import printable_json
 
 
 class JsonView:
-    """Pass lines through, byte for byte.
+    """Writes lines byte for byte as they are.
 
     Args:
-        out: Where they go.
-        terminal: Whether that is a terminal: then characters that it would obey are written as JSON's own escapes.
+        out: Where the lines go.
+        terminal: Whether that is a terminal. Then characters that it would obey are written as JSON's own escapes.
     """
 
     def __init__(self, out: BinaryIO, *, terminal: bool) -> None:
         self._out = out
         self._terminal = terminal
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Iterable[LogEntry]) -> None:
         """Write a line for each entry."""
         lines = [self._line(entry.raw) for entry in entries]
         if lines:

@@ -1,7 +1,8 @@
-"""Bring what many files gain into the order of time while they are followed: wait a moment for what is under way.
+"""Brings what many files gain into the order of time while they are followed, by waiting for what is under way.
 
-The lines of ranks reach a reader in no order: they are written, polled and passed on by a shared file system at a pace
-of their own. A line is held for a second; what comes later than that is shown where it comes, and marked.
+The lines of several ranks reach a reader in no order: each file is written, polled and passed on by a shared file
+system at a pace of its own. A line is held back for a second; what comes later than that is shown where it comes, and
+marked.
 """
 
 import heapq
@@ -13,87 +14,87 @@ from typing import Final
 
 from msgspec import structs
 
-from soltrace.reading.files.source import BEFORE_ALL, Entry
+from soltrace.reading.files.source import BEFORE_ALL, LogEntry
 
-WINDOW_S: Final = 1.0
+HOLD_S: Final = 1.0
 MOST_HELD: Final = 30_000
-"""Lines: some 60 MB. A flood is in order anyway, as far as each poll sees it."""
+"""In lines: some 60 MB. A flood is in order anyway, as far as each poll sees it."""
 _SETTLED_S: Final = 10.0
-"""What is older when it comes is of the past, and waits for nothing. Not less: a busy machine delays us too."""
+"""What is older than this when it comes belongs to the past, and waits for nothing. A busy machine delays us too."""
 _AHEAD: Final = timedelta(minutes=1)
-"""A clock that is further ahead of ours, or a line that lies, must not make all others late."""
+"""A clock that is further ahead of ours than this, or a line that lies, must not make all others late."""
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Window:
-    """Hold lines for a moment, and give them back in the order of their moments.
+class ReorderBuffer:
+    """Holds entries back for a moment, and releases them in the order of time.
 
     Args:
-        window_s: How long a line waits for others.
-        most: How many wait at most.
-        now: Tells the time, to see which lines are old already.
-        monotonic: Tells seconds, for how long a line has waited.
+        hold_s: How long an entry waits for others.
+        most: How many entries wait at most.
+        now: Returns the time, by which entries are old already.
+        monotonic: Returns seconds, by which entries have waited.
     """
 
     def __init__(
         self,
-        window_s: float = WINDOW_S,
+        hold_s: float = HOLD_S,
         most: int = MOST_HELD,
         *,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._window_s = window_s
+        self._hold_s = hold_s
         self._most = most
         self._now = now
         self._monotonic = monotonic
-        self._held: list[tuple[datetime, int, Entry]] = []
+        self._held: list[tuple[datetime, int, LogEntry]] = []
         self._arrivals: deque[tuple[float, datetime]] = deque()
         self._order = 0
         self._shown = BEFORE_ALL
 
-    def feed(self, entries: Iterable[Entry], *, hold: bool = True) -> list[Entry]:
-        """Take lines, in the order of their moments as far as it is there.
+    def feed(self, entries: Iterable[LogEntry], *, hold: bool = True) -> list[LogEntry]:
+        """Take in entries, and release those that have waited long enough.
 
         Args:
-            entries: What has come.
-            hold: Whether they wait for others. If not, what is held does not wait any longer either.
+            entries: What has come, in the order of time as far as each file has one.
+            hold: Whether they wait for others. If not, what is held back already waits no longer either.
 
         Returns:
-            Those that are to be shown now.
+            The entries that are to be shown now.
         """
         now = self._now()
         arrived = self._monotonic()
         ahead, settled = now + _AHEAD, now - timedelta(seconds=_SETTLED_S)
-        released: list[Entry] = []
+        released: list[LogEntry] = []
         due = BEFORE_ALL
         for entry in entries:
-            moment = now if entry.moment > ahead else entry.moment
-            if moment < self._shown:
+            at = now if entry.time > ahead else entry.time
+            if at < self._shown:
                 released.append(structs.replace(entry, late=True))
                 continue
             self._order += 1
-            heapq.heappush(self._held, (moment, self._order, entry))
-            if not hold or moment <= settled:  # Whatever belongs before it is here.
-                due = max(due, moment)
+            heapq.heappush(self._held, (at, self._order, entry))
+            if not hold or at <= settled:  # Whatever belongs before it is here.
+                due = max(due, at)
             else:
-                self._arrivals.append((arrived, moment))
-        while self._arrivals and (not hold or self._arrivals[0][0] <= arrived - self._window_s):
+                self._arrivals.append((arrived, at))
+        while self._arrivals and (not hold or self._arrivals[0][0] <= arrived - self._hold_s):
             due = max(due, self._arrivals.popleft()[1])
         self._release(released, due)
         return released
 
-    def flush(self) -> list[Entry]:
-        """Give back all that is held."""
-        released: list[Entry] = []
+    def flush(self) -> list[LogEntry]:
+        """Release all that is held back."""
+        released: list[LogEntry] = []
         self._release(released, datetime.max.replace(tzinfo=UTC))
         self._arrivals.clear()
         return released
 
-    def _release(self, released: list[Entry], due: datetime) -> None:
+    def _release(self, released: list[LogEntry], due: datetime) -> None:
         held = self._held
         while held and (held[0][0] <= due or len(held) > self._most):
             self._shown, _, entry = heapq.heappop(held)

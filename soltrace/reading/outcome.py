@@ -1,7 +1,7 @@
-"""How what is followed ends: are its passes over, has one failed, has one stalled? For scripts that wait for it.
+"""Tells how what is followed ends: whether its passes are over, and whether one has failed or stalled.
 
-Over: at least one pass was seen, no pass is open and no experiment, and nothing has come for a moment. A pass that was
-heard to have stalled, or whose run is gone without a word, is not waited for.
+For scripts that wait. Passes are over when at least one was seen, none is open and no experiment either, and nothing
+has come for a moment. A pass that is said to have stalled, or whose run is gone without a word, is not waited for.
 """
 
 import os
@@ -24,17 +24,20 @@ from soltrace.wire.records import (
     Record,
 )
 
-OK: Final = 0
-FAILED: Final = 1
-STALLED: Final = 3
+EXIT_OK: Final = 0
+"""The exit status where every pass has ended well."""
+EXIT_FAILED: Final = 1
+"""Where one has failed."""
+EXIT_STALLED: Final = 3
+"""Where one has stalled, and none has failed."""
 PATIENCE_S: Final = 60.0
-"""A run with an open pass is heard of every five seconds: one that is silent for so long is gone."""
+"""A run with an open pass is heard of every five seconds. One that has been silent for so long is gone."""
 SETTLED_S: Final = 2.0
-"""Between a forward pass and its backward pass none is open."""
+"""For so long nothing must come: between a forward pass and its backward pass none is open."""
 _DEAD_S: Final = 1.0
-"""Where the process is known to be gone, its last lines are waited for this long."""
+"""For so long the last lines of a process are waited for that is known to be gone."""
 _LISTEN_S: Final = 12.0
-"""Before a run whose last line is old is given up, it may say two heartbeats: its clock may differ from ours."""
+"""Time for two heartbeats of a run whose last line is old: its clock may differ from ours."""
 
 
 @dataclass
@@ -52,7 +55,7 @@ class _Run:
 
 
 def process_is_gone(host: str, pid: int) -> bool:
-    """Tell whether it is known that a process is gone: of another host nothing is known."""
+    """Return whether a process is known to be gone. Nothing is known of those on other hosts."""
     if host != socket.gethostname() or pid <= 0:
         return False
     with suppress(PermissionError, OverflowError):
@@ -64,13 +67,13 @@ def process_is_gone(host: str, pid: int) -> bool:
 
 
 class Outcome:
-    """Watch passes until all of them are over.
+    """Watches passes until all of them are over.
 
     Args:
         patience_s: A run that is silent for so long while a pass of it is open is gone, and the pass has stalled.
-        monotonic: Tells seconds.
-        now: Tells the time.
-        gone: Tells of a host and a process id whether the process is known to be gone.
+        monotonic: Returns seconds.
+        now: Returns the time.
+        gone: Returns, for a host and a process id, whether the process is known to be gone.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Outcome:
         self._stalled = False
 
     def feed(self, record: Parsed) -> None:
-        """Take a record; those of a run in their order."""
+        """Take in a record. Those of one run must come in their order."""
         if not isinstance(record, Record):
             return
         self._heard_s = self._monotonic()
@@ -122,7 +125,7 @@ class Outcome:
                 pass
 
     def status(self) -> int | None:
-        """Tell the exit status; None while there is something to wait for."""
+        """Return the exit status, or None while there is something to wait for."""
         now = self._monotonic()
         if not self._seen or now - self._heard_s < SETTLED_S:
             return None
@@ -134,10 +137,10 @@ class Outcome:
         return None if waiting else self.final()
 
     def final(self) -> int:
-        """Tell the exit status if nothing more comes: a pass that is open then has stalled."""
+        """Return the exit status if nothing more comes: a pass that is open then has stalled."""
         if self._failed:
-            return FAILED
-        return STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else OK
+            return EXIT_FAILED
+        return EXIT_STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else EXIT_OK
 
     def _given_up(self, run: _Run, now: float) -> bool:
         if not _open(run):

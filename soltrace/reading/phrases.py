@@ -1,4 +1,7 @@
-"""What a record says, in words: shared by the plain lines and the live view."""
+"""Puts what records say into words, for the plain lines and the live view.
+
+Whatever comes out of a log passes `clean`, so that the words can go to a terminal.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -30,41 +33,41 @@ _LONGEST_ERROR: Final = 300
 
 
 def subject(record: AnyRecord) -> str:
-    """Name the thing within its experiment that a record is about: `#12 forward`, `experiment`, `log`, `telemetry`."""
+    """Return what a record is about, within its experiment: `#12 forward`, `experiment`, `log`, `telemetry`."""
     if not isinstance(record, PassRecord):
         return str(record.__struct_config__.tag).partition(".")[0]
-    return f"{solve(record)} {half(record)}"
+    return f"{solve_name(record)} {pass_name(record)}"
 
 
-def solve(record: PassRecord) -> str:
-    """Name a solve within its run: `#12`."""
+def solve_name(record: PassRecord) -> str:
+    """Return the name of a solve within its run: `#12`."""
     return "#" + clean(record.solve_id.removeprefix(f"{record.run_id}."), 16)
 
 
-def half(record: PassRecord) -> str:
-    """Name a pass within its solve: `forward`, `backward`, `backward.2`."""
+def pass_name(record: PassRecord) -> str:
+    """Return the name of a pass within its solve: `forward`, `backward`, `backward.2`."""
     name = record.pass_id.removeprefix(f"{record.solve_id}.")
     return clean(name, 16) if name.startswith(record.phase) else record.phase
 
 
-def attributes(values: Mapping[str, Attribute]) -> str:
-    """Write attributes as `seed=3 lr=0.001`."""
-    shown = [f"{clean(key)}={_attribute(value)}" for key, value in _first(values.items())]
-    return " ".join(shown + (["…"] if len(values) > len(shown) else []))
+def attributes_text(attributes: Mapping[str, Attribute]) -> str:
+    """Write attributes as `seed=3 lr=0.001`, those beyond a dozen as an ellipsis."""
+    shown = [f"{clean(key)}={_attribute(value)}" for key, value in _first(attributes.items())]
+    return " ".join(shown + (["…"] if len(attributes) > len(shown) else []))
 
 
-def describe(record: AnyRecord, known: Mapping[str, Attribute] | None = None) -> str:
-    """Say what a record says.
+def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = None) -> str:
+    """Describe a record in one line, beside what it is about (see `subject`).
 
     Args:
-        record: Of any kind.
-        known: Attributes that were said before and are not repeated.
+        record: A record of any kind.
+        known: Attributes that the reader has seen already, and that are not repeated.
     """
     match record:
         case LogOpened():
-            text = _words("opened", attributes(record.resource))
+            text = _words("opened", attributes_text(record.resource))
         case ExperimentStarted():
-            text = _words("started", attributes(record.attributes))
+            text = _words("started", attributes_text(record.attributes))
         case ExperimentEnded():
             text = _experiment_ended(record)
         case ProgramCompiled():
@@ -87,22 +90,22 @@ def _of_a_pass(
         case PassHeartbeat():
             text = _heartbeat(record)
         case LaneEnded():
-            text = f"lane {index(record.batch_index)} {_outcome(record)}"
+            text = f"lane {lane_name(record.batch_index)} {_outcome(record)}"
         case PassEnded():
-            text = ended(record)
+            text = pass_ended_text(record)
     return text
 
 
-def ended(record: PassEnded) -> str:
-    """Say how a pass ended: `ended ok in 1.24 s: 4,602 steps (17 rejected)`."""
+def pass_ended_text(record: PassEnded) -> str:
+    """Write how a pass ended: `ended ok in 1.24 s: 4,602 steps (17 rejected)`."""
     text = _outcome(record, f" in {duration(record.duration_s)}")
     if record.lanes is UNSET:
         return text
-    return f"{text}, {finished(record.lanes)}"
+    return f"{text}, {lanes_text(record.lanes)}"
 
 
-def steps(counted: Steps) -> str:
-    """Write steps attempted, and what became of them: `4,602 steps (17 rejected, 9,000 recomputed)`."""
+def steps_text(counted: Steps) -> str:
+    """Write how many steps were attempted, and what became of them: `4,602 steps (17 rejected, 9,000 recomputed)`."""
     recomputed = 0 if counted.recomputed is UNSET else counted.recomputed
     parts = [
         f"{count:,} {name}" for count, name in ((counted.rejected, "rejected"), (recomputed, "recomputed")) if count
@@ -110,20 +113,20 @@ def steps(counted: Steps) -> str:
     return plural(counted.accepted + counted.rejected, "step") + (f" ({', '.join(parts)})" if parts else "")
 
 
-def finished(lanes: Lanes) -> str:
-    """Say how many lanes are over: `3/8 lanes done, 1 failed`."""
+def lanes_text(lanes: Lanes) -> str:
+    """Write how many lanes are over: `3/8 lanes done, 1 failed`."""
     failed = f", {lanes.failed:,} failed" if lanes.failed else ""
     return f"{lanes.finished:,}/{lanes.total:,} lanes done{failed}"
 
 
-def index(batch_index: Sequence[int]) -> str:
-    """Write a lane's index, outermost vmap first: `3`, `0,2`."""
+def lane_name(batch_index: Sequence[int]) -> str:
+    """Return the name of a lane, its index with the outermost vmap first: `3`, `0,2`."""
     return clean(",".join(str(i) for i in batch_index[:8]), 40)
 
 
 def _outcome(record: PassEnded | LaneEnded, took: str = "") -> str:
     where = ", ".join(part for part in (f"at {percent(record.progress)}", _named("t=", record.t)) if part)
-    counted = "" if record.steps is UNSET else steps(record.steps)
+    counted = "" if record.steps is UNSET else steps_text(record.steps)
     if record.status == "error":
         return "; ".join(filter(None, (f"FAILED{took}: {clean(record.result)} {where}", counted)))
     how = f" ({clean(record.result)} {where})" if record.result != "successful" else ""
@@ -141,7 +144,7 @@ def _started(record: PassStarted, known: Mapping[str, Attribute]) -> str:
         span,
         " ".join(part for part in (_named("rtol ", record.rtol), _named("atol ", record.atol)) if part),
         "lanes " + "x".join(str(size) for size in record.batch_shape) if record.batch_shape else "",
-        attributes(own),
+        attributes_text(own),
     )
 
 
@@ -150,9 +153,9 @@ def _named(name: str, value: Number | UnsetType) -> str:
 
 
 def _progress(record: PassProgress) -> str:
-    lane = "" if record.batch_index is UNSET else f"lane {index(record.batch_index)}"
+    lane = "" if record.batch_index is UNSET else f"lane {lane_name(record.batch_index)}"
     rejected = f"{record.steps.rejected:,} rejected" if record.steps is not UNSET and record.steps.rejected else ""
-    lanes = "" if record.lanes is UNSET else finished(record.lanes)
+    lanes = "" if record.lanes is UNSET else lanes_text(record.lanes)
     step = f"step {record.step:,}"
     return _words(lane, percent(record.progress).rjust(len("100.0 %")), _named("t=", record.t), step, rejected, lanes)
 

@@ -1,4 +1,4 @@
-"""One readable line per record, for pipes, files, screen readers: no colour, no carriage return, nothing rewritten.
+"""Writes one readable line per record, for pipes, files and screen readers: no colour, and nothing is rewritten.
 
 -- 2026-11-25 UTC
 03:24:29.123  fit/warm  #12 forward  started  Tsit5 RecursiveCheckpointAdjoint PIDController  t 0 -> 100
@@ -11,38 +11,43 @@ from itertools import repeat
 from typing import Final
 
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.reading.phrases import describe, subject
+from soltrace.reading.phrases import describe_record, subject
 from soltrace.reading.text import clean, clean_end, clock, day, local
 from soltrace.wire.records import AnyRecord, Attribute, ExperimentEnded, ExperimentStarted, Record
 
 LONGEST_LINE: Final = 400
 _WIDEST_COLUMN: Final = 32
-"""A column grows with what it holds, up to this many characters, so that lines stay aligned."""
+"""A column grows with what it holds up to this many characters, so that lines stay aligned."""
 _MOST_EXPERIMENTS: Final = 1000
 
 
 class PlainView:
-    """Write records as lines.
+    """Writes records as lines.
+
+    ```python
+    view = PlainView(sys.stdout.write)
+    view.feed(map(parse, log))
+    ```
 
     Args:
-        write: Takes one or more whole lines.
-        zone: Whose times are shown; None for this machine's.
+        write: Is called with one or more whole lines.
+        zone: The zone in which times are shown; None for this machine's.
     """
 
     def __init__(self, write: Callable[[str], object], zone: tzinfo | None = None) -> None:
         self._write = write
         self._zone = zone
         self._day = ""
-        self._names = Names()
+        self._names = ExperimentNames()
         self._widths = [len("fit"), len("#1 backward")]
         self._known: dict[tuple[str, str | None], Mapping[str, Attribute]] = {}
 
     def feed(self, records: Iterable[AnyRecord | Unknown | Rejected], late: Iterable[bool] = repeat(False)) -> None:  # noqa: FBT003 - an item
-        """Write a line for each record.
+        """Write a line for each record; what is no record is passed over.
 
         Args:
-            records: In the order in which they are to be shown.
-            late: For each, whether younger ones were shown before it came.
+            records: What was parsed, in the order in which it is to be shown.
+            late: For each record, whether younger ones were shown before it came.
         """
         lines = [
             line
@@ -54,8 +59,8 @@ class PlainView:
             self._write("\n".join(lines) + "\n")
 
     def _lines(self, record: AnyRecord, *, late: bool) -> Iterable[str]:
-        moment = local(record.timestamp, self._zone)
-        today = day(moment)
+        time = local(record.timestamp, self._zone)
+        today = day(time)
         if today != self._day:
             self._day = today
             yield f"-- {today}"
@@ -64,11 +69,11 @@ class PlainView:
             max(width, min(len(column), _WIDEST_COLUMN)) for width, column in zip(self._widths, columns, strict=True)
         ]
         cells = [column.ljust(width) for width, column in zip(self._widths, columns, strict=True)]
-        what = ("late  " if late else "") + describe(record, self._said(record))
-        yield clean("  ".join([clock(moment), *cells, what]), LONGEST_LINE)
+        what = ("late  " if late else "") + describe_record(record, self._said(record))
+        yield clean("  ".join([clock(time), *cells, what]), LONGEST_LINE)
 
     def _said(self, record: AnyRecord) -> Mapping[str, Attribute] | None:
-        """Give the attributes that the experiment's own line has shown."""
+        """Return the attributes that the experiment's own line has shown."""
         key = (record.run_id, record.experiment)
         if isinstance(record, ExperimentEnded):
             return self._known.pop(key, None)
@@ -79,15 +84,15 @@ class PlainView:
         return self._known.get(key)
 
 
-class Names:
-    """Name experiments, with their run as soon as there is more than one."""
+class ExperimentNames:
+    """Names experiments, together with their run as soon as there is more than one run."""
 
     def __init__(self) -> None:
         self._run: str | None = None
         self._several = False
 
     def of(self, record: Record) -> str:
-        """Name the experiment that a record belongs to."""
+        """Return the name of the experiment that a record belongs to; `-` where it belongs to none."""
         if self._run is None:
             self._run = record.run_id
         self._several = self._several or record.run_id != self._run

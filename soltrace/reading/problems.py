@@ -1,4 +1,4 @@
-"""What could not be shown: counted by its reason, and said once, at the end."""
+"""Counts what could not be shown by its reason, to be said once, at the end."""
 
 from collections import Counter
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from soltrace.reading.text import clean
 
 _MOST_REASONS: Final = 8
-"""Reasons may carry a name out of the file; more different ones than this are one: "of other kinds"."""
+"""Reasons may carry a name out of the file. More different ones than this are counted as "of other kinds"."""
 
 
 class Problems:
-    """Count the lines that were skipped."""
+    """Counts the lines that were skipped."""
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
@@ -18,15 +18,15 @@ class Problems:
 
     @property
     def total(self) -> int:
-        """How many lines were skipped so far."""
+        """How many lines have been skipped so far."""
         return self._reasons.total()
 
     def add(self, reason: str, where: str) -> None:
-        """Count one.
+        """Count one line.
 
         Args:
-            reason: Completes "a line that is ...".
-            where: `path:line`.
+            reason: Why it was skipped: completes "a line that is ...".
+            where: Where it stands, as `path:line`.
         """
         self._first = self._first or where
         if reason not in self._reasons and len(self._reasons) >= _MOST_REASONS:
@@ -34,7 +34,7 @@ class Problems:
         self._reasons[reason] += 1
 
     def summary(self) -> str | None:
-        """Say in one line what was skipped; None if nothing was."""
+        """Sum up in one line what was skipped; None if nothing was."""
         if not self.total:
             return None
         reasons = ", ".join(f"{count} {clean(reason, 80)}" for reason, count in self._reasons.items())

@@ -1,4 +1,4 @@
-"""Drive a view: poll what is followed, show what is chosen, until told to stop."""
+"""Drives a view: polls what is followed and shows what is asked for, until told to stop."""
 
 import sys
 import threading
@@ -10,13 +10,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.reading.files.follow import Entry, Follower
-from soltrace.reading.merge import Window
+from soltrace.reading.files.follow import Follower
+from soltrace.reading.files.source import LogEntry
+from soltrace.reading.merge import ReorderBuffer
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
-from soltrace.reading.select import Selection
+from soltrace.reading.select import RecordFilter
 from soltrace.reading.text import clean
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from soltrace.reading.live.view import LiveView
 
 POLL_S: Final = 0.1
-"""Between two looks at the files: what is written is seen about as soon as a person could."""
+"""The time between two looks at the files: what is written is seen about as soon as a person could see it."""
 _LONGEST_MESSAGE: Final = 2000
 _BATCH: Final = 1000
-"""Records between two looks at the clock, lest a long log read from its beginning stands still."""
+"""Entries between two ticks of the view, lest it stands still while a long log is read from its beginning."""
 
 
 def _nothing(problems: Problems) -> None:
@@ -40,29 +41,29 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class Show:
-    """Where chosen lines go."""
+class Display:
+    """Where entries are shown."""
 
-    feed: Callable[[Sequence[Entry]], object]
-    """Takes lines, in time order."""
+    feed: Callable[[Sequence[LogEntry]], object]
+    """Takes entries, in the order of time."""
     tick: Callable[[Problems], object] = _nothing
-    """Is called after every batch, and after every look at the files that brought nothing."""
+    """Is called after every batch, and after every look at the files that has found nothing."""
     wait: Callable[[float], object] | None = None
-    """Waits for so many seconds, or until somebody presses a key; None where nobody can."""
+    """Waits for so many seconds, or until a key is pressed; None where there are no keys."""
     left: Callable[[], bool] = _never
-    """Tells whether nobody looks any more: then nothing more is read."""
+    """Returns whether nobody is looking any more, so that nothing more is read."""
 
     @classmethod
-    def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Show":
+    def plain(cls, view: PlainView, tick: Callable[[Problems], object] = _nothing) -> "Display":
         """Show as readable lines."""
 
-        def feed(entries: Sequence[Entry]) -> None:
+        def feed(entries: Sequence[LogEntry]) -> None:
             view.feed((entry.value for entry in entries), (entry.late for entry in entries))
 
         return cls(feed, tick)
 
     @classmethod
-    def live(cls, view: "LiveView", wait: Callable[[float], object] | None = None) -> "Show":
+    def live(cls, view: "LiveView", wait: Callable[[float], object] | None = None) -> "Display":
         """Show in a live view, which is entered and left by the caller."""
 
         def tick(problems: Problems) -> None:
@@ -73,22 +74,27 @@ class Show:
 
 
 class Reader:
-    """Read lines, count what is none of ours, choose from the rest, and show it.
+    """Reads entries, counts those that nobody can understand, and shows those of the others that are asked for.
+
+    ```python
+    reader = Reader(Follower([Path("runs")], print), Display.plain(PlainView(print)))
+    reader.once()
+    ```
 
     Args:
         follower: What is read.
-        show: Where it goes.
-        selection: What is chosen.
-        unknown: Whether events that this version does not know are shown like the others: where lines are passed on.
-        last: Of what is there already, so many of the chosen lines are shown; None for all.
-        outcome: Is told of all passes that are chosen, and says when they are over.
+        show: Where it is shown.
+        record_filter: What is asked for; None for everything.
+        unknown: Whether events that this version does not know are shown too, where lines are passed on as they are.
+        last: How many of the entries that are there already are shown, the latest of them; None for all.
+        outcome: Is told of all passes that are asked for, and knows when they are over.
     """
 
     def __init__(
         self,
         follower: Follower,
-        show: Show,
-        selection: Selection | None = None,
+        show: Display,
+        record_filter: RecordFilter | None = None,
         *,
         unknown: bool = False,
         last: int | None = None,
@@ -97,15 +103,15 @@ class Reader:
         self.problems = Problems()
         self._follower = follower
         self._show = show
-        self._selection = selection or Selection()
-        self._about = None if outcome is None else self._selection.about()
+        self._filter = record_filter or RecordFilter()
+        self._about = None if outcome is None else self._filter.about()
         self._unknown = unknown
         self._last = last
         self._outcome = outcome
-        self._window = Window()
+        self._buffer = ReorderBuffer()
 
     def once(self) -> None:
-        """Show what is there by now, and last lines without a newline too: nobody waits for it."""
+        """Show what is there by now, including last lines without a newline: nobody waits for these to be completed."""
         if self._last is not None:
             self._take(self._ending(chain(self._follower.poll(every=True), self._follower.rest())))
             return
@@ -113,11 +119,11 @@ class Reader:
         self._take(self._chosen(self._follower.rest()))
 
     def follow(self, stop: threading.Event, over: Callable[[], bool] = _never) -> None:
-        """Show what comes, until stopped; what was written before that is still shown.
+        """Show what comes, until stopped. What was written before that is still shown.
 
         Args:
-            stop: Stops it.
-            over: Stops it too: is asked before each look at the files, of which one more follows.
+            stop: Stops it when set.
+            over: Stops it too. It is called before each look at the files, and one more look follows.
         """
         wait = self._show.wait or stop.wait
         if self._last is not None:
@@ -128,36 +134,36 @@ class Reader:
             self._merge(self._chosen(self._follower.poll(every=stopping)))
             if not stopping:
                 wait(POLL_S)
-        if held := self._window.flush():
+        if held := self._buffer.flush():
             self._show.feed(held)
             self._show.tick(self.problems)
 
     def _is_over(self) -> bool:
         return self._outcome is not None and self._outcome.status() is not None
 
-    def _take(self, entries: Iterator[Entry]) -> None:
+    def _take(self, entries: Iterator[LogEntry]) -> None:
         while batch := list(islice(entries, _BATCH)):
             self._show.feed(batch)
             self._show.tick(self.problems)
         self._show.tick(self.problems)
 
-    def _merge(self, entries: Iterator[Entry]) -> None:
-        """Show lines that have waited for those of other files; where there is one file, at once."""
+    def _merge(self, entries: Iterator[LogEntry]) -> None:
+        """Show entries that have waited for those of other files; where there is only one file, at once."""
         hold = len(self._follower) > 1
         while True:
             batch = list(islice(entries, _BATCH))
-            if released := self._window.feed(batch, hold=hold):
+            if released := self._buffer.feed(batch, hold=hold):
                 self._show.feed(released)
             self._show.tick(self.problems)
             if not batch or self._show.left():
                 return
 
-    def _ending(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def _ending(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
         yield from deque(self._chosen(entries), self._last)
 
-    def _chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Leave out what was not asked for, and count what nobody can read."""
-        everything, chooses = self._selection.everything, self._selection.chooses
+    def _chosen(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
+        """Leave out what is not asked for, and count what cannot be understood."""
+        everything, chooses = self._filter.everything, self._filter.chooses
         about, outcome = self._about, self._outcome
         for entry in entries:
             value = entry.value
@@ -180,14 +186,23 @@ def _say(message: str) -> None:
 def watch(
     paths: Sequence[Path], console: "Console", stop: threading.Event, *, plain: bool = False, utc: bool = False
 ) -> Problems:
-    """Show what is written to logs, as `soltrace tail` does, until stopped. Blocks: for use on a thread of its own.
+    """Show what is written to logs, as `soltrace tail` does, until stopped. It blocks, and wants a thread of its own.
+
+    ```python
+    stop = threading.Event()
+    thread = threading.Thread(target=watch, args=([Path("soltrace-runs")], Console(), stop))
+    thread.start()
+    ...
+    stop.set()
+    thread.join()
+    ```
 
     Args:
-        paths: Log files and directories of them; they need not exist yet.
+        paths: Log files, and directories of them. They need not exist yet.
         console: Where to draw: a live view if it is a terminal, else plain lines.
-        stop: Ends it. What was written before it was set is shown first.
-        plain: Write plain lines on a terminal too.
-        utc: Show UTC instead of this machine's local time.
+        stop: Ends it when set. What was written before that is shown first.
+        plain: Whether to write plain lines on a terminal too.
+        utc: Whether to show UTC instead of this machine's local time.
 
     Returns:
         What could not be read.
@@ -200,13 +215,13 @@ def watch(
             del problems
             console.file.flush()
 
-        reader = Reader(follower, Show.plain(PlainView(console.file.write, zone), flush))
+        reader = Reader(follower, Display.plain(PlainView(console.file.write, zone), flush))
         reader.follow(stop)
         return reader.problems
     # rich takes its time to import, and plain lines do without.
     from soltrace.reading.live.view import LiveView
 
     with LiveView(console, title=", ".join(str(path) for path in paths), zone=zone) as view:
-        reader = Reader(follower, Show.live(view))
+        reader = Reader(follower, Display.live(view))
         reader.follow(stop)
     return reader.problems

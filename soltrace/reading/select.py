@@ -1,26 +1,31 @@
-"""Which records the reader asked for."""
+"""Decides which records the reader asked for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from soltrace.reading.files.source import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.wire.records import AnyRecord, PassRecord, Record
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Admit a record if it matches one of each kind of pattern; an empty kind admits everything.
+class RecordFilter:
+    """Admits a record if it matches one pattern of each kind. A kind without patterns admits everything.
+
+    ```python
+    wanted = RecordFilter(phases=("backward",), events=("pass.*",))
+    wanted.admits(record)
+    ```
 
     Args:
-        phases: `forward`, `backward`; a record that belongs to no pass is none of either.
-        experiments: A name means that experiment and those inside it; `*`, `?` and `[...]` are wildcards.
+        phases: `forward`, `backward`. A record that belongs to no pass is in neither.
+        experiments: Names of experiments, which stand for those inside them too; `*`, `?` and `[...]` are wildcards.
         events: Wire names, with the same wildcards.
-        since: The earliest moment; what has no time is not since any.
-        until: Up to this moment, which is not included.
-        where: A condition on the line as it stands in the log.
+        since: The earliest time. What has no time is never admitted then.
+        until: The time before which records are admitted.
+        where: A condition on the line as it stands in the log (see [`soltrace.reading.where.Where`][]).
     """
 
     phases: tuple[str, ...] = ()
@@ -32,22 +37,22 @@ class Selection:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out."""
-        return self == Selection()
+        """Whether every record is admitted."""
+        return self == RecordFilter()
 
-    def about(self) -> "Selection":
-        """Choose what these records are about, whatever they say: without events and conditions."""
+    def about(self) -> "RecordFilter":
+        """Return a filter for the same passes and experiments, without events and conditions."""
         return replace(self, events=(), where=None)
 
-    def chooses(self, entry: Entry) -> bool:
-        """Tell whether a line is one of those asked for."""
+    def chooses(self, entry: LogEntry) -> bool:
+        """Return whether an entry of a log was asked for."""
         value = entry.value
         if isinstance(value, Rejected) or not self.admits(value):
             return False
         return self.where is None or self.where(entry.raw)
 
     def admits(self, value: AnyRecord | Unknown) -> bool:
-        """Tell whether the record is one of those asked for."""
+        """Return whether a record was asked for, `where` aside."""
         return self._phase(value) and self._experiment(value) and self._event(value) and self._time(value)
 
     def _phase(self, value: AnyRecord | Unknown) -> bool:
@@ -70,14 +75,14 @@ class Selection:
     def _time(self, value: AnyRecord | Unknown) -> bool:
         if self.since is None and self.until is None:
             return True
-        moment = value.timestamp
-        if moment is None:
+        time = value.timestamp
+        if time is None:
             return False
-        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+        return (self.since is None or time >= self.since) and (self.until is None or time < self.until)
 
 
 def event_of(record: Record) -> str:
-    """Look up the wire name of a record's kind."""
+    """Return the wire name of a record's kind: `pass.ended`."""
     return str(record.__struct_config__.tag)
 
 

@@ -1,22 +1,23 @@
-"""Values as people read them: cleaned strings, times, durations, counts.
+"""Writes values as people read them: cleaned strings, times, durations, counts.
 
 Nothing that was read from a file goes to a terminal without passing `clean`.
 """
 
 import math
+import re
 from datetime import datetime, tzinfo
 from typing import Final
 
 from soltrace.wire.records import Number
 
 LONGEST_VALUE: Final = 80
-"""Characters of a single value (a name, an attribute) that are shown."""
+"""How many characters of a single value (a name, an attribute) are shown."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
 _THOUSAND: Final = 1000
 _A_SECOND: Final = 0.9995
-"""Less than this is not rounded to a thousand of the smaller unit."""
+"""From here on a thousand of the smaller unit would be shown."""
 _TEN: Final = 9.95
 _SMALL: Final = 1e-3
 _LARGE: Final = 1e4
@@ -27,13 +28,13 @@ _UNITS: Final = (
     (_HOUR, "h", 48 * _HOUR),
     (_DAY, "d", math.inf),
 )
-"""Of an estimate: how long, its name, and for what is shorter than that."""
+"""The units of an estimate: their length in seconds, their name, and the time from which on the next one is used."""
 _HAS_A_FRACTION: Final = 1.95
-"""Less than so many minutes, hours or days have a digit after the point: 1 and 2 are far apart."""
+"""Fewer minutes, hours or days than this get a digit after the point: 1 and 2 are far apart."""
 
 
 def clean(text: str, longest: int = LONGEST_VALUE) -> str:
-    r"""Escape what a terminal would obey instead of showing, and cut what is too long.
+    r"""Escape what a terminal would obey instead of show, and cut what is too long.
 
     Control characters, escape sequences, bidirectional and other invisible formatting, separators other than the space,
     and unassigned characters become `\x1b`, `\u202e`: exactly those that `str.isprintable` refuses.
@@ -46,7 +47,7 @@ def clean(text: str, longest: int = LONGEST_VALUE) -> str:
 
 
 def clean_end(text: str, longest: int) -> str:
-    """Do the same, but cut the front: the end is what tells the ids of runs apart."""
+    """Do the same as `clean`, but cut the front: the end is what tells the ids of runs apart."""
     return clean(text if len(text) <= longest else "…" + text[1 - longest :], longest)
 
 
@@ -55,7 +56,7 @@ def _escape(char: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Rewrite a valid JSON line so that a terminal shows all of it and obeys none of it; the value stays the same."""
+    r"""Rewrite a valid JSON line so that a terminal shows all of it and obeys none of it. Its value stays the same."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _json_escape(char) for char in text)
@@ -68,24 +69,24 @@ def _json_escape(char: str) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def local(moment: datetime, zone: tzinfo | None) -> datetime:
-    """Turn a moment into the zone's time, or this machine's for None; its own at the ends of the calendar."""
+def local(time: datetime, zone: tzinfo | None) -> datetime:
+    """Convert a time to a zone, or to this machine's for None. At the ends of the calendar it keeps its own."""
     try:
-        return moment.astimezone(zone)
+        return time.astimezone(zone)
     except (OverflowError, ValueError, OSError):
-        return moment
+        return time
 
 
-def clock(moment: datetime) -> str:
-    """Write the time of day, to the millisecond."""
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+def clock(time: datetime) -> str:
+    """Write the time of day to the millisecond: `03:24:29.123`."""
+    return f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}"
 
 
-def day(moment: datetime) -> str:
-    """Write the date and how far the clock is from UTC."""
-    offset = f"{moment:%z}"
+def day(time: datetime) -> str:
+    """Write the date, and how far the clock is from UTC: `2026-11-25 UTC+05:30`."""
+    offset = f"{time:%z}"
     zone = "UTC" if offset in {"", "+0000"} else f"UTC{offset[:3]}:{offset[3:5]}"
-    return f"{moment.year:04d}-{moment:%m-%d} {zone}"
+    return f"{time.year:04d}-{time:%m-%d} {zone}"
 
 
 def duration(seconds: float) -> str:
@@ -109,19 +110,19 @@ def coarse(seconds: float) -> str:
 
 
 def percent(progress: float) -> str:
-    """Write a progress, rounded down: what is not over never reads 100 %."""
+    """Write progress in [0, 1] as a percentage, rounded down: what is not over never reads 100 %."""
     # A millionth of a digit more, or 0.2 that came out as 0.19999999999999996 would read 19.9 %.
     tenths = math.floor(min(max(progress, 0.0), 1.0) * 1000 + 1e-6)
     return f"{(tenths if progress >= 1 else min(tenths, 999)) / 10:.1f} %"
 
 
 def number(value: Number) -> str:
-    """Write a float, or the name of a non-finite one."""
+    """Write a float with up to six digits, or the name of a non-finite one."""
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def steady(value: Number) -> str:
-    """Write a float that changes all the time with digits that don't come and go: `46.10`."""
+    """Write a float that changes all the time, with digits that don't come and go: `46.10`."""
     if isinstance(value, str) or not (value == 0 or _SMALL <= abs(value) < _LARGE):
         return value if isinstance(value, str) else f"{value:.4g}"
     return f"{value:#.4g}".rstrip(".")
@@ -138,12 +139,12 @@ def countdown(seconds: float) -> str:
 
 
 def between(low_s: float, high_s: float | None, dash: str = "-") -> str:
-    """Write a time that is not known exactly, in one unit: `40 s`, `2-4 min`, `1.5-3 h`; `> 2 min` where it has no end.
+    """Write a duration that is not known exactly: `40 s`, `2-4 min`, `1.5-3 h`; `> 2 min` without an upper bound.
 
     Args:
-        low_s: At least so long.
-        high_s: At most so long; None if nobody can say.
-        dash: Between the two, in signs that the terminal has.
+        low_s: Its lower bound in seconds.
+        high_s: Its upper bound in seconds; None if it has none.
+        dash: What stands between the two, in signs that the terminal has.
     """
     longest = min(low_s if high_s is None else high_s, _FOREVER)
     unit_s, unit = next((size, name) for size, name, limit in _UNITS if longest < limit)
@@ -170,6 +171,13 @@ def rate(per_second: float) -> str:
 
 def _two_digits(value: float) -> str:
     return f"{value:.2g}" if value < _TEN else f"{value:.0f}"
+
+
+def natural_key(text: str) -> list[tuple[str, int, str]]:
+    """Return a key that sorts numbers within texts by their size: `rank 2` before `rank 10`, `3.9` before `3.10`."""
+    parts = ((words, digits.lstrip("0")) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", text))
+    # Not as an int: Python refuses to make one of thousands of digits.
+    return [(words, len(digits), digits) for words, digits in parts]
 
 
 def plural(count: int, noun: str) -> str:

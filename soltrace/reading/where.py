@@ -1,11 +1,13 @@
-"""Conditions on a line: `phase == "backward" and steps.rejected > 10`. Python's grammar, a small part of it, no eval.
+"""Conditions on a line: `phase == "backward" and steps.rejected > 10`. A part of Python's grammar, without `eval`.
 
 Fields are those of the line, dotted into what is nested: `steps.rejected`, `attributes.seed`, `attributes["lr.max"]`.
-What is not there, or of another type than what it is compared with, is not known; what is not known matches nothing,
-not even after `not`: the logic of SQL's null.
+What is not there, or is of another type than what it is compared with, is unknown; and what is unknown matches nothing,
+not even after `not`. This is the logic of SQL's null.
 """
 
 import ast
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final, TypeAlias, cast
@@ -14,10 +16,10 @@ import msgspec
 
 from soltrace.wire.records import AnyRecord
 
-Value: TypeAlias = Any
-Known: TypeAlias = bool | None
-_Term: TypeAlias = Callable[[Any], Value]
-_Test: TypeAlias = Callable[[Any], Known]
+_Value: TypeAlias = Any
+_Known: TypeAlias = bool | None
+_Term: TypeAlias = Callable[[Any], _Value]
+_Test: TypeAlias = Callable[[Any], _Known]
 
 _LONGEST: Final = 4000
 _MISSING: Final = object()
@@ -29,27 +31,36 @@ EXAMPLE: Final = 'phase == "backward" and steps.rejected > 10'
 
 
 class BadExpressionError(ValueError):
-    """It says what is wrong with an expression, and where."""
+    """An expression is not a condition. The message says what is wrong with it, and where."""
 
 
 class Where:
-    """A condition on lines.
+    """A condition on lines of a log. A text is no number to it, whatever it spells.
+
+    ```python
+    slow = Where('phase == "backward" and attributes.lr < 0.01')
+    slow(b'{"phase":"backward","attributes":{"lr":0.001}}')  # True
+    slow(b'{"phase":"backward","attributes":{"lr":"0.001"}}')  # False
+    ```
 
     Args:
         text: The expression: fields, literals and lists of them, `== != < <= > >= in not in`, `and or not`, brackets.
 
     Raises:
-        BadExpressionError: It is not such an expression.
+        BadExpressionError: The text is not such an expression.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.fields: tuple[str, ...] = ()
-        """The first names of the fields that it asks for."""
+        """The first names of the fields that the condition is about."""
         if len(text) > _LONGEST:
             raise BadExpressionError(f"longer than {_LONGEST} characters")
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            # What Python only warns of, an unknown escape for one, is not what was meant.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                tree = ast.parse(text.strip(), mode="eval")
             self._test = _test(tree.body)
             self.fields = tuple(sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - set(_NAMES)))
         except BadExpressionError:
@@ -61,12 +72,12 @@ class Where:
             raise BadExpressionError(str(error) or "nested too deeply") from None
 
     def unknown(self) -> tuple[str, ...]:
-        """Name the fields that no record has: lines of other programs may, but most likely they are misspelt."""
+        """Return the fields that no record has: other programs may write them, but most likely they are misspelt."""
         known = {"event", *(name for kind in AnyRecord.__args__ for name in kind.__struct_fields__)}
         return tuple(name for name in self.fields if name not in known)
 
     def __call__(self, line: bytes) -> bool:
-        """Tell whether a line of the log fulfils it. A line that is no JSON does not."""
+        """Return whether a line of a log fulfils the condition. A line that is not JSON does not."""
         try:
             return self._test(_decode(line)) is True
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -97,8 +108,8 @@ def _test(node: ast.expr) -> _Test:
 
 
 def _and(tests: Sequence[_Test]) -> _Test:
-    def both(line: Any) -> Known:
-        known: Known = True
+    def both(line: Any) -> _Known:
+        known: _Known = True
         for test in tests:
             match test(line):
                 case False:
@@ -113,8 +124,8 @@ def _and(tests: Sequence[_Test]) -> _Test:
 
 
 def _or(tests: Sequence[_Test]) -> _Test:
-    def either(line: Any) -> Known:
-        known: Known = False
+    def either(line: Any) -> _Known:
+        known: _Known = False
         for test in tests:
             match test(line):
                 case True:
@@ -134,21 +145,30 @@ def _comparison(operator: ast.cmpop, one: _Term, other: _Term) -> _Test:
     if isinstance(operator, ast.NotIn):
         return lambda line: None if (known := _in(one(line), other(line))) is None else not known
     if (same := _SAMENESS.get(type(operator))) is not None:
-        return lambda line: bool(same(a, b)) if _alike(a := one(line), b := other(line)) else None
+        return lambda line: same(_told_apart(a), _told_apart(b)) if _alike(a := one(line), b := other(line)) else None
     if (order := _ORDERS.get(type(operator))) is not None:
         return lambda line: bool(order(a, b)) if _alike(a := one(line), b := other(line), ordered=True) else None
     raise BadExpressionError("`is` is not known here: write ==")
 
 
-def _alike(a: Value, b: Value, *, ordered: bool = False) -> bool:
-    """Tell whether two values can be compared: two numbers, two texts; for sameness two of anything else too."""
+def _alike(a: _Value, b: _Value, *, ordered: bool = False) -> bool:
+    """Return whether two values can be compared: two numbers or two texts, and for equality two of any other kind."""
     if a is _MISSING or b is _MISSING:
         return False
     kind = _kind(a)
     return kind == _kind(b) and (not ordered or kind in {"number", "text"})
 
 
-def _kind(value: Value) -> str:
+def _told_apart(value: _Value) -> _Value:
+    """Rewrite a value so that flags equal no numbers, not within lists and objects either."""
+    if isinstance(value, list):
+        return [_told_apart(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: _told_apart(item) for key, item in cast("dict[str, Any]", value).items()}
+    return ("flag", value) if isinstance(value, bool) else value
+
+
+def _kind(value: _Value) -> str:
     # A bool is an int to Python, and no number to the reader of a log.
     if isinstance(value, bool):
         return "flag"
@@ -159,13 +179,13 @@ def _kind(value: Value) -> str:
     return "null" if value is None else "list" if isinstance(value, list) else "object"
 
 
-def _in(value: Value, items: Value) -> Known:
+def _in(value: _Value, items: _Value) -> _Known:
     if value is _MISSING or items is _MISSING:
         return None
     if isinstance(items, str):
         return value in items if isinstance(value, str) else None
     if isinstance(items, list):
-        return any(_alike(value, item) and value == item for item in cast("list[Any]", items))
+        return any(_told_apart(value) == _told_apart(item) for item in cast("list[Any]", items))
     if isinstance(items, dict):
         return value in items if isinstance(value, str) else None
     return None
@@ -173,9 +193,12 @@ def _in(value: Value, items: Value) -> Known:
 
 def _term(node: ast.expr) -> _Term:
     match node:
+        case ast.Constant(float() as value) if math.isinf(value):
+            raise BadExpressionError("a number must be finite: one here is larger than any float")
         case ast.Constant(value) if value is None or isinstance(value, str | int | float):
             return lambda _: value
-        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)) if not isinstance(value, bool):
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value) as operand) if not isinstance(value, bool):
+            _term(operand)  # for what it refuses
             return lambda _: -value
         case ast.Name(name) if name in _NAMES:
             constant = _NAMES[name]
@@ -204,7 +227,7 @@ def _path(node: ast.expr) -> Iterator[str | int]:
 
 
 def _field(path: Sequence[str | int]) -> _Term:
-    def look_up(value: Any) -> Value:
+    def look_up(value: Any) -> _Value:
         for key in path:
             try:
                 value = value[key]

@@ -1,6 +1,6 @@
-"""What a finished log says as a whole: a page, a summary as text, a Parquet file. Asked of DuckDB, out of core.
+"""Reports what finished logs say as a whole: as a page, as text, as a Parquet file. DuckDB answers, out of core.
 
-Reading side. Imports neither jax nor OpenTelemetry; DuckDB, jinja2 and vl-convert (extra `report`) only when a command
-runs. `facts` is what a report says, `sql/` the questions, `sections` their answers in words, `page` and `markdown` the
-forms that those take.
+Reading side. Imports neither jax nor OpenTelemetry, and DuckDB, jinja2 and vl-convert (the extra `report`) only when a
+command runs. `sql/` holds the questions, `facts` the types of the answers, `sections` puts them into words, and `page`
+and `markdown` write those.
 """

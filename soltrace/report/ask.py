@@ -1,6 +1,7 @@
-"""Ask a question: the SQL of a file, its rows as facts. A column is a field of that name.
+"""Asks DuckDB questions, each the SQL of one file, and turns the rows of the answers into facts.
 
-What comes from a log is made harmless for all that follows: strings are cut, and what is not finite has a name.
+A column becomes the field of the same name. What comes from a log is made harmless for all that follows: long strings
+are cut, and what is not finite is named.
 """
 
 import math
@@ -12,44 +13,49 @@ import msgspec
 from msgspec import Struct
 
 from soltrace.report.facts import Top
-from soltrace.wire.records import Attribute, number
+from soltrace.wire.records import Attribute, json_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Fact = TypeVar("Fact", bound=Struct)
-Answer: TypeAlias = dict[str, Any]
-"""A row: values by the names of the columns."""
-LONGEST: Final = 300
-"""Characters of a string that are kept."""
+_FactT = TypeVar("_FactT", bound=Struct)
+QueryRow: TypeAlias = dict[str, Any]
+"""Values by the names of their columns."""
+MAX_TEXT_CHARS: Final = 300
+"""How many characters of a string are kept."""
 MOST_ATTRIBUTES: Final = 50
 _JSON: Final = "attributes"
-"""A column that is not cut: it would not be JSON any more. For `attributes` to read."""
+"""The column that is not cut, which would not be JSON any more. `read_attributes` reads it."""
 _LARGEST: Final = 1 << 62
 """JSON's integers have no end, and those that we write have."""
 
 
-def sql(question: str, **words: str) -> str:
-    """Read a question, and put expressions in the place of words in capitals."""
+def read_sql(question: str, **words: str) -> str:
+    """Read the SQL of a question.
+
+    Args:
+        question: The name of a file in `sql/`.
+        words: Expressions that take the place of the words in capitals.
+    """
     text = resources.files("soltrace.report").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
     for word, expression in words.items():
         text = text.replace(word.upper(), expression)
     return text
 
 
-def answers(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[Answer]:
-    """Ask a question and give the rows.
+def ask(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[QueryRow]:
+    """Ask a question, and return the rows of the answer.
 
     Args:
         connection: The database that `gather` has filled.
-        question: Name of a file in `sql/`.
-        parameters: For the question's `$names`.
+        question: The name of a file in `sql/`.
+        parameters: Values of the question's `$names`.
     """
-    return asked(connection, sql(question), **parameters)
+    return ask_sql(connection, read_sql(question), **parameters)
 
 
-def asked(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[Answer]:
-    """As `answers`, for a question that was read already."""
+def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[QueryRow]:
+    """Ask a question that was read already, as `ask` does."""
     result = connection.execute(text, parameters)
     names = [column[0] for column in result.description or ()]
     return [
@@ -58,18 +64,18 @@ def asked(connection: "DuckDBPyConnection", text: str, **parameters: object) -> 
     ]
 
 
-def facts(rows: list[Answer], kind: type[Fact]) -> list[Fact]:
-    """Turn rows into facts; columns that are no fields are left out."""
+def to_facts(rows: list[QueryRow], kind: type[_FactT]) -> list[_FactT]:
+    """Turn rows into facts. Columns that are no fields are left out."""
     return msgspec.convert(rows, list[kind])
 
 
-def top(rows: list[Answer], kind: type[Fact]) -> Top[Fact]:
-    """Turn rows into facts that say how many there are: in the column `total`."""
-    return Top(facts(rows, kind), cast("int", rows[0]["total"]) if rows else 0)
+def to_top(rows: list[QueryRow], kind: type[_FactT]) -> Top[_FactT]:
+    """Turn rows into the first of many facts. The column `total` says how many there are."""
+    return Top(to_facts(rows, kind), cast("int", rows[0]["total"]) if rows else 0)
 
 
-def attributes(text: str | None) -> dict[str, Attribute]:
-    """Read the attributes of an experiment, or of a pass. What is no attribute stays as JSON."""
+def read_attributes(text: str | None) -> dict[str, Attribute]:
+    """Read the attributes of an experiment or of a pass. What is no attribute stays as JSON."""
     try:
         values = cast("Mapping[str, object]", msgspec.json.decode(text or "{}"))
     except RecursionError:
@@ -88,10 +94,10 @@ def _attribute(value: object) -> Attribute:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST:
-        return value[: LONGEST - 1] + "…"
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+        return value[: MAX_TEXT_CHARS - 1] + "…"
     if isinstance(value, float) and not math.isfinite(value):
-        return number(value)
+        return json_number(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return max(-_LARGEST, min(value, _LARGEST))
     return value

@@ -1,7 +1,7 @@
-"""The pictures of the page: specifications in Vega-Lite's language, each with its data.
+"""The charts of the page, as Vega-Lite specifications, each with its data.
 
-Colours are the page's own (CSS variables), so that light, dark and print need no other picture. `experiment` and `by`
-are what the reader has chosen; empty is everything.
+Colours are the page's own (CSS variables), so that light, dark and print need no other chart. `experiment` and `by` are
+what the reader has chosen; empty stands for everything.
 """
 
 from typing import Any, Final, TypeAlias
@@ -9,14 +9,14 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from soltrace.reading.text import clean
-from soltrace.report.compare import value
-from soltrace.report.facts import Report
+from soltrace.report.compare import group_name
+from soltrace.report.facts import LogReport
 
 Spec: TypeAlias = dict[str, Any]
 
-SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
+VEGA_LITE_SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS: Final = ("forward", "backward", "compile", "accepted", "rejected", "recomputed")
-"""What a colour of its own belongs to."""
+"""What has a colour of its own."""
 _AXIS: Final = {
     "labelColor": "var(--ink)",
     "titleColor": "var(--ink)",
@@ -28,7 +28,7 @@ _AXIS: Final = {
 }
 _CONFIG: Final = {
     "font": "system-ui, sans-serif",
-    "aria": False,  # the picture as a whole has a description, and a table stands behind it
+    "aria": False,  # the chart as a whole has a description, and a table stands behind it
     "axis": _AXIS | {"labelLimit": 220, "labelSeparation": 6},
     "legend": {
         "labelColor": "var(--ink)",
@@ -42,11 +42,11 @@ _CONFIG: Final = {
     "line": {"tooltip": {"content": "data"}},
 }
 _ROW: Final = 22
-"""Height of a bar, in pixels."""
+"""The height of a bar in pixels."""
 
 
-def charts(report: Report) -> dict[str, Spec]:
-    """Make the specifications, by the names that the sections' figures have."""
+def charts(report: LogReport) -> dict[str, Spec]:
+    """Return the specifications by the names that the figures of the sections refer to."""
     return {
         "timeline": _timeline(report),
         "times": _times(report),
@@ -60,9 +60,9 @@ def charts(report: Report) -> dict[str, Spec]:
 
 
 def _chart(rows: list[Spec], height: int | Spec, mark: Spec, encoding: Spec, chosen: str = "") -> Spec:
-    """Put a picture together; `chosen` names the parameter that filters its rows by a field of that name."""
+    """Put a chart together. `chosen` names the parameter that filters its rows by the field of the same name."""
     spec: Spec = {
-        "$schema": SCHEMA,
+        "$schema": VEGA_LITE_SCHEMA,
         "width": "container",
         "height": height,
         "background": "transparent",
@@ -89,7 +89,7 @@ def _names(field: str, **more: Any) -> Spec:
     return {"field": field, "type": "nominal", "title": None, "sort": None, **more}
 
 
-def _timeline(report: Report) -> Spec:
+def _timeline(report: LogReport) -> Spec:
     rows = [
         {
             "run": clean(bar.run_id),
@@ -120,7 +120,7 @@ def _timeline(report: Report) -> Spec:
     return spec | {"params": [zoom]}
 
 
-def _times(report: Report) -> Spec:
+def _times(report: LogReport) -> Spec:
     rows = [{"stage": phase.phase, "seconds": phase.total_s, "colour": phase.phase} for phase in report.phases]
     for stage in ("compile", "lower", "trace"):
         seconds = sum(getattr(row, f"{stage}_s") for row in report.compiled.rows)
@@ -133,7 +133,7 @@ def _times(report: Report) -> Spec:
     return _chart(rows, {"step": _ROW}, {"type": "bar"}, encoding)
 
 
-def _steps(report: Report) -> Spec:
+def _steps(report: LogReport) -> Spec:
     outcomes = ("accepted", "rejected", "recomputed")
     rows = [
         {"phase": phase.phase, "outcome": outcome, "steps": getattr(phase, outcome)}
@@ -144,9 +144,9 @@ def _steps(report: Report) -> Spec:
     return _chart(rows, {"step": _ROW}, {"type": "bar"}, encoding)
 
 
-def _sides(report: Report) -> Spec:
+def _sides(report: LogReport) -> Spec:
     rows = [
-        {"by": clean(comparison.by), "value": value(group), "phase": phase, "seconds": seconds}
+        {"by": clean(comparison.by), "value": group_name(group), "phase": phase, "seconds": seconds}
         for comparison in report.comparisons
         for group in comparison.groups.rows
         for phase, seconds in (("forward", group.median_forward_s), ("backward", group.median_backward_s))
@@ -161,7 +161,7 @@ def _sides(report: Report) -> Spec:
     return _chart(rows, {"step": _ROW / 2}, {"type": "bar"}, encoding, "by")
 
 
-def _progress(report: Report) -> Spec:
+def _progress(report: LogReport) -> Spec:
     rows = [
         {
             "pass": clean(curve.pass_id),
@@ -181,7 +181,7 @@ def _progress(report: Report) -> Spec:
     return _chart(rows, 260, {"type": "line", "point": True}, encoding, "experiment")
 
 
-def _course(report: Report, field: str, title: str, scale: Spec, axis: Spec | None = None) -> Spec:
+def _course(report: LogReport, field: str, title: str, scale: Spec, axis: Spec | None = None) -> Spec:
     rows = [
         {
             "pass": clean(curve.pass_id),
@@ -210,7 +210,7 @@ def _line(order: str) -> Spec:
     }
 
 
-def _lanes(report: Report) -> Spec:
+def _lanes(report: LogReport) -> Spec:
     rows = [
         {
             "lane": f"{','.join(map(str, lane.batch_index[:8]))}  {clean(lane.experiment or '-', 24)}",

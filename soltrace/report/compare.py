@@ -1,74 +1,72 @@
-"""Passes side by side: by whatever tells them apart, with the difference in words."""
+"""Compares passes by whatever tells them apart, and puts the differences into words."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from soltrace.reading.text import clean, duration, percent, plural
-from soltrace.report.ask import Answer, answers, asked, sql, top
-from soltrace.report.columns import quoted
+from soltrace.reading.text import clean, duration, natural_key, percent, plural
+from soltrace.report.ask import QueryRow, ask, ask_sql, read_sql, to_top
 from soltrace.report.facts import Comparison, Group
+from soltrace.report.sql_columns import quoted
+from soltrace.wire.number_text import parse_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 INTRINSIC: Final = ("experiment", "solver", "adjoint", "controller", "rtol", "atol", "run_id")
-"""What passes differ in beside their attributes."""
+"""What passes may differ in beside their attributes."""
 MOST_GROUPS: Final = 20
 MOST_VALUES: Final = 200
-"""What has more of them tells nothing when compared by: the number of an iteration, a time."""
+"""What has more values, such as the number of an iteration or a time, tells nothing when it is compared by."""
 MOST_NAMES: Final = 30
 NOTABLE: Final = 1.1
-"""A ratio below is not worth a sentence."""
+"""A smaller ratio is not worth a sentence."""
 NOTABLE_SHARE: Final = 0.02
-"""Nor is a share that differs by less."""
-Value: TypeAlias = Callable[[Group], float | None]
+"""Nor is a smaller difference of shares."""
+_GroupValue: TypeAlias = Callable[[Group], float | None]
 
 
 def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dict[str, int]]:
-    """Compare by all that differs.
+    """Compare passes by everything in which they differ.
 
     Returns:
-        The comparisons, attributes first, and first what has fewest values; and those attributes that have too many
-        values, with about how many.
+        The comparisons, those by attributes first, and of these first what has the fewest values; and the attributes
+        that have too many values, with about how many.
     """
-    names = [row["name"] for row in answers(connection, "names", limit=MOST_NAMES)]
+    names = [row["name"] for row in ask(connection, "names", limit=MOST_NAMES)]
     ways = {name: f"json_extract_string(attributes, {quoted(_pointer(name))})" for name in names}
     ways |= {name: f"CAST({name} AS VARCHAR)" for name in INTRINSIC if name not in ways}
     found: list[Comparison] = []
     too_many: dict[str, int] = {}
     for by, expression in ways.items():
-        (row,) = asked(connection, sql("values", compared_by=expression))
+        (row,) = ask_sql(connection, read_sql("values", compared_by=expression))
         # A pass without the attribute is of another kind; one whose solver is not known may be of any.
         missing = row["missing"] and by in names
         if row["number"] > MOST_VALUES:
             too_many[by] = row["number"]
         elif row["number"] + missing > 1:
-            rows = asked(connection, sql("groups", compared_by=expression), limit=MOST_GROUPS, missing=missing)
-            groups = top(sorted(rows, key=_order), Group)
+            rows = ask_sql(connection, read_sql("groups", compared_by=expression), limit=MOST_GROUPS, missing=missing)
+            groups = to_top(sorted(rows, key=_order), Group)
             found.append(Comparison(by, groups, differences(by, groups.rows)))
     found.sort(key=lambda comparison: (comparison.by not in names, comparison.groups.total, comparison.by))
     return found, too_many
 
 
-def _order(row: Answer) -> tuple[bool, float, str]:
-    """Numbers by their size, then words; what has none comes last."""
+def _order(row: QueryRow) -> tuple[bool, bool, float, list[tuple[str, int, str]]]:
+    """Sort numbers by their size, then words, and last what has no value."""
     value = row["value"]
-    try:
-        return value is None, float(value or "inf"), value or ""
-    except ValueError:
-        return value is None, math.inf, value
+    number = None if value is None else parse_number(value)
+    return value is None, number is None, number or 0.0, natural_key(value or "")
 
 
 def _pointer(name: str) -> str:
-    """Point at a key of a JSON object, whatever signs there are in it (RFC 6901)."""
+    """Write a JSON pointer to a key, whatever characters it has (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(frozen=True)
 class _Measure:
-    value: Value
+    value: _GroupValue
     sentence: str
     show: Callable[[float], str]
 
@@ -93,7 +91,7 @@ _SHARES: Final = (
 
 
 def differences(by: str, groups: list[Group]) -> list[str]:
-    """Say in which measures the groups differ, the largest ratio first; then in which shares."""
+    """Say in which measures groups differ, the largest ratio first, and then in which shares."""
     ratios: list[tuple[float, str]] = []
     shares: list[str] = []
     for measure in (*_RATIOS, *_SHARES):
@@ -116,16 +114,16 @@ def _times(ratio: float) -> str:
 
 
 def _named(by: str, group: Group) -> str:
-    return f"{clean(by)}={value(group)}"
+    return f"{clean(by)}={group_name(group)}"
 
 
-def _extremes(groups: list[Group], measure: Value) -> tuple[tuple[Group, float], tuple[Group, float]] | None:
+def _extremes(groups: list[Group], measure: _GroupValue) -> tuple[tuple[Group, float], tuple[Group, float]] | None:
     known = [(group, measured) for group in groups if (measured := measure(group)) is not None]
     if len(known) < 2:  # noqa: PLR2004 - one alone differs from nothing
         return None
     return min(known, key=lambda pair: pair[1]), max(known, key=lambda pair: pair[1])
 
 
-def value(group: Group) -> str:
-    """Write what a group has in common."""
+def group_name(group: Group) -> str:
+    """Write the value that the passes of a group have in common."""
     return "none" if group.value is None else clean(group.value)

@@ -1,6 +1,6 @@
-"""DuckDB over log files: within a bound of memory, on disk for the rest, and never on a network.
+"""Opens DuckDB over log files: within a bound of memory, on disk for the rest, and never on a network.
 
-The database itself lies in a temporary directory too, so that a log's records need not fit into memory.
+The database itself lies in a temporary directory too, so that the records of a log need not fit into memory.
 """
 
 import re
@@ -10,25 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.reading.files.lines import LONGEST
-from soltrace.report.columns import columns, quoted
+from soltrace.reading.files.lines import MAX_LINE_BYTES
 from soltrace.report.sieve import sieve
+from soltrace.report.sql_columns import json_columns, quoted, sql_columns, typed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY: Final = "1GB"
-"""What DuckDB's tables, joins and sorts may take; what is more goes to the temporary directory."""
+"""What DuckDB's tables, joins and sorts may take. The rest goes to the temporary directory."""
 THREADS: Final = 4
-"""At most: each holds some 100 MB of lines while it reads, outside of that bound."""
+"""At most so many, since each holds some 100 MB of lines while it reads, outside of that bound."""
 
 
 @contextmanager
 def database() -> "Generator[DuckDBPyConnection]":
-    """Open a database in a temporary directory ($TMPDIR), which goes with it.
+    """Open a database in a temporary directory (in `$TMPDIR`), which is removed with it.
 
     Raises:
-        OSError: the directory can't be made.
+        OSError: The directory cannot be made.
     """
     import duckdb
 
@@ -48,13 +48,13 @@ def database() -> "Generator[DuckDBPyConnection]":
 
 
 def read(connection: "DuckDBPyConnection", files: Sequence[Path], *statements: str) -> tuple[list[int], int]:
-    """Execute statements over the view `lines`: a row for each line of the files, NULL all over if it is damaged.
+    """Execute statements over the view `lines`, which has a row for each line of the files, all NULL if it is damaged.
 
     Returns:
-        What each statement counts, and how many lines have no row because DuckDB gives up at them (`sieve`).
+        What each statement counts, and how many lines have no row because DuckDB gives up at them (see `sieve`).
 
     Raises:
-        duckdb.Error: no room, no memory, or a file that can't be read.
+        duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     from duckdb import InvalidInputException, IOException
 
@@ -91,14 +91,15 @@ def _passes(connection: "DuckDBPyConnection", file: Path) -> bool:
 
 def _see(connection: "DuckDBPyConnection", files: Iterable[Path]) -> None:
     paths = ", ".join(quoted(_literal(file)) for file in files)
-    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns().items())
+    types = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in json_columns().items())
+    values = ", ".join(f'{typed(name, kind)} AS "{name}"' for name, kind in sql_columns().items())
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM read_json([{paths}], columns = {{{types}}}, "  # noqa: S608
-        f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {LONGEST}, "
-        "hive_partitioning = false)"
+        f"CREATE OR REPLACE TEMP VIEW lines AS SELECT {values} "  # noqa: S608
+        f"FROM read_json([{paths}], columns = {{{types}}}, format = 'newline_delimited', ignore_errors = true, "
+        f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false)"
     )
 
 
 def _literal(file: Path) -> str:
-    """Write a path so that DuckDB takes it as it is, and not for a pattern of paths."""
+    """Write a path so that DuckDB does not take it for a pattern."""
     return re.sub(r"([*?\[])", r"[\1]", str(file.absolute()))

@@ -1,6 +1,6 @@
-"""What a report says, as typed values: `--format json` writes them as they are, the other formats put them into words.
+"""What a report says, as typed values. `--format json` writes them as they are; the other formats put them into words.
 
-Everything is bounded whatever the size of the log: a `Top` holds the first rows and says how many there are.
+Their number is bounded whatever the size of the log: a `Top` holds the first rows, and says how many there are.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from soltrace.wire.records import Attribute, Number, Phase
 
 FORMAT = 1
 """Version of the JSON form. It grows when a field changes its meaning or goes, not when one is added."""
-Row = TypeVar("Row")
+_RowT = TypeVar("_RowT")
 
 
-class Top(Struct, Generic[Row], frozen=True):
+class Top(Struct, Generic[_RowT], frozen=True):
     """The first of many."""
 
-    rows: list[Row]
+    rows: list[_RowT]
     total: int
-    """With those that are left out."""
+    """How many there are, including those that are left out."""
 
     @property
     def left_out(self) -> int:
-        """How many there are beside the rows."""
+        """How many are left out."""
         return self.total - len(self.rows)
 
 
@@ -37,7 +37,7 @@ class Events(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """Lines that are no records of ours."""
+    """Lines that are no records."""
 
     why: str
     """Completes "a line that is ..."."""
@@ -54,11 +54,11 @@ class Sources(Struct, frozen=True):
     last: datetime
     events: list[Events]
     skipped: Top[Skipped]
-    """`total` is the number of lines."""
+    """Its `total` is the number of lines."""
 
 
 class Run(Struct, frozen=True):
-    """A process: where it ran, and what became of its passes."""
+    """A process: where it ran, and what has become of its passes."""
 
     run_id: str
     host: str | None
@@ -80,13 +80,13 @@ class Run(Struct, frozen=True):
 
 
 class Experiment(Struct, frozen=True):
-    """An experiment, and the passes directly in it, not in those inside it."""
+    """An experiment, with the passes that are directly in it and not in experiments inside it."""
 
     experiment: str
     run_id: str
     started: datetime
     duration_s: float | None
-    """None while it is open: it never ended, as far as the log goes."""
+    """None if it never ended, as far as the log goes."""
     status: str
     """`ok`, `error` or `open`."""
     error: str | None
@@ -98,7 +98,7 @@ class Experiment(Struct, frozen=True):
 
 
 class PhaseCost(Struct, frozen=True):
-    """All passes of one phase. Steps are summed over passes and lanes; durations are of those that ended."""
+    """All passes of one phase. Steps are summed over passes and lanes; durations are those of passes that ended."""
 
     phase: Phase
     passes: int
@@ -114,7 +114,7 @@ class PhaseCost(Struct, frozen=True):
 
 
 class Compiled(Struct, frozen=True):
-    """Compilations of one function."""
+    """The compilations of one function."""
 
     function: str
     experiment: str | None
@@ -125,7 +125,7 @@ class Compiled(Struct, frozen=True):
 
 
 class Bar(Struct, frozen=True):
-    """Passes of one run and phase that began soon after another, or its compilations: a stretch of the timeline."""
+    """A stretch of the timeline: passes of one run and phase that began soon after one another, or compilations."""
 
     run_id: str
     what: str
@@ -138,32 +138,33 @@ class Bar(Struct, frozen=True):
 
 
 class Timeline(Struct, frozen=True):
-    """Who was busy when."""
+    """Which runs were busy when."""
 
     bars: list[Bar]
     runs: int
-    """With those that are not drawn."""
+    """How many there are, including those that are not drawn."""
 
 
-class At(Struct, frozen=True):
-    """Where a pass was."""
+class ProgressAt(Struct, frozen=True):
+    """Where a pass was at some time after its start."""
 
     elapsed_s: float
     progress: float
 
 
 class StepSize(Struct, frozen=True):
-    """How large steps were up to a point in the solver's time, on average since the point before."""
+    """How large steps were on average between two points of solver time."""
 
     t: float
+    """The end of the stretch, which begins where the one before ends."""
     dt: float
-    """Time per accepted step; in a backward pass, per transposed step."""
+    """Solver time per accepted step; in a backward pass, per transposed step."""
     rejected: float | None
-    """Share of the attempted steps, in [0, 1], where that was recorded."""
+    """The share of attempted steps that were rejected, in [0, 1], where it was recorded."""
 
 
 class Curve(Struct, frozen=True):
-    """One of the longest passes, as it went."""
+    """How one of the longest passes went."""
 
     run_id: str
     pass_id: str
@@ -172,13 +173,13 @@ class Curve(Struct, frozen=True):
     started: datetime
     took_s: float
     batch_index: list[int] | None
-    """The lane whose steps are shown, of a batch: the one that took most."""
-    progress: list[At]
+    """Of a batch, the lane whose steps are shown: the one that took most."""
+    progress: list[ProgressAt]
     sizes: list[StepSize]
 
 
 class Lane(Struct, frozen=True):
-    """One lane over all passes of a run, experiment and phase."""
+    """One lane, over all passes of a run, experiment and phase."""
 
     run_id: str
     experiment: str | None
@@ -188,9 +189,9 @@ class Lane(Struct, frozen=True):
     failed: int
     steps: int
     most_steps: int
-    """In one pass."""
+    """In any one pass."""
     relative: float | None
-    """Its steps in a pass, over those of the median lane."""
+    """Its steps in a pass, divided by those of the median lane."""
 
 
 class Cause(Struct, frozen=True):
@@ -218,11 +219,11 @@ class Failure(Struct, frozen=True):
     progress: float | None
     step: int | None
     cause: Cause | None
-    """None if nothing that was recorded failed before it."""
+    """None if nothing that was recorded has failed before it."""
 
 
 class FailureKind(Struct, frozen=True):
-    """Passes that failed alike."""
+    """Passes that failed in the same way."""
 
     experiment: str | None
     phase: Phase
@@ -232,8 +233,8 @@ class FailureKind(Struct, frozen=True):
     first: datetime
 
 
-class OpenPass(Struct, frozen=True):
-    """A pass that never ended, as far as the log goes: under way, or killed."""
+class UnfinishedPass(Struct, frozen=True):
+    """A pass that never ended, as far as the log goes: it was under way, or was killed."""
 
     run_id: str
     pass_id: str
@@ -248,7 +249,7 @@ class OpenPass(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """Passes that have one value of what is compared by."""
+    """Passes that have the same value of what is compared by."""
 
     value: str | None
     passes: int
@@ -263,16 +264,16 @@ class Group(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Passes side by side, by an attribute or by something else that tells them apart."""
+    """Groups of passes side by side, by an attribute or by something else that tells them apart."""
 
     by: str
     groups: Top[Group]
     differences: list[str]
-    """The largest first, in words."""
+    """In words, the largest first."""
 
 
 class Dropped(Struct, frozen=True):
-    """What telemetry lost."""
+    """What was lost of one kind, for one reason."""
 
     what: str
     reason: str
@@ -280,11 +281,11 @@ class Dropped(Struct, frozen=True):
     runs: int
 
 
-class Report(Struct, frozen=True):
-    """All of it."""
+class LogReport(Struct, frozen=True):
+    """All that logs say as a whole."""
 
     soltrace: str
-    """The version that made it."""
+    """The version that has made the report."""
     format: int
     sources: Sources
     runs: Top[Run]
@@ -296,7 +297,7 @@ class Report(Struct, frozen=True):
     lanes: Top[Lane]
     failures: Top[Failure]
     failure_kinds: Top[FailureKind]
-    open: Top[OpenPass]
+    open: Top[UnfinishedPass]
     comparisons: list[Comparison]
     too_many: dict[str, int]
     """Attributes with too many values to compare by, and about how many those are."""

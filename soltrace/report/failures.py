@@ -1,24 +1,24 @@
-"""What failed, in the order in which it did, each with what failed before it and made it fail."""
+"""Finds what failed, in the order in which it did, and for each failure what failed before it and caused it."""
 
 from typing import TYPE_CHECKING
 
-from soltrace.report.ask import Answer, answers
+from soltrace.report.ask import QueryRow, ask
 from soltrace.report.facts import Cause, Failure, Top
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def failures(connection: "DuckDBPyConnection", limit: int) -> Top[Failure]:
-    """Ask for the passes and experiments that failed first."""
-    passes = answers(connection, "failed_passes", limit=limit)
-    experiments = answers(connection, "failed_experiments", limit=limit)
+def find_failures(connection: "DuckDBPyConnection", limit: int) -> Top[Failure]:
+    """Return the passes and experiments that failed first, at most `limit` of them."""
+    passes = ask(connection, "failed_passes", limit=limit)
+    experiments = ask(connection, "failed_experiments", limit=limit)
     rows = [_pass(row) for row in passes] + [_experiment(row) for row in experiments]
     total = sum(rows[0]["total"] for rows in (passes, experiments) if rows)
     return Top(sorted(rows, key=lambda failure: failure.at)[:limit], total)
 
 
-def _pass(row: Answer) -> Failure:
+def _pass(row: QueryRow) -> Failure:
     return Failure(
         what="pass",
         name=row["pass_id"],
@@ -33,7 +33,7 @@ def _pass(row: Answer) -> Failure:
     )
 
 
-def _cause_of_pass(row: Answer) -> Cause | None:
+def _cause_of_pass(row: QueryRow) -> Cause | None:
     if row["lane_index"] is not None:
         of = "" if row["forward_id"] is None else f" of {row['forward_id']}"
         name = ",".join(str(index) for index in row["lane_index"][:8]) + of
@@ -43,7 +43,7 @@ def _cause_of_pass(row: Answer) -> Cause | None:
     return None
 
 
-def _experiment(row: Answer) -> Failure:
+def _experiment(row: QueryRow) -> Failure:
     cause = None
     if row["pass_id"] is not None:
         cause = Cause("pass", row["pass_id"], row["pass_result"], row["pass_at"], row["pass_t"])

@@ -1,4 +1,4 @@
-"""From log files to a `Report`: load them, make the tables that the questions share, and ask."""
+"""Makes a `LogReport` of log files: loads them, makes the tables that the questions share, and asks."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -7,81 +7,86 @@ from typing import TYPE_CHECKING, Final
 
 from soltrace import __version__
 from soltrace.report import facts as f
-from soltrace.report.ask import Answer, answers, asked, attributes, facts, sql, top
-from soltrace.report.columns import KINDS, validity
+from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
 from soltrace.report.compare import comparisons
 from soltrace.report.database import database, read
-from soltrace.report.failures import failures
-from soltrace.wire.records import SCHEMA
+from soltrace.report.failures import find_failures
+from soltrace.report.sql_columns import KINDS, validity
+from soltrace.wire.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MOST_ROWS: Final = 40
-"""Of each table. The rest is counted."""
+"""How many rows each table has. The others are counted."""
 CURVES: Final = 6
-"""Passes of each phase that are drawn one by one."""
+"""How many passes of each phase are drawn one by one."""
 SLIVERS: Final = 400
-"""Pieces of time that a picture shows: about its columns."""
+"""Into how many pieces of time the timeline is cut: about as many as it has columns of pixels."""
 MOST_BARS: Final = 3000
-"""Of the timeline, over all runs: the page stays small."""
+"""How many bars the timeline has at most, over all runs, so that the page stays small."""
 POINTS: Final = 80
-"""Of each curve."""
+"""How many points each curve has at most."""
 
 
 class NothingToReportError(Exception):
     """There is no record in what was read."""
 
 
-def gather(files: Sequence[Path]) -> f.Report:
-    """Read logs and say what is in them.
+def gather(files: Sequence[Path]) -> f.LogReport:
+    """Read logs, and report what they say as a whole.
+
+    ```python
+    report = gather([Path("run.jsonl")])
+    print([failure.result for failure in report.failures.rows])
+    ```
 
     Args:
         files: JSON logs, in any order.
 
     Raises:
-        NothingToReportError: not one of their lines is a record.
-        OSError: a file can't be read.
-        duckdb.Error: no room, no memory, or a file that can't be read.
+        NothingToReportError: Not one of their lines is a record.
+        OSError: A file cannot be read.
+        duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     with database() as connection:
-        _, left_out = read(connection, files, sql("load", valid_record=validity()))
-        connection.execute(sql("passes"))
+        _, left_out = read(connection, files, read_sql("load", valid_record=validity()))
+        connection.execute(read_sql("passes"))
         sources = _sources(connection, files, left_out)
-        connection.execute(sql("experiments"))
-        connection.execute(sql("chosen"), {"limit": CURVES})
+        connection.execute(read_sql("experiments"))
+        connection.execute(read_sql("chosen"), {"limit": CURVES})
         return _report(connection, sources)
 
 
-def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.Report:
-    def most(question: str) -> list[Answer]:
-        return answers(connection, question, limit=MOST_ROWS)
+def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport:
+    def most(question: str) -> list[QueryRow]:
+        return ask(connection, question, limit=MOST_ROWS)
 
-    runs = top(most("runs"), f.Run)
+    runs = to_top(most("runs"), f.Run)
     compared, too_many = comparisons(connection)
-    return f.Report(
+    return f.LogReport(
         soltrace=__version__,
         format=f.FORMAT,
         sources=sources,
         runs=runs,
         experiments=_experiments(most("experiment_rows")),
-        phases=facts(answers(connection, "phases"), f.PhaseCost),
-        compiled=top(most("compiled"), f.Compiled),
+        phases=to_facts(ask(connection, "phases"), f.PhaseCost),
+        compiled=to_top(most("compiled"), f.Compiled),
         timeline=_timeline(connection, runs),
         curves=_curves(connection),
-        lanes=top(most("lanes"), f.Lane),
-        failures=failures(connection, MOST_ROWS),
-        failure_kinds=top(most("failure_kinds"), f.FailureKind),
-        open=top(most("open"), f.OpenPass),
+        lanes=to_top(most("lanes"), f.Lane),
+        failures=find_failures(connection, MOST_ROWS),
+        failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
+        open=to_top(most("open"), f.UnfinishedPass),
         comparisons=compared,
         too_many=too_many,
-        dropped=top(most("dropped"), f.Dropped),
+        dropped=to_top(most("dropped"), f.Dropped),
     )
 
 
 def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: int) -> f.Sources:
-    events = facts(answers(connection, "events"), f.Events)
-    skipped = facts(answers(connection, "skipped", schema=SCHEMA, events=list(KINDS)), f.Skipped)
+    events = to_facts(ask(connection, "events"), f.Events)
+    skipped = to_facts(ask(connection, "skipped", schema=SCHEMA_VERSION, events=list(KINDS)), f.Skipped)
     if left_out:
         skipped.append(f.Skipped("too long, or in a damaged part of a compressed file", left_out))
     if not events:
@@ -89,7 +94,7 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
         raise NothingToReportError(
             f"none of {lines:,} lines is a record of soltrace's" if lines else "there are no lines"
         )
-    (span,) = asked(connection, "SELECT min(timestamp) AS first, max(timestamp) AS last FROM records")
+    (span,) = ask_sql(connection, "SELECT min(timestamp) AS first, max(timestamp) AS last FROM records")
     return f.Sources(
         paths=f.Top([str(file) for file in files[:MOST_ROWS]], len(files)),
         bytes=sum(file.stat().st_size for file in files),
@@ -101,21 +106,21 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
     )
 
 
-def _experiments(rows: list[Answer]) -> f.Top[f.Experiment]:
-    return top([row | {"attributes": attributes(row["attributes"])} for row in rows], f.Experiment)
+def _experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
+    return to_top([row | {"attributes": read_attributes(row["attributes"])} for row in rows], f.Experiment)
 
 
 def _timeline(connection: "DuckDBPyConnection", runs: f.Top[f.Run]) -> f.Timeline:
     drawn = [run.run_id for run in runs.rows]
     slivers = min(SLIVERS, MOST_BARS // max(len(drawn), 1))
-    return f.Timeline(facts(answers(connection, "timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
+    return f.Timeline(to_facts(ask(connection, "timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
 
 
 def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
-    progress = _by_pass(answers(connection, "progress", slivers=POINTS))
-    sizes = _by_pass(answers(connection, "step_sizes", slivers=POINTS))
-    chosen = asked(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
-    return facts(
+    progress = _by_pass(ask(connection, "progress", slivers=POINTS))
+    sizes = _by_pass(ask(connection, "step_sizes", slivers=POINTS))
+    chosen = ask_sql(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
+    return to_facts(
         [
             row | {"progress": progress.get(key, []), "sizes": sizes.get(key, [])}
             for row in chosen
@@ -125,5 +130,5 @@ def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
     )
 
 
-def _by_pass(rows: list[Answer]) -> dict[tuple[str, str], list[Answer]]:
+def _by_pass(rows: list[QueryRow]) -> dict[tuple[str, str], list[QueryRow]]:
     return {key: list(points) for key, points in groupby(rows, lambda row: (row["run_id"], row["pass_id"]))}

@@ -1,15 +1,15 @@
-"""A report as Markdown: for a terminal, a pull request, a notebook of a laboratory."""
+"""Writes a report as Markdown: for a terminal, a pull request, a laboratory notebook."""
 
 import re
 from collections.abc import Iterable, Iterator
 
-from soltrace.report.facts import Report
+from soltrace.report.facts import LogReport
 from soltrace.report.sections import sections
 from soltrace.report.sections.model import Section, Table
 
 
-def markdown(report: Report) -> str:
-    """Write the report. Pictures are left out, and so are the long tables behind those that show single points."""
+def markdown(report: LogReport) -> str:
+    """Write a report as Markdown. Charts are left out, and so are the long tables behind those of single points."""
     lines = ["# soltrace report", ""]
     for section in sections(report):
         lines += _section(section)
@@ -18,7 +18,7 @@ def markdown(report: Report) -> str:
 
 
 _POINTS = frozenset({"progress", "sizes", "rejected", "timeline"})
-"""Pictures whose tables would have a row for each point."""
+"""The charts whose tables would have a row for each point."""
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -51,5 +51,5 @@ def _row(cells: Iterable[str], *, raw: bool = False) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape what Markdown, and HTML in it, would take for more than text."""
+    """Escape what Markdown, and HTML within it, would take for more than text."""
     return re.sub(r"([\\`*\[\]<>|~$&])", r"\\\1", text)

@@ -1,7 +1,7 @@
-"""A report as one page that needs no network: its style, its scripts and its data are in it.
+"""Writes a report as one page that needs no network: its style, its scripts and its data are in it.
 
-Vega draws the pictures in the browser. The page forbids itself every request and every script but its own two (by
-their hashes), so that nothing that a log says can become one.
+Vega draws the charts in the browser. The page forbids itself every request and every script but its own two (by their
+hashes), so that nothing that a log says can become one.
 """
 
 import base64
@@ -13,7 +13,7 @@ import msgspec
 
 from soltrace.reading.text import clean
 from soltrace.report.charts import charts
-from soltrace.report.facts import Report
+from soltrace.report.facts import LogReport
 from soltrace.report.sections import sections
 from soltrace.report.sections.model import Section
 
@@ -24,8 +24,8 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; b
 """Vega writes styles into elements; nothing else is loaded, sent or run."""
 
 
-def page(report: Report) -> str:
-    """Write the report as HTML."""
+def page(report: LogReport) -> str:
+    """Write a report as HTML."""
     import jinja2
     import vl_convert
 
@@ -47,7 +47,7 @@ def page(report: Report) -> str:
         style=_part("style.css"),
         vega=vega,
         script=script,
-        # Compiled here, so that a picture that can't be drawn is noticed before anybody looks at it.
+        # Compiled here, so that a chart that can't be drawn is noticed before anybody looks at it.
         charts=_json({name: vl_convert.vegalite_to_vega(it) for name, it in charts(report).items() if name in drawn}),
     )
 
@@ -70,6 +70,6 @@ def _hash(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """Write JSON that can stand in a page: no sign in it begins a tag, or ends the element that it stands in."""
+    """Write JSON that can stand in a page: nothing in it begins a tag, or ends the element that it stands in."""
     text = msgspec.json.encode(value).decode()
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")

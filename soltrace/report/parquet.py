@@ -1,20 +1,20 @@
-"""A log as one Parquet file: a row for each record, typed, under the names of the log. Streamed, whatever its size."""
+"""Writes logs as one Parquet file: a typed row for each record, under the names of the log. Streamed, at any size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from soltrace.report.columns import columns, quoted, validity
 from soltrace.report.database import database, read
+from soltrace.report.sql_columns import quoted, sql_columns, validity
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of the lines."""
+    """What has become of the lines."""
 
     records: int
     skipped: int
-    """Lines that are no records: torn, damaged, or of a kind or schema that this version does not know."""
+    """How many lines are no records: torn, damaged, or of a kind or a schema that this version does not know."""
 
 
 def convert(files: Sequence[Path], target: Path) -> Converted:
@@ -22,15 +22,16 @@ def convert(files: Sequence[Path], target: Path) -> Converted:
 
     Args:
         files: JSON logs.
-        target: It is replaced if it exists, when all is written, and left alone if there is no record.
+        target: The file to write. If it exists it is replaced once all is written, and left alone if there is no
+            record.
 
     Raises:
-        duckdb.Error: no room, no memory, or a file that can't be read or written.
+        duckdb.Error: There is no room or no memory, or a file cannot be read or written.
     """
     partial = target.with_name(f".{target.name}.partial")
     # Not Parquet's own type for JSON, which polars takes for bytes.
     names = ", ".join(
-        f'"{name}"::VARCHAR AS "{name}"' if kind == "JSON" else f'"{name}"' for name, kind in columns().items()
+        f'"{name}"::VARCHAR AS "{name}"' if kind == "JSON" else f'"{name}"' for name, kind in sql_columns().items()
     )
     statement = (
         f"COPY (SELECT {names} FROM lines WHERE {validity()}) "  # noqa: S608

@@ -1,23 +1,23 @@
-"""What DuckDB gives up at: a line that is too long, a compressed file that is damaged. The rest is copied without it.
+"""Copies logs without what DuckDB gives up at: lines that are too long, damaged parts of compressed files.
 
-All other damage it turns into empty rows by itself.
+All other damage DuckDB turns into empty rows by itself.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
-from soltrace.reading.files.lines import LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, DamagedError, is_compressed
+from soltrace.reading.files.lines import LineReader
 
 
 def sieve(source: Path, target: Path) -> int:
     """Copy the lines of a log that can be read, decompressed.
 
     Returns:
-        How many were left out; what is damaged of a compressed file counts as one.
+        How many lines were left out. What is damaged of a compressed file counts as one.
 
     Raises:
-        OSError: a file can't be read or written.
+        OSError: A file cannot be read or written.
     """
     left_out = 0
     with target.open("wb") as file:
@@ -33,7 +33,7 @@ def sieve(source: Path, target: Path) -> int:
 
 
 def _lines(source: Path) -> Iterator[bytes | None]:
-    log = CompressedFile(source) if is_compressed(source) else LineFile(source)
+    log = CompressedLineReader(source) if is_compressed(source) else LineReader(source)
     yield from log.read()
     rest = log.rest()
     if rest != b"":

@@ -9,16 +9,17 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from soltrace.errors import SoltraceWarning
+from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 
 if TYPE_CHECKING:
-    from soltrace.export.environment import Signal
-    from soltrace.export.tally import Listener
+    from soltrace.export.environment import OtelSignal
 
 SAID: Final[set[str]] = set()
 """What is said once a process."""
@@ -28,8 +29,8 @@ OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
 
 
-def log(settings: Settings) -> tuple[str, list[Sink]]:
-    """Make the id of this run, and its log: the run is named like its file."""
+def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
+    """Make the id of this run, and its log: the run is named like its file. `undo` takes the file away again."""
     host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
     if not settings.json_log:
@@ -41,6 +42,8 @@ def log(settings: Settings) -> tuple[str, list[Sink]]:
     directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ".jsonl"
     try:
         stem, sink = fresh_file(directory, stem, ending)
+        undo.callback((directory / f"{stem}{ending}").unlink)
+        undo.callback(sink.close)
     except OSError as error:
         warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
         return stem, []
@@ -67,40 +70,38 @@ def spans(settings: Settings) -> Tracing | None:
     return Spans(settings.tracer_provider)
 
 
-def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]]) -> list[Sink]:
+def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]], undo: ExitStack) -> list[Sink]:
     """Make the sinks for OpenTelemetry's other signals. They do next to nothing until there is a provider.
 
     Args:
         settings: what was configured.
         waiting: tells how many items wait for being written, and how many may.
+        undo: has the metrics read no more.
     """
     sinks: list[Sink] = []
     if settings.metrics:
         from soltrace.sinks.metrics import Metrics
 
-        sinks.append(Metrics(settings.meter_provider or _own_meter_provider(), queue=waiting))
+        metrics = Metrics(settings.meter_provider or EXPORTS.own_meter_provider(), queue=waiting)
+        undo.callback(metrics.close)
+        sinks.append(metrics)
     if settings.logs:
-        from soltrace.sinks.logs import OtelLogs
+        from soltrace.sinks.log_records import OtelLogs
 
         sinks.append(OtelLogs(settings.logger_provider))
     return sinks
-
-
-def _own_meter_provider() -> Any:
-    setup = sys.modules.get("soltrace.export.setup")
-    return None if setup is None else setup.EXPORTS.own_meter_provider()
 
 
 def set_up_export(settings: Settings) -> None:
     """Set up OpenTelemetry's SDK for signals that have no provider, if the program or the environment wants that."""
     from soltrace.export.environment import exporters
 
-    given: dict[Signal, Any] = {
+    given: dict[OtelSignal, Any] = {
         "traces": settings.tracer_provider if settings.spans else False,
         "metrics": settings.meter_provider if settings.metrics else False,
         "logs": settings.logger_provider if settings.logs else False,
     }
-    asked: dict[Signal, tuple[str, ...]] = {
+    asked: dict[OtelSignal, tuple[str, ...]] = {
         signal: exporters(signal, settings.otlp_endpoint) for signal, own in given.items() if own is None
     }
     try:
@@ -109,19 +110,12 @@ def set_up_export(settings: Settings) -> None:
 
             declared.set_up()
         elif any(asked.values()):
-            from soltrace.export.setup import EXPORTS
+            from soltrace.export.providers import SDK_PROVIDERS
 
-            for problem in EXPORTS.set_up(asked, settings.otlp_endpoint):
+            for problem in SDK_PROVIDERS.set_up(asked, settings.otlp_endpoint):
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")
-
-
-def tell_losses(listener: "Listener | None") -> None:
-    """Have what exporters lose told to a recorder; None: kept for the next one."""
-    tally = sys.modules.get("soltrace.export.tally")
-    if tally is not None:
-        tally.TALLY.tell(listener)
 
 
 def warn_once(message: str) -> None:

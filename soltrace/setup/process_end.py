@@ -7,40 +7,32 @@ import atexit
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from soltrace.export.registry import EXPORTS
 from soltrace.host.process import PROCESS
 
 FOR_THE_LOG_S: Final = 0.5
 """Kept, but no more than half of the time there is, to write down what could not be exported."""
 FOR_PROGRAMS: Final = 0.5
-"""Of the time there is: the most that programs still running are waited for, or nothing is left for exporting."""
+"""Of the time there is: the most that programs still running are waited for, and then the worker, or nothing is left
+for exporting."""
 
 
 def end(timeout_s: float) -> None:
     """Export, say what was lost, close the log. Nothing is exported afterwards."""
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
-    with PROCESS.lock:
-        PROCESS.enabled = False  # a thread that goes on solving must not begin a new run now
-        recorder, PROCESS.recorder = PROCESS.recorder, None
+    recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
     if recorder is not None:
         recorder.await_programs(timeout_s * FOR_PROGRAMS)
-        recorder.drain(deadline - time.monotonic() - for_the_log)
-    exports = _exports()
+        recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
     # What it gives up must be counted while there is a log to say it in.
-    if exports is not None and not exports.flush(deadline - time.monotonic() - for_the_log):
-        exports.stop(0.0, timeout_s)
+    if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
+        EXPORTS.stop(0.0, timeout_s)
     if recorder is not None:
         recorder.close(deadline - time.monotonic())
-    if exports is not None:
-        exports.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
-
-
-def _exports() -> Any:
-    """What was set up to be exported, if anything was."""
-    setup = sys.modules.get("soltrace.export.setup")
-    return None if setup is None else setup.EXPORTS
+    EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
 
 
 def with_the_process(call: Callable[[], object]) -> None:

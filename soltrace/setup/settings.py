@@ -1,15 +1,17 @@
-"""What `configure` was told, checked when it is told.
+"""What `configure` is told, checked when it is told: each setting once, with its default and its check.
 
 Host side.
 """
 
+import functools
+import inspect
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 from urllib.parse import urlsplit
 
 from soltrace.errors import ConfigurationError
@@ -18,130 +20,57 @@ from soltrace.host.selection import LaneChoice, Selection, selection
 from soltrace.wire.attributes import plain_attributes
 from soltrace.wire.records import Attribute
 
+Arguments = ParamSpec("Arguments")
+
 DIRECTORY: Final = "soltrace-runs"
 QUEUE_SIZE: Final = 16_384
 """Items. A report of a single solve is some 200 bytes: a few megabytes when it is full."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How this process records."""
-
-    directory: Path | None = None
-    """None: SOLTRACE_DIR, or else `soltrace-runs/`."""
-    logger: Any = None
-    json_log: bool = True
-    tracer_provider: Any = None
-    spans: bool = True
-    meter_provider: Any = None
-    metrics: bool = True
-    logger_provider: Any = None
-    logs: bool = True
-    otlp_endpoint: str | None = None
-    """None: where the environment says."""
-    max_reports_per_s: float = 10.0
-    max_overhead: float = 0.02
-    selection: Selection = field(default_factory=Selection)
-    queue_size: int = QUEUE_SIZE
-    abandon_after_s: float = 30.0
-    heartbeat_s: float = 5.0
-    exit_timeout_s: float = 5.0
-    flush_on_sigterm: bool = False
-    attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
-
-    def log_directory(self) -> Path:
-        """Where log files go."""
-        return self.directory or Path(os.environ.get("SOLTRACE_DIR") or DIRECTORY)
-
-    def pacing(self) -> Budget:
-        """The policy of pacing."""
-        return Budget(self.max_reports_per_s, self.max_overhead)
+Check = Callable[[str, Any], Any]
+"""Takes the name of a setting and what was given for it; returns what is kept, or says what is wrong with it."""
 
 
-def checked(
-    *,
-    directory: Any,
-    logger: Any,
-    json_log: Any,
-    tracer_provider: Any,
-    spans: Any,
-    meter_provider: Any,
-    metrics: Any,
-    logger_provider: Any,
-    logs: Any,
-    otlp_endpoint: Any,
-    max_reports_per_s: Any,
-    max_overhead: Any,
-    lanes: LaneChoice,
-    queue_size: Any,
-    abandon_after_s: Any,
-    heartbeat_s: Any,
-    exit_timeout_s: Any,
-    flush_on_sigterm: Any,
-    attributes: Any,
-) -> Settings:
-    """Check the arguments of `configure`.
+def _one_of(*values: Any) -> Check:
+    *but_last, last = map(str, values)
 
-    Raises:
-        ConfigurationError: one of them can't be used.
-        AttributeValueError: an attribute can't.
-    """
-    if directory is not None and logger is not None:
-        raise ConfigurationError("directory= and logger= exclude each other: the log goes to files, or to your logger.")
-    if logger is not None and not all(callable(getattr(logger, level, None)) for level in ("info", "warning", "error")):
-        raise ConfigurationError(
-            f"logger= must be a structlog logger, as structlog.get_logger() makes; got {logger!r}."
-        )
-    return Settings(
-        directory=_path(directory),
-        logger=logger,
-        json_log=_flag("json_log", json_log),
-        tracer_provider=_provider("TracerProvider", "get_tracer", tracer_provider),
-        spans=_flag("spans", spans),
-        meter_provider=_provider("MeterProvider", "get_meter", meter_provider),
-        metrics=_flag("metrics", metrics),
-        logger_provider=_provider("LoggerProvider", "get_logger", logger_provider),
-        logs=_flag("logs", logs),
-        otlp_endpoint=_endpoint(otlp_endpoint),
-        max_reports_per_s=_positive("max_reports_per_s", max_reports_per_s),
-        max_overhead=_positive("max_overhead", max_overhead),
-        selection=_selection(lanes),
-        queue_size=_count("queue_size", queue_size),
-        abandon_after_s=_not_negative("abandon_after_s", abandon_after_s),
-        heartbeat_s=_positive("heartbeat_s", heartbeat_s),
-        exit_timeout_s=_finite("exit_timeout_s", exit_timeout_s),
-        flush_on_sigterm=_flag("flush_on_sigterm", flush_on_sigterm),
-        attributes=_attributes(attributes),
-    )
+    def check(name: str, value: Any) -> Any:
+        if not any(value is one for one in values):
+            raise ConfigurationError(f"{name}= must be {', '.join(but_last)} or {last}, got {value!r}.")
+        return value
+
+    return check
 
 
-def _path(value: Any) -> Path | None:
+def _path(name: str, value: Any) -> Path | None:
     if value is None or isinstance(value, str | os.PathLike):
         return None if value is None else Path(value)  # pyright: ignore[reportUnknownArgumentType] - of str
-    raise ConfigurationError(f"directory= must be a path, got {value!r}.")
+    raise ConfigurationError(f"{name}= must be a path, got {value!r}.")
 
 
-def _provider(kind: str, method: str, value: Any) -> Any:
-    if value is None or callable(getattr(value, method, None)):
+def _logger(name: str, value: Any) -> Any:
+    if value is None or all(callable(getattr(value, level, None)) for level in ("info", "warning", "error")):
         return value
-    name = kind.replace("P", "_p").lower()
-    raise ConfigurationError(f"{name}= must be an OpenTelemetry {kind}, got {value!r}.")
+    raise ConfigurationError(f"{name}= must be a structlog logger, as structlog.get_logger() makes; got {value!r}.")
 
 
-def _endpoint(value: Any) -> str | None:
+def _provider(kind: str, method: str) -> Check:
+    def check(name: str, value: Any) -> Any:
+        if value is None or callable(getattr(value, method, None)):
+            return value
+        raise ConfigurationError(f"{name}= must be an OpenTelemetry {kind}, got {value!r}.")
+
+    return check
+
+
+def _endpoint(name: str, value: Any) -> str | None:
     if value is None:
         return None
     with suppress(ValueError):  # a port that is no number
         parts = urlsplit(value) if isinstance(value, str) else None
         if parts and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return str(value)
-    raise ConfigurationError(f"otlp_endpoint= must be an address such as http://localhost:4318, got {value!r}.")
-
-
-def _flag(name: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ConfigurationError(f"{name}= must be True or False, got {value!r}.")
+            return value
+    raise ConfigurationError(f"{name}= must be an address such as http://localhost:4318, got {value!r}.")
 
 
 def _number(name: str, value: Any) -> float:
@@ -151,22 +80,19 @@ def _number(name: str, value: Any) -> float:
 
 
 def _positive(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if number > 0:
+    if (number := _number(name, value)) > 0:
         return number
     raise ConfigurationError(f"{name}= must be greater than 0, got {value!r}; math.inf means without a limit.")
 
 
 def _not_negative(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if number >= 0:
+    if (number := _number(name, value)) >= 0:
         return number
     raise ConfigurationError(f"{name}= must not be negative, got {value!r}.")
 
 
 def _finite(name: str, value: Any) -> float:
-    number = _not_negative(name, value)
-    if number < math.inf:
+    if (number := _not_negative(name, value)) < math.inf:
         return number
     raise ConfigurationError(f"{name}= must be finite, got {value!r}.")
 
@@ -177,18 +103,129 @@ def _count(name: str, value: Any) -> int:
     raise ConfigurationError(f"{name}= must be a whole number from 1, got {value!r}.")
 
 
-def _selection(lanes: LaneChoice) -> Selection:
+def _lanes(name: str, value: Any) -> LaneChoice:
     try:
-        return selection(lanes)
+        chosen: LaneChoice = value if isinstance(value, str) else [tuple(index) for index in value]  # pyright: ignore[reportAssignmentType]
+        selection(chosen)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"lanes= must be 'auto', 'all' or batch indices such as [(0,), (3,)], got {lanes!r}."
+            f"{name}= must be 'auto', 'all' or batch indices such as [(0,), (3,)], got {value!r}."
         ) from error
+    return chosen
 
 
-def _attributes(attributes: Any) -> dict[str, Attribute]:
-    if attributes is None:
-        return {}
-    if not isinstance(attributes, Mapping):
-        raise ConfigurationError(f"attributes= must be a mapping of names to values, got {attributes!r}.")
-    return plain_attributes(attributes)  # pyright: ignore[reportUnknownArgumentType] - each is looked at there
+def _attributes(name: str, value: Any) -> dict[str, Attribute]:
+    if value is None or isinstance(value, Mapping):
+        return plain_attributes(value or {})  # pyright: ignore[reportUnknownArgumentType] - each is looked at there
+    raise ConfigurationError(f"{name}= must be a mapping of names to values, got {value!r}.")
+
+
+_FLAG: Final = _one_of(True, False)
+
+
+def _checked(check: Check) -> dict[str, Check]:
+    """How a field carries its check."""
+    return {"check": check}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How this process records.
+
+    Args:
+        enabled: Whether solves that are traced from now on report. `None`: unless `SOLTRACE_DISABLED` is true.
+        directory: Where the log file of a run is made. `None`: `SOLTRACE_DIR`, or else `soltrace-runs/`.
+        logger: A structlog logger that gets the log's lines, instead of a file.
+        json_log: Whether there is a log.
+        tracer_provider: The OpenTelemetry provider that makes the spans. `None`: the global one, which is set up here
+            if the program has not done so and `otlp_endpoint` or the environment (`OTEL_TRACES_EXPORTER` or
+            `OTEL_EXPORTER_OTLP_*`, and what else OpenTelemetry specifies) asks for it.
+        spans: Whether there are spans.
+        meter_provider: The same for metrics, with `OTEL_METRICS_EXPORTER`.
+        metrics: Whether there are metrics.
+        logger_provider: The same for log records, one for each line of the log, with `OTEL_LOGS_EXPORTER`.
+        logs: Whether there are log records.
+        otlp_endpoint: Where spans, metrics and log records are sent, such as `http://localhost:4318`; by gRPC if the
+            port is 4317 or `OTEL_EXPORTER_OTLP_PROTOCOL` says so. It holds for the rest of the process.
+        max_reports_per_s: Reports of one pass in a second, at most. `math.inf`: no limit.
+        max_overhead: Fraction of a pass's time that its reports may take. `math.inf`: no limit; with both, each step.
+        lanes: Of which lanes of a batch lines are written: `"auto"` (all of up to 16; else the 8 slowest and the
+            failing ones), `"all"`, or the batch indices that are wanted.
+        queue_size: Signals that may wait to be written. Beyond it the oldest progress is dropped, and counted.
+        abandon_after_s: Leaving an experiment waits for its passes, but no longer than this for a silent one (or ten
+            times the longest silence that it had before). In seconds.
+        heartbeat_s: A pass that is open for longer is heard of this often, in seconds. `math.inf`: never.
+        exit_timeout_s: How long the end of the process may wait for what is to be exported, in seconds. What is not
+            exported by then is lost, counted, and said so in the log.
+        flush_on_sigterm: Whether SIGTERM ends the process as its own end does, with status 143, also in the midst of a
+            compiled solve. Without it, what was told in the last tenth of a second is lost, and what waits to be
+            exported. A handler of your own stays instead, and the children of a fork die at once.
+        attributes: Put on everything. `SOLTRACE_ATTRIBUTES=seed=3,lr=1e-3` adds to them.
+
+    Raises:
+        soltrace.ConfigurationError: An argument can't be used.
+        soltrace.AttributeValueError: An attribute is neither a bool, int, float or str, nor a list of them.
+    """
+
+    enabled: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
+    directory: str | os.PathLike[str] | None = field(default=None, metadata=_checked(_path))
+    logger: Any = field(default=None, metadata=_checked(_logger))
+    json_log: bool = field(default=True, metadata=_checked(_FLAG))
+    tracer_provider: Any = field(default=None, metadata=_checked(_provider("TracerProvider", "get_tracer")))
+    spans: bool = field(default=True, metadata=_checked(_FLAG))
+    meter_provider: Any = field(default=None, metadata=_checked(_provider("MeterProvider", "get_meter")))
+    metrics: bool = field(default=True, metadata=_checked(_FLAG))
+    logger_provider: Any = field(default=None, metadata=_checked(_provider("LoggerProvider", "get_logger")))
+    logs: bool = field(default=True, metadata=_checked(_FLAG))
+    otlp_endpoint: str | None = field(default=None, metadata=_checked(_endpoint))
+    max_reports_per_s: float = field(default=10.0, metadata=_checked(_positive))
+    max_overhead: float = field(default=0.02, metadata=_checked(_positive))
+    lanes: LaneChoice = field(default="auto", metadata=_checked(_lanes))
+    queue_size: int = field(default=QUEUE_SIZE, metadata=_checked(_count))
+    abandon_after_s: float = field(default=30.0, metadata=_checked(_not_negative))
+    heartbeat_s: float = field(default=5.0, metadata=_checked(_positive))
+    exit_timeout_s: float = field(default=5.0, metadata=_checked(_finite))
+    flush_on_sigterm: bool = field(default=False, metadata=_checked(_FLAG))
+    attributes: Mapping[str, Any] | None = field(default=None, metadata=_checked(_attributes))
+
+    def __post_init__(self) -> None:
+        """Check each, and keep a copy of what the caller might change."""
+        for each in fields(self):
+            object.__setattr__(self, each.name, each.metadata["check"](each.name, getattr(self, each.name)))
+        if self.directory is not None and self.logger is not None:
+            raise ConfigurationError(
+                "directory= and logger= exclude each other: the log goes to files, or to your logger."
+            )
+
+    def log_directory(self) -> Path:
+        """Where log files go."""
+        return Path(self.directory or os.environ.get("SOLTRACE_DIR") or DIRECTORY)
+
+    def pacing(self) -> Budget:
+        """The policy of pacing."""
+        return Budget(self.max_reports_per_s, self.max_overhead)
+
+    def selection(self) -> Selection:
+        """The lanes of which lines are written."""
+        return selection(self.lanes)
+
+
+def takes_settings(
+    settings: Callable[Arguments, Settings],
+) -> Callable[[Callable[[Settings], None]], Callable[Arguments, None]]:
+    """Give a function of `Settings` their arguments, and their documentation."""
+
+    def decorate(function: Callable[[Settings], None]) -> Callable[Arguments, None]:
+        signature = inspect.signature(settings)
+
+        @functools.wraps(function)
+        def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+            signature.bind(*args, **kwargs)  # an unknown name is an error of this function's call
+            function(settings(*args, **kwargs))
+
+        wrapped.__signature__ = signature.replace(return_annotation=None)  # type: ignore[attr-defined]
+        documented = inspect.cleandoc(settings.__doc__ or "").partition("\n")[2]
+        wrapped.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{documented}"
+        return wrapped
+
+    return decorate

@@ -1,6 +1,7 @@
 """Where records go. Each sink is one file, imports its own library and knows nothing of the others.
 
-Host side, on the worker thread, except where a method says otherwise. This module is only the two protocols.
+Host side, on the worker thread, except where a method says otherwise. This module is only the protocols: what a sink
+is, and what is asked of tracing beside it.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from soltrace.wire.records import AnyRecord, Attribute
 
 @dataclass(frozen=True)
 class Ids:
-    """Names a span."""
+    """The ids of a span, as records carry them."""
 
     trace_id: str
     """32 hexadecimal digits."""
@@ -21,14 +22,37 @@ class Ids:
 
 
 class Sink(Protocol):
-    """Receives records, one at a time and in order. Whatever it raises is counted and stops nobody else."""
+    """Receives records, one at a time and in order. Whatever it raises is counted and stops nobody else.
+
+    A record is handed to every sink. What it says is in its fields, in `Record.line` as the JSON log has it, and in
+    `Record.flat` as attributes or cells of a table; both are made once, whoever asks first.
+
+    ```python
+    class PrintSink:
+        def handle(self, record):
+            print(record.flat)
+
+        def flush(self, timeout_s):
+            return True
+
+        def close(self):
+            pass
+    ```
+    """
 
     def handle(self, record: AnyRecord) -> None:
-        """Take one record. When this returns, a kill of the process does not lose it."""
+        """Take one record. Once this returns, a kill of the process does not lose it."""
         ...
 
     def flush(self, timeout_s: float) -> bool:
-        """Bring what was taken to where it is safe; say whether it got there. Any thread."""
+        """Bring what was taken to where it is safe. Any thread.
+
+        Args:
+            timeout_s: How long that may take, in seconds.
+
+        Returns:
+            Whether it got there.
+        """
         ...
 
     def close(self) -> None:
@@ -54,33 +78,54 @@ class ExperimentSpan(Protocol):
         ...
 
     def end(self, time_ns: int, error: BaseException | None) -> None:
-        """End it."""
+        """End it.
+
+        Args:
+            time_ns: When, in nanoseconds since 1970.
+            error: The exception that left the experiment, if one did.
+        """
         ...
 
 
 class Tracing(Protocol):
-    """Follows records too, and before the sinks do: it tells the ids of the span that a record belongs to."""
+    """Follows records too, and before the sinks do: it gives a record the ids of the span that it belongs to."""
 
-    def identify(self, record: AnyRecord, parent: object) -> Ids | None:
-        """Take one record; `parent` is the place where the span of its pass is opened."""
+    def identify(self, record: AnyRecord, parent: object) -> AnyRecord:
+        """Take one record.
+
+        Args:
+            record: As the worker made it, without ids if it is a pass's.
+            parent: The place under which the span of its pass is opened.
+
+        Returns:
+            The record that the sinks are handed: with the ids of its span, if that is recorded.
+        """
         ...
 
     def caller(self) -> object:
-        """The place of the caller's current span, or None. On the caller's thread."""
+        """Return the place of the caller's current span, or None. On the caller's thread."""
         ...
 
     def caller_ids(self) -> Ids | None:
-        """The ids of that span. On the caller's thread."""
+        """Return the ids of that span. On the caller's thread."""
         ...
 
     def experiment(
         self, name: str, path: str, attributes: Mapping[str, Attribute], time_ns: int, outer: object
     ) -> ExperimentSpan:
-        """Open the root span of an experiment and make it current. On the caller's thread."""
+        """Open the root span of an experiment and make it current. On the caller's thread.
+
+        Args:
+            name: What the experiment is called.
+            path: The same with the names of those around it, joined by `/`.
+            attributes: Its attributes, inherited ones included.
+            time_ns: When it began, in nanoseconds since 1970.
+            outer: The place of the experiment around it, or None; the caller's own span comes first.
+        """
         ...
 
     def flush(self, timeout_s: float) -> bool:
-        """Have ended spans exported, within so long. Any thread."""
+        """Have ended spans exported, within so many seconds; say whether they were. Any thread."""
         ...
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Counters: totals since the process began, which are looked at when metrics are collected.
+"""Counters: totals since the process began, which are read when metrics are collected.
 
-Host side: the worker's thread adds, the thread that collects reads. Not OpenTelemetry's own counters: one `add` costs
-its SDK some 10 us, of which a pass takes ten, and the child of a fork would go on with its parent's numbers. One table
-for the process, as the SDK asks only the callbacks with which an instrument was made first.
+Host side: the worker's thread adds, and the thread that collects reads. Not OpenTelemetry's own counters: one `add`
+costs its SDK some 10 us, and a pass needs ten of them; and the child of a fork would go on with its parent's numbers.
+There is one table for the process, because the SDK asks only the callbacks that an instrument was first made with.
 """
 
 import threading
@@ -12,35 +12,50 @@ from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from soltrace.sinks.groups import Group
+from soltrace.sinks.groups import PassGroup
 from soltrace.sinks.otel import observation
-from soltrace.wire.names import EVENTS_DROPPED, EVENTS_EMITTED, EXPORT_FAILURES, LANES, STEPS
+from soltrace.wire.names import (
+    METRIC_EVENTS_DROPPED,
+    METRIC_EVENTS_EMITTED,
+    METRIC_EXPORT_FAILURES,
+    METRIC_LANES,
+    METRIC_STEPS,
+)
 
 COUNTERS: Final = {
-    STEPS: ("{step}", "Steps of all lanes, by what became of them."),
-    LANES: ("{lane}", "Lanes that have ended; a single solve is one."),
-    EVENTS_EMITTED: ("{event}", "Events that were written."),
-    EVENTS_DROPPED: ("{event}", "What was lost before it was written."),
-    EXPORT_FAILURES: ("{item}", "Items that did not reach the backend."),
+    METRIC_STEPS: ("{step}", "Steps of all lanes, by what became of them."),
+    METRIC_LANES: ("{lane}", "Lanes that have ended; a single solve is one."),
+    METRIC_EVENTS_EMITTED: ("{event}", "Events that were written."),
+    METRIC_EVENTS_DROPPED: ("{event}", "What was lost before it was written."),
+    METRIC_EXPORT_FAILURES: ("{item}", "Items that did not reach the backend."),
 }
+"""Unit and description of each."""
 
 
 class Counts:
-    """The totals, and the instruments that read them."""
+    """The totals, and the instruments through which they are read."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Begin with nothing counted."""
         self._lock = threading.Lock()
-        self._totals: dict[str, dict[tuple[Group | None, str, str], int]] = {name: {} for name in COUNTERS}
+        self._totals: dict[str, dict[tuple[PassGroup | None, str, str], int]] = {name: {} for name in COUNTERS}
 
-    def add(self, counter: str, number: int, name: str, value: str, group: Group | None = None) -> None:
-        """Add to the total of a counter for one value of the attribute `name`, of the passes of a group."""
+    def add(self, counter: str, number: int, name: str, value: str, group: PassGroup | None = None) -> None:
+        """Add to a total.
+
+        Args:
+            counter: The metric, one of `COUNTERS`.
+            number: How many.
+            name: The attribute that the metric is told apart by.
+            value: Its value.
+            group: The passes that it is about, if it is about passes.
+        """
         totals, key = self._totals[counter], (group, name, value)
         with self._lock:
             totals[key] = totals.get(key, 0) + number
 
     def make(self, meter: Meter) -> None:
-        """Make the instruments."""
+        """Make the instruments of a meter."""
         for name, (unit, description) in COUNTERS.items():
             meter.create_observable_counter(name, [partial(self._observe, name)], unit, description)
 
@@ -54,3 +69,4 @@ class Counts:
 
 
 COUNTS: Final = Counts()
+"""Those of this process."""

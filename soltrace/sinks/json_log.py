@@ -5,30 +5,34 @@ the target is a structlog logger of the user's, which renders as it is configure
 """
 
 import os
-from collections.abc import Callable, MutableMapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import structlog
-from msgspec import UNSET
 
+from soltrace.wire.flat import LEADING
 from soltrace.wire.records import AnyRecord
 
-FIRST: Final = ("timestamp", "level", "event")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class LineFile:
+class LogFile:
     """A file that a line reaches in one write: whoever reads along never sees half of one.
 
+    It is what structlog calls a logger: `log_file.info(line)` writes a line.
+
     Not a buffered file, flushed now and then: a line costs a system call more (2 us), and a kill of the process then
-    loses none. `logger.info(line)` is what structlog calls.
+    loses none.
     """
 
     def __init__(self, path: Path) -> None:
-        """Create the file; it must not exist."""
+        """Create the file.
+
+        Raises:
+            OSError: It exists, or can't be made.
+        """
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._torn = False
@@ -52,9 +56,9 @@ class LineFile:
         os.close(self._fd)
 
 
-def render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
-    """Render an event as one line of JSON, what a reader looks for first: our only structlog processor."""
-    return _ENCODER.encode({key: event[key] for key in FIRST if key in event} | dict(event))
+def render(_: Any, __: str, event: Mapping[str, Any]) -> bytes:
+    """Render an event as one line of JSON, what a reader looks for first in front: our only structlog processor."""
+    return _ENCODER.encode({key: event[key] for key in LEADING if key in event} | dict(event))
 
 
 class JsonLog:
@@ -63,7 +67,13 @@ class JsonLog:
     def __init__(
         self, logger: Any, *, sync: Callable[[], None] | None = None, close: Callable[[], None] | None = None
     ) -> None:
-        """Write to a structlog logger; `JsonLog.file` is for files."""
+        """Write to a structlog logger; `JsonLog.file` is for files.
+
+        Args:
+            logger: Is called by the method of a record's level, with the event and the fields of its line.
+            sync: Brings what was written to the disk.
+            close: Closes what `logger` writes to.
+        """
         self._logger, self._sync, self._close = logger, sync, close
 
     @classmethod
@@ -71,9 +81,9 @@ class JsonLog:
         """Write to a new file.
 
         Raises:
-            OSError: it exists, or can't be made.
+            OSError: It exists, or can't be made.
         """
-        target = LineFile(path)
+        target = LogFile(path)
         logger = structlog.wrap_logger(
             target,
             processors=[render],
@@ -85,9 +95,8 @@ class JsonLog:
 
     def handle(self, record: AnyRecord) -> None:
         """Write one record."""
-        fields = line_of(record)
-        event = fields.pop("event")
-        getattr(self._logger, record.level)(event, **fields)
+        fields = dict(record.line)
+        getattr(self._logger, record.level)(fields.pop("event"), **fields)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - a disk can't be hurried
         """Bring what was written to the disk."""
@@ -101,33 +110,19 @@ class JsonLog:
             self._close()
 
 
-def line_of(record: AnyRecord) -> dict[str, Any]:
-    """The keys of a line in their order, most telling first; what is not known is left out."""
-    line: dict[str, Any] = {
-        "timestamp": timestamp(record.timestamp),
-        "level": record.level,
-        "event": record.__struct_config__.tag,
-    }
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if value is not UNSET and name not in line:
-            line[name] = msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
-    return line
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with exactly six digits, so that lines sort as text. Not msgspec's: it leaves zeros out."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def fresh_file(directory: Path, stem: str, suffix: str = ".jsonl") -> tuple[str, JsonLog]:
     """Make a log file that nobody else has: `<stem>.jsonl`, or `<stem>-2.jsonl` and so on.
+
+    Args:
+        directory: Where; it is made if it is not there.
+        stem: What the file is to be called.
+        suffix: How its name ends.
 
     Returns:
         The stem that was free, and the log.
 
     Raises:
-        OSError: the directory can't be made or written.
+        OSError: The directory can't be made or written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     number = 1

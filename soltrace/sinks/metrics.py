@@ -1,9 +1,11 @@
-"""Metrics, through OpenTelemetry's API alone. With no SDK there is nothing to count for, and nothing is counted.
+"""Metrics, through OpenTelemetry's API alone. Without an SDK there is nobody to count for, and nothing is counted.
 
-Host side, on the worker thread; counters and gauges are read by the thread that collects. Told apart only by what is
-bounded: experiment, phase, solver, status, outcome, event, stage, and never by a user's own attributes.
+Host side, on the worker thread; counters and gauges are read by the thread that collects. They are told apart only by
+what is bounded (experiment, phase, solver, status, outcome, event, stage) and never by a user's own attributes. Their
+names are in `soltrace.wire.names`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import UNSET
@@ -14,26 +16,27 @@ from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.metrics._internal import _ProxyMeterProvider  # pyright: ignore[reportPrivateUsage]
 
 from soltrace import __version__
+from soltrace.sinks.active_passes import ActivePass, ActivePasses
 from soltrace.sinks.counts import COUNTS
-from soltrace.sinks.gauges import GAUGES, Queue
-from soltrace.sinks.groups import GROUPS, Group
-from soltrace.sinks.open_passes import OpenPass, OpenPasses
-from soltrace.sinks.otel import context_of, flush
+from soltrace.sinks.gauges import GAUGES, QueueLevel
+from soltrace.sinks.groups import GROUPS, PassGroup
+from soltrace.sinks.otel import context_of, force_flush
+from soltrace.wire.losses import OF_AN_EXPORT, What
 from soltrace.wire.names import (
-    COMPILE_DURATION,
-    EVENT,
-    EVENTS_DROPPED,
-    EVENTS_EMITTED,
-    EXPORT_FAILURES,
-    LANES,
-    OUTCOME,
-    PASS_DURATION,
+    ATTR_EVENT,
+    ATTR_OUTCOME,
+    ATTR_SIGNAL,
+    ATTR_STAGE,
+    ATTR_STATUS,
+    ATTR_WHAT,
+    METRIC_COMPILE_DURATION,
+    METRIC_EVENTS_DROPPED,
+    METRIC_EVENTS_EMITTED,
+    METRIC_EXPORT_FAILURES,
+    METRIC_LANES,
+    METRIC_PASS_DURATION,
+    METRIC_STEPS,
     SCOPE,
-    SIGNAL,
-    STAGE,
-    STATUS,
-    STEPS,
-    WHAT,
 )
 from soltrace.wire.records import (
     AnyRecord,
@@ -50,47 +53,53 @@ BUCKETS_S: Final = (
     *(1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
     *(60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0),
 )
-"""A solve takes from a tenth of a millisecond to ten hours; OpenTelemetry's own go from 5 to 10 000, of any unit."""
-EXPORTED: Final = {"span": "traces", "metric point": "metrics", "log record": "logs"}
-"""What is lost where an export fails, and the signal that it belongs to."""
+"""Bounds of the histograms of durations, in seconds: a solve takes from a tenth of a millisecond to ten hours.
+
+OpenTelemetry's own go from 5 to 10 000, whatever the unit.
+"""
+EXPORTED: Final[Mapping[str, str]] = {What.SPAN: "traces", What.METRIC_POINT: "metrics", What.LOG_RECORD: "logs"}
+"""The signal that was to carry what is lost on its way to a backend."""
 
 
 class Metrics:
-    """Counts records, and keeps the table that gauges are read from."""
+    """Counts records, and keeps the table of open passes that gauges are read from."""
 
-    def __init__(self, meter_provider: MeterProvider | None = None, *, queue: Queue | None = None) -> None:
+    def __init__(self, meter_provider: MeterProvider | None = None, *, queue: QueueLevel | None = None) -> None:
         """Make the instruments.
 
         Args:
-            meter_provider: their provider; None: the global one, whenever it is set.
-            queue: tells how many events wait for being written, and how many may. Any thread.
+            meter_provider: Their provider; None: the global one, whenever it is set.
+            queue: Tells how many events wait to be written, and how many may. Called on any thread.
         """
-        self._provider, self._queue, self._open = meter_provider, queue, OpenPasses()
+        self._provider, self._queue, self._active = meter_provider, queue, ActivePasses()
         self._heard = False
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
         self._duration = meter.create_histogram(
-            PASS_DURATION, "s", "How long passes took.", explicit_bucket_boundaries_advisory=BUCKETS_S
+            METRIC_PASS_DURATION, "s", "How long passes took.", explicit_bucket_boundaries_advisory=BUCKETS_S
         )
         self._compiling = meter.create_histogram(
-            COMPILE_DURATION, "s", "How long programs took to compile.", explicit_bucket_boundaries_advisory=BUCKETS_S
+            METRIC_COMPILE_DURATION,
+            "s",
+            "How long programs took to compile.",
+            explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
         COUNTS.make(meter)
         GAUGES.make(meter)
-        GAUGES.read(self._open, queue)
+        GAUGES.read(self._active, queue)
 
     def handle(self, record: AnyRecord) -> None:
         """Count one record."""
         if not self._somebody_listens():
             return
-        COUNTS.add(EVENTS_EMITTED, 1, EVENT, str(record.__struct_config__.tag))
+        COUNTS.add(METRIC_EVENTS_EMITTED, 1, ATTR_EVENT, str(record.__struct_config__.tag))
         match record:
             case PassStarted():
-                self._open.start(record, GROUPS.of(record.experiment, record.phase, record.solver))
+                self._active.start(record, GROUPS.of(record.experiment, record.phase, record.solver))
             case PassProgress():
                 self._progressed(record)
             case PassHeartbeat():
-                if (open_pass := self._open.find(record.pass_id)) is not None:
-                    open_pass.beat(record)
+                if (active := self._active.find(record.pass_id)) is not None:
+                    active.beat(record)
             case PassEnded():
                 self._ended(record)
             case ProgramCompiled():
@@ -107,57 +116,56 @@ class Metrics:
         return self._heard
 
     def _progressed(self, record: PassProgress) -> None:
-        open_pass = self._open.find(record.pass_id)
-        if open_pass is None:
+        active = self._active.find(record.pass_id)
+        if active is None:
             return
-        open_pass.moved(record)
+        active.moved(record)
         if record.batch_index is UNSET and record.steps is not UNSET:
-            _count_steps(open_pass, record.steps)
+            _count_steps(active, record.steps)
 
     def _ended(self, record: PassEnded) -> None:
-        open_pass = self._open.end(record.pass_id)
-        if open_pass is None:  # its start was not seen: nobody listened yet
-            open_pass = OpenPass(GROUPS.of(record.experiment, record.phase, None), record.timestamp, 0)
-        group = open_pass.group
+        active = self._active.end(record.pass_id)
+        if active is None:  # its start was not seen: nobody listened yet
+            active = ActivePass(GROUPS.of(record.experiment, record.phase, None), 0)
+        group = active.group
         # With its context, the exemplar of a bucket leads from a slow pass to its span.
-        self._duration.record(record.duration_s, {**group.attributes, STATUS: record.status}, context_of(record))
+        self._duration.record(record.duration_s, {**group.attributes, ATTR_STATUS: record.status}, context_of(record))
         if record.steps is not UNSET:
-            _count_steps(open_pass, record.steps)
+            _count_steps(active, record.steps)
         _count_lanes(record, group)
 
     def _compiled(self, record: ProgramCompiled) -> None:
         stages = ("trace", record.trace_s), ("lower", record.lower_s), ("compile", record.compile_s)
         for stage, duration_s in stages:
             if duration_s > 0.0:  # or else it was not needed
-                self._compiling.record(duration_s, {STAGE: stage}, context_of(record))
+                self._compiling.record(duration_s, {ATTR_STAGE: stage}, context_of(record))
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider collect and export."""
-        return flush(self._provider or metrics.get_meter_provider(), timeout_s)
+        return force_flush(self._provider or metrics.get_meter_provider(), timeout_s)
 
     def close(self) -> None:
         """Have the gauges read no more from here. The provider is not ours, and stays."""
-        GAUGES.forget(self._open, self._queue)
+        GAUGES.forget(self._active, self._queue)
 
 
-def _count_steps(open_pass: OpenPass, steps: Steps) -> None:
-    """Count those that are new: counted only when a pass ends, an hour's steps would come in one moment."""
-    for outcome, number in open_pass.new_steps(steps):
-        COUNTS.add(STEPS, number, OUTCOME, outcome, open_pass.group)
+def _count_steps(active: ActivePass, steps: Steps) -> None:
+    """Count the steps that are new. Counted only when a pass ends, an hour's steps would come in one moment."""
+    for outcome, number in active.new_steps(steps):
+        COUNTS.add(METRIC_STEPS, number, ATTR_OUTCOME, outcome, active.group)
 
 
-def _count_lanes(record: PassEnded, group: Group) -> None:
-    """Count both kinds, and be it none: a share can't be computed with a series that is not there."""
+def _count_lanes(record: PassEnded, group: PassGroup) -> None:
+    """Count lanes of both kinds, even none: a share can't be computed with a series that is not there."""
     total, failed = 1, int(record.status == "error")
     if record.lanes is not UNSET:
         total, failed = record.lanes.total, record.lanes.failed
-    COUNTS.add(LANES, total - failed, STATUS, "ok", group)
-    COUNTS.add(LANES, failed, STATUS, "error", group)
+    COUNTS.add(METRIC_LANES, total - failed, ATTR_STATUS, "ok", group)
+    COUNTS.add(METRIC_LANES, failed, ATTR_STATUS, "error", group)
 
 
 def _count_lost(record: TelemetryDropped) -> None:
-    signal = EXPORTED.get(record.what)
-    if signal is None:
-        COUNTS.add(EVENTS_DROPPED, record.dropped, WHAT, record.what)
+    if record.reason in OF_AN_EXPORT:
+        COUNTS.add(METRIC_EXPORT_FAILURES, record.dropped, ATTR_SIGNAL, EXPORTED[record.what])
     else:
-        COUNTS.add(EXPORT_FAILURES, record.dropped, SIGNAL, signal)
+        COUNTS.add(METRIC_EVENTS_DROPPED, record.dropped, ATTR_WHAT, record.what)

@@ -85,5 +85,7 @@ def _stretch(length: int, free: int) -> int:
     """Count the evaluations on the way back over a stretch whose first state is kept, with so many free checkpoints."""
     if length <= 2 or free == 0:  # noqa: PLR2004 - nothing lies between the first of two steps and the last
         return length * (length + 1) // 2
-    ahead = 1 if length - 2 <= free else length // 2
+    if length - 2 <= free:  # each step on the way is kept: one goes ahead, and is evaluated once more
+        return 2 * length - 1
+    ahead = length // 2
     return ahead + _stretch(length - ahead, free - 1) + _stretch(ahead, free)

@@ -1,4 +1,4 @@
-"""What all rooms share: the records that one hands to the next, their names, and the values they may carry.
+"""What all rooms share: records as types and as plain values, their names, what they may carry, and what may be lost.
 
 It imports none of the other rooms, and no library of telemetry or of numerics but numpy.
 """

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from soltrace.errors import AttributeValueError
-from soltrace.wire.records import Attribute, Number, Scalar, number
+from soltrace.wire.number_text import parse_number
+from soltrace.wire.records import Attribute, Number, Scalar, json_number
 
-Array: TypeAlias = npt.NDArray[Any]
+_Array: TypeAlias = npt.NDArray[Any]
 
 SINGLE_BYTES: Final = 4
 """Of a float32; smaller ones have fewer digits still."""
@@ -25,7 +26,7 @@ def plain(value: float | np.floating[Any], *, single: bool) -> float:
 
 def written(value: float | np.floating[Any], *, single: bool) -> Number:
     """The same, in strict JSON."""
-    return number(plain(value, single=single))
+    return json_number(plain(value, single=single))
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
@@ -61,23 +62,23 @@ def _item(name: str, value: Any) -> Scalar:
     return plain
 
 
-def _array(value: Any) -> Array | None:
+def _array(value: Any) -> _Array | None:
     """A value as an array with at most one axis, if it is an array: numpy's, or anything that turns into one."""
     if not hasattr(value, "__array__"):
         return None
-    array: Array = np.asarray(value)
+    array: _Array = np.asarray(value)
     return array if array.ndim <= 1 and array.dtype.kind in "biufU" else None
 
 
 def _plain_scalar(value: Scalar) -> Scalar:
     if isinstance(value, float):
-        return number(value)
+        return json_number(value)
     if isinstance(value, str):
         return str(value)
     return value
 
 
-def attribute(value: Array | np.generic) -> Attribute:
+def attribute(value: _Array | np.generic) -> Attribute:
     """An attribute whose value was traced: a scalar, or a flat list."""
     array = np.asarray(value)
     scalars = [_scalar(item) for item in array.ravel()]
@@ -104,11 +105,18 @@ def _unfit(name: str, value: Any) -> AttributeValueError:
 
 
 def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
-    """Read `seed=3,lr=1e-3`, as `SOLTRACE_ATTRIBUTES` has it.
+    """Parse attributes as they are written in `SOLTRACE_ATTRIBUTES` and after `soltrace run --attributes`.
+
+    ```python
+    parse_attributes("seed=3,lr=1e-3,job=007,now")  # ({'seed': 3, 'lr': 0.001, 'job': '007'}, ['now'])
+    ```
+
+    Args:
+        text: `key=value` pairs, separated by commas. Space around keys and values is ignored.
 
     Returns:
-        The attributes: a value is an int, a float, a bool (`true`, `false`) or else a string. And the parts that are
-        no `key=value`.
+        The attributes, and the parts that are no `key=value`. A value is a bool (`true`, `false`), a number if it
+        is spelled as one (see [`soltrace.wire.number_text.parse_number`][]), and a string otherwise.
     """
     attributes: dict[str, Attribute] = {}
     malformed: list[str] = []
@@ -124,9 +132,5 @@ def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
 def _parsed(text: str) -> Scalar:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
-    for read in (int, float):
-        try:
-            return number(read(text)) if read is float else read(text)
-        except ValueError:
-            continue
-    return text
+    number = parse_number(text)
+    return text if number is None else number

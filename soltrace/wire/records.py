@@ -1,31 +1,44 @@
 """The records: what an emission means, as immutable typed values. One record is one line of the JSON log.
 
-All rooms share this module, and it imports none of them. The wire format follows from the types: the tag of a class is
-its ``event``, its fields are the line's keys, and ``schema.json`` is generated from them (`soltrace.wire.schema`).
-An optional field that is not known is `UNSET` and is left out of the line.
+Any side, any thread. The wire format follows from the types: the tag of a class is its `event`, its fields are the
+line's keys, and `schema.json` is generated from them (`soltrace.wire.schema`). A record equals what its line decodes
+to. An optional field that is not known is `UNSET`, and is left out of the line.
 """
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-SCHEMA: Final = 1
+from soltrace.wire.flat import flattened, line_of
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+SCHEMA_VERSION: Final = 1
 """Version of the wire format. It grows when a field changes its meaning or goes, not when one is added."""
 
 Phase: TypeAlias = Literal["forward", "backward"]
+"""The half of a solve that a pass is."""
 Status: TypeAlias = Literal["ok", "error"]
+"""How something ended."""
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""The severity of a line, by structlog's names."""
 Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-"""A float as strict JSON can carry it: null would hide the evidence of a non-finite value."""
+"""A float as strict JSON can carry it: null would hide the evidence of a non-finite value.
+
+A record holds the text too, and not the float: it then equals what its line decodes to, and a reader meets one form.
+"""
 Scalar: TypeAlias = bool | int | float | str
+"""One value of a user's."""
 Attribute: TypeAlias = Scalar | list[Scalar]
+"""A user's attribute. A non-finite float in it is written as in a `Number`."""
 
 
-def number(value: float) -> Number:
-    """Turn a float into what strict JSON can carry."""
+def json_number(value: float) -> Number:
+    """Turn a float into what strict JSON can carry: `"NaN"`, `"Infinity"` and `"-Infinity"` if it is not finite."""
     if math.isfinite(value):
         return float(value)
     if math.isnan(value):
@@ -34,48 +47,85 @@ def number(value: float) -> Number:
 
 
 class Steps(Struct, frozen=True, kw_only=True):
-    """Numerical steps by outcome. Of a batch: the sum over its lanes."""
+    """Numerical steps by outcome. For a batch, the sum over its lanes."""
 
     accepted: int
+    """Steps that the step size controller accepted."""
     rejected: int
+    """Steps that it rejected; each was tried again with a smaller step size."""
     recomputed: int | UnsetType = UNSET
-    """Forward steps that a backward pass evaluated again (checkpointing)."""
+    """Forward steps that a backward pass evaluated again (checkpointing). Of backward passes only."""
 
 
 class Lanes(Struct, frozen=True, kw_only=True):
-    """What a batch as a whole is doing. Progress is unitless, in [0, 1]."""
+    """The state of a batch as a whole."""
 
     total: int
+    """Lanes of the batch: the product of its `batch_shape`."""
     finished: int
+    """Lanes that have ended, whether well or not."""
     failed: int
+    """Lanes that have ended with an error; they are among the finished ones."""
     progress_min: float
+    """Progress of the slowest lane, in [0, 1]."""
     progress_median: float
+    """Median progress over all lanes, in [0, 1]."""
     progress_max: float
+    """Progress of the fastest lane, in [0, 1]."""
 
 
-class Record(Struct, frozen=True, kw_only=True, tag_field="event"):
-    """What every line carries."""
+# `dict=True` is the room in which the cached properties are kept; no field of a record is in it.
+class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
+    """What every line carries. Each record is of one of its subclasses."""
 
+    # A datetime, not nanoseconds: msgspec decodes it without a call of Python. A type of our own would need one for
+    # each line: 0.7 us where the whole line takes 1.7.
     timestamp: datetime
-    """UTC. On the wire RFC 3339 with six digits of a second and `Z`."""
+    """When it happened: UTC, to the microsecond. On the wire RFC 3339 with six digits of a second and `Z`."""
     level: Level = "info"
-    schema: int = SCHEMA
+    """`error` on the last line of what failed; `warning` where a pass stalls or telemetry was lost."""
+    schema: int = SCHEMA_VERSION
+    """Version of the wire format."""
     run_id: str
+    """The run that wrote the line. Its log file is called so, without the ending."""
     experiment: str | None
-    """Names of the open experiments, outermost first, joined by `/`."""
+    """Names of the open experiments, outermost first, joined by `/`. None outside any experiment."""
     attributes: Mapping[str, Attribute]
-    """The experiment's; on the lines of a pass the solve's too, which win."""
+    """The experiment's attributes. On the lines of a pass the solve's too, which win."""
     process_index: int | UnsetType = UNSET
+    """Which of the processes of one multi-process JAX program wrote the line, from 0. Not known of a single process."""
     trace_id: str | UnsetType = UNSET
-    """32 hexadecimal digits, where a span is recorded."""
+    """The trace, in 32 hexadecimal digits. Known where a span is recorded."""
     span_id: str | UnsetType = UNSET
-    """16 hexadecimal digits."""
+    """The span of the pass or of the experiment, in 16 hexadecimal digits. Known where a span is recorded."""
+
+    @cached_property
+    def time_ns(self) -> int:
+        """The timestamp in nanoseconds since 1970."""
+        return (self.timestamp - _EPOCH) // _MICROSECOND * 1000  # not `timestamp()`: a float rounds
+
+    @cached_property
+    def line(self) -> Mapping[str, Any]:
+        """The object that the record's line holds: plain values, `timestamp`, `level` and `event` first.
+
+        Made at the first use and shared from then on: not to be changed.
+        """
+        return line_of(self)
+
+    @cached_property
+    def flat(self) -> Mapping[str, Any]:
+        """The same values with nested structs flattened: `steps.accepted` instead of `accepted` within `steps`.
+
+        Made at the first use and shared from then on: not to be changed.
+        """
+        return flattened(self, self.line)
 
 
 class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
-    """First line of a file: where this run lives."""
+    """The first line of a log: where this run lives."""
 
     resource: Mapping[str, Attribute]
+    """Host, process, versions, devices where they are known, and the scheduler's job where there is one."""
 
 
 class ExperimentStarted(Record, frozen=True, kw_only=True, tag="experiment.started"):
@@ -86,7 +136,9 @@ class ExperimentEnded(Record, frozen=True, kw_only=True, tag="experiment.ended")
     """An experiment was left, and its passes are over."""
 
     status: Status
+    """`error` if an exception left the experiment."""
     duration_s: float
+    """Seconds since it was entered, passes that were waited for included."""
     error: str | UnsetType = UNSET
     """Type and message of the exception that left the experiment."""
 
@@ -95,108 +147,152 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
     """A program that holds a solve was compiled: until now nothing ran."""
 
     function: str
-    """The name of what was compiled, as jax says it."""
+    """The name of what was compiled, as JAX reports it."""
     trace_s: float
-    """0 where it had been traced before."""
+    """Seconds spent tracing; 0 where it had been traced before."""
     lower_s: float
+    """Seconds spent lowering to StableHLO."""
     compile_s: float
+    """Seconds spent in the backend's compiler; short where the persistent compilation cache had the program."""
 
 
 class PassRecord(Record, frozen=True, kw_only=True):
     """What every line of a pass carries."""
 
     solve_id: str
+    """The solve, unique among all runs. Its forward and its backward passes share it."""
     pass_id: str
+    """The pass, unique among all runs."""
     phase: Phase
+    """Whether it is the forward or a backward pass."""
 
 
 class PassStarted(PassRecord, frozen=True, kw_only=True, tag="pass.started"):
-    """A pass begins; nothing was stepped yet. A value that differs between lanes is left out."""
+    """A pass begins; no step has been taken yet. A value that differs between lanes is left out."""
 
     solver: str
+    """The solver's class, such as `Tsit5`."""
     adjoint: str
+    """The adjoint's class, such as `RecursiveCheckpointAdjoint`."""
     controller: str
+    """The step size controller's class, such as `PIDController`."""
     rtol: Number | UnsetType = UNSET
+    """Relative tolerance, unitless. Not known of a controller that has none."""
     atol: Number | UnsetType = UNSET
+    """Absolute tolerance, in the units of the state. Not known of a controller that has none."""
     t0: Number | UnsetType = UNSET
+    """Where the integration starts, in the user's time: above `t1` if it runs backwards in time."""
     t1: Number | UnsetType = UNSET
+    """Where it is to end, in the user's time."""
     max_steps: int | None = None
+    """The most steps that the solver may attempt; None without a limit."""
     batch_shape: list[int]
     """Sizes of the enclosing vmaps, outermost first; empty for a single solve."""
     forward_pass_id: str | UnsetType = UNSET
-    """On a backward pass: the forward pass it belongs to."""
+    """On a backward pass: the forward pass that it belongs to."""
 
 
 class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
-    """Where a pass is. With `batch_index`: one lane of it. With `lanes`: the batch as a whole, by its slowest lane."""
+    """How far a pass is.
+
+    With `batch_index` the line is about one lane. With `lanes` it is about the batch as a whole, of which `step`,
+    `progress` and `t` are those of the slowest lane.
+    """
 
     step: int
     """Steps attempted so far; in a backward pass, steps transposed so far."""
     progress: float
     """Unitless, in [0, 1], never falling within a pass or lane."""
     t: Number | UnsetType = UNSET
+    """The solver's present time, in the user's time. Not known to a progress meter."""
     steps: Steps | UnsetType = UNSET
-    """Not known of a backward pass under way."""
+    """The steps so far, by outcome. Not known of a backward pass under way, nor to a progress meter."""
     batch_index: list[int] | UnsetType = UNSET
+    """The lane, by its index in each enclosing vmap, outermost first."""
     lanes: Lanes | UnsetType = UNSET
+    """The batch as a whole."""
 
 
 class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat"):
-    """A pass that is open for long is alive, or is not: said every few seconds, whether it reports or not."""
+    """A pass that has been open for long is alive, or is not: said every few seconds, whether it reports or not."""
 
     open_s: float
-    """Since its start."""
+    """Seconds since its start."""
     silent_s: float
-    """Since the last sign of life."""
+    """Seconds since its last sign of life."""
     stalled: bool
-    """It has been silent for ten times as long as is usual for it."""
+    """Whether it has been silent for ten times as long as is usual for it."""
     step: int
+    """Steps at the last report."""
     progress: float
+    """Progress at the last report: unitless, in [0, 1]."""
     t: Number | UnsetType = UNSET
+    """The solver's time at the last report."""
     rate: float
-    """Progress per second, over all the time that it is open."""
+    """Progress per second over the last ten seconds, counted back from the last report."""
     eta_s: float | UnsetType = UNSET
-    """Seconds until it is over, if it goes on at that rate. Not known of a pass that has not moved."""
+    """Seconds from the last report to its end, if it goes on at that rate. Not known of a pass that has not moved."""
 
 
 class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
     """One lane of a batch is over: said once, and no line about this lane follows."""
 
     batch_index: list[int]
+    """The lane, by its index in each enclosing vmap, outermost first."""
     status: Status
+    """`error` if the solver failed in this lane."""
     result: str
+    """The name of its `diffrax.RESULTS` member, such as `successful` or `max_steps_reached`."""
     progress: float
+    """Where it ended in truth: unitless, in [0, 1]."""
     t: Number | UnsetType = UNSET
+    """The time at which it ended, in the user's time."""
     t0: Number | UnsetType = UNSET
+    """Where this lane started."""
     t1: Number | UnsetType = UNSET
+    """Where this lane was to end."""
     step: int
+    """Steps attempted in this lane; in a backward pass, steps transposed."""
     steps: Steps | UnsetType = UNSET
-    """Not known of a progress meter's."""
+    """The same by outcome. Not known to a progress meter."""
 
 
 class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
-    """A pass is over: exactly one per pass. Of a batch: its slowest lane's `progress`, `t`, `step`; all `steps`."""
+    """A pass is over: exactly one line per pass.
+
+    Of a batch, `progress`, `t` and `step` are those of its slowest lane, and `steps` are those of all lanes.
+    """
 
     status: Status
     """`error` if any lane failed."""
     result: str
-    """diffrax's name of it, of the first failing lane if there is one; `abandoned` of a pass that never ended."""
+    """The name of its `diffrax.RESULTS` member, of the first failing lane if there is one.
+
+    `abandoned` where the end itself never came.
+    """
     duration_s: float
+    """Seconds since its start."""
     progress: float
-    """The true one: a solve stopped by an event at t = 0.3 of [0, 1] ends at 0.3."""
+    """Where it ended in truth, in [0, 1]: a solve over [0, 1] that an event stops at t = 0.3 ends at 0.3."""
     t: Number | UnsetType = UNSET
+    """The time at which it ended, in the user's time. Not known to a progress meter."""
     step: int
+    """Steps attempted; in a backward pass, steps transposed."""
     steps: Steps | UnsetType = UNSET
-    """Not known of a progress meter's."""
+    """Steps of all lanes, by outcome. Not known to a progress meter."""
     lanes: Lanes | UnsetType = UNSET
+    """The batch as a whole."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):
-    """Something was lost: how many, of what, and why."""
+    """Some telemetry was lost; the solves it was about were not affected."""
 
     dropped: int
+    """How many, at least 1."""
     what: str
+    """Of what: one of `soltrace.wire.losses.What`, such as `progress` or `span`."""
     reason: str
+    """Why: one of `soltrace.wire.losses.Why`, or the type and message of an exception."""
 
 
 AnyRecord: TypeAlias = (
@@ -211,3 +307,4 @@ AnyRecord: TypeAlias = (
     | PassEnded
     | TelemetryDropped
 )
+"""Every kind of record: what a sink is handed, and what a line is decoded into."""

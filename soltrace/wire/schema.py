@@ -3,27 +3,30 @@
 Shipped as `soltrace/wire/schema.json`, for those who check or read logs without Python.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from soltrace.wire.records import SCHEMA, AnyRecord
+from soltrace.wire.records import SCHEMA_VERSION, AnyRecord
 
 FILE: Final = Path(__file__).with_name("schema.json")
+"""Where it is shipped."""
 TIMESTAMP: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
-"""Stricter than the type: always UTC, always six digits, so that lines sort as text."""
+"""The form of a timestamp. Stricter than the type: UTC and six digits, so that lines sort as text."""
 
 
 def schema() -> dict[str, Any]:
     """Make the schema: one object per event, told apart by `event`."""
     (line,), definitions = msgspec.json.schema_components([AnyRecord], ref_template="#/$defs/{name}")
     for definition in definitions.values():
+        definition["description"] = inspect.cleandoc(definition["description"])
         properties = definition["properties"]
         if "timestamp" in properties:
             properties["timestamp"] |= {"pattern": TIMESTAMP}
-            properties["schema"] = {"const": SCHEMA, "description": "Version of the format."}
+            properties["schema"] = {"const": SCHEMA_VERSION, "description": "Version of the format."}
             definition["required"] = sorted({*definition["required"], "event", "level", "schema"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -34,7 +37,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as it stands in the file."""
+    """Return the schema as it stands in the file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from soltrace.demo.cost import read_log
+from soltrace.demo.pass_costs import read_log
 from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassStarted
 
 pytestmark = pytest.mark.slow
@@ -179,4 +179,4 @@ def test_a_number_of_steps_that_has_no_meaning():
     """None at all is a mistake of the command line."""
     status, said, complained = run("--steps", 0)
     assert (status, said) == (2, [])
-    assert complained[-1] == "soltrace demo: error: argument --steps: must be at least 1, got 0"
+    assert complained[-1] == "soltrace demo: error: argument --steps: must be a whole number of at least 1, got '0'"

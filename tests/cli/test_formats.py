@@ -39,10 +39,10 @@ def test_installed(soltrace, tmp_path, viewer, there, environ, target):
 
 def test_what_is_shipped_is_well_formed():
     """As JSON and as TOML, with every field of the log known to lnav."""
-    from soltrace.report.columns import columns
+    from soltrace.report.sql_columns import sql_columns
 
     known = json.loads(SHIPPED["lnav.json"])["soltrace_log"]["value"]
-    assert set(columns()) - set(known) == {"timestamp"}
+    assert set(sql_columns()) - set(known) == {"timestamp"}
     assert tomllib.loads(SHIPPED["hl.toml"])["fields"]["predefined"]["message"] == {"names": ["event"]}
 
 

@@ -235,6 +235,8 @@ def test_it_needs_no_package_of_the_instrumentors(tmp_path):
         (["--attributes", "seed", "x.py"], 2, "must be like seed=3,lr=1e-3; not so: 'seed'"),
         (["--experiment", "", "x.py"], 2, "soltrace run: error: argument --experiment: must not be empty"),
         (["--otlp", "ftp://host", "x.py"], 2, "must be a URL like http://localhost:4318, got 'ftp://host'"),
+        (["--otlp", "http://host:99999", "x.py"], 2, "must be a URL like http://localhost:4318, got 'http://host:99"),
+        (["--otlp", "http://[::1", "x.py"], 2, "must be a URL like http://localhost:4318, got 'http://[::1'"),
         (
             ["--dir", "/proc/none", "x.py"],
             2,

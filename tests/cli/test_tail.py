@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,27 @@ def test_spans_of_time(soltrace, runs, log):
     assert shown("--last", "0") == shown("--since", "1s") == shown("--until", "2026-11-24") == []
 
 
+def test_local_times_have_the_offset_of_their_day(soltrace, runs, logs):
+    """In November, July is still in summer."""
+    log = logs(start=datetime(2026, 7, 1, 10, 0, tzinfo=UTC))
+    log.append(runs / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(-1, 2)))
+
+    zone = "CET-1CEST,M3.5.0,M10.5.0/3"
+    status, out, err = soltrace.run("tail", "--no-follow", "--since", "2026-07-01T12:00", TZ=zone)
+
+    assert (status, [line.split()[-1] for line in out[1:]], err) == (0, ["0", "1"], [])
+
+
+def test_patience_may_be_none(soltrace, runs, logs):
+    """A pass of a run that says nothing at once has stalled; not even the default of a minute is waited for."""
+    log = logs(start=datetime.now(UTC))
+    log.append(runs / "run.jsonl", log.started(0))
+
+    status, _, err = soltrace.run("tail", "--until-done", "--patience", "0s", "--plain")
+
+    assert (status, err) == (3, [])
+
+
 def test_following_ends_when_its_time_is_over(soltrace, runs, log):
     """By itself."""
     log.append(runs / "run.jsonl", log.experiment_started(0))
@@ -391,12 +413,15 @@ def test_patterns_and_compressed_logs(soltrace, runs, log):
     "arguments,complaint",
     [
         (["--since", "yesterday"], "argument --since: must be a time like"),
+        (["--since", "9:05:3"], "argument --since: must be a time like"),
         (["--last", "-1"], "argument --last: "),
+        (["--last", "1_000"], "argument --last: must be a whole number, got '1_000'"),
+        (["--last", "9" * 19], "argument --last: must be a whole number, got '9"),
         (["--patience", "60"], "argument --patience: must be a duration like 90s, 10m, 1.5h or 2d, got '60'"),
         (["--json", "--csv"], "argument --csv: not allowed with argument --json"),
         (["--no-follow", "--until-done"], "argument --until-done: not allowed with argument --no-follow"),
     ],
-    ids=["since", "last", "patience", "form", "end"],
+    ids=["since", "seconds", "last", "underscore", "digits", "patience", "form", "end"],
 )
 def test_values_that_are_none(soltrace, arguments, complaint):
     """Are refused, with what was expected."""

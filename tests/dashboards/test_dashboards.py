@@ -24,27 +24,11 @@ SOURCES = {
     ("jaeger", "${traces}"): "jaeger",
 }
 """Each data source of a panel: a variable; and the uid that Grafana's provisioning gives to what it stands for."""
-METRICS = {
-    names.COMPILE_DURATION,
-    names.EVENTS_DROPPED,
-    names.EVENTS_EMITTED,
-    names.EXPORT_FAILURES,
-    names.LANES,
-    names.LANES_ACTIVE,
-    names.PASSES_ACTIVE,
-    names.PASSES_STALLED,
-    names.PASS_DURATION,
-    names.PASS_ETA,
-    names.PASS_PROGRESS,
-    names.QUEUE_CAPACITY,
-    names.QUEUE_SIZE,
-    names.STEPS,
-}
 UNITS = {
-    names.COMPILE_DURATION: "_seconds",
-    names.PASS_DURATION: "_seconds",
-    names.PASS_ETA: "_seconds",
-    names.PASS_PROGRESS: "_ratio",
+    names.METRIC_COMPILE_DURATION: "_seconds",
+    names.METRIC_PASS_DURATION: "_seconds",
+    names.METRIC_PASS_ETA: "_seconds",
+    names.METRIC_PASS_PROGRESS: "_ratio",
 }
 """What Prometheus puts behind their names."""
 
@@ -213,5 +197,5 @@ def test_metrics_are_those_of_the_contract():
     ]
     promql = [re.sub(r"\{[^}]*\}|by \([^)]*\)", "", query) for query in queries if "soltrace." not in query]
     asked = {name for query in promql for name in re.findall(r"\bsoltrace_[a-z_]+", query)}
-    told = {metric.replace(".", "_") + UNITS.get(metric, "") for metric in METRICS}
+    told = {metric.replace(".", "_") + UNITS.get(metric, "") for metric in names.METRICS}
     assert {re.sub("_(total|bucket|count|sum)$", "", name) for name in asked} == told

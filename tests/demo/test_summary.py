@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from soltrace.demo import summary
-from soltrace.demo.cost import Cost
-from soltrace.demo.fit import NAMES, Fit, Setting
+from soltrace.demo.fit import PARAMETER_NAMES, Fit, Setting
+from soltrace.demo.pass_costs import Cost
 
 
 def test_the_fit():
     """The best lane of the best experiment, with units."""
-    values = dict(zip(NAMES, (0.5479, 0.02766, 0.02334, 0.7846, 34.55, 5.877), strict=True))
+    values = dict(zip(PARAMETER_NAMES, (0.5479, 0.02766, 0.02334, 0.7846, 34.55, 5.877), strict=True))
     fits = [
         Fit(Setting("adam", 0.1), (0.44, 0.22), values),
         Fit(Setting("adabelief", 0.05), (float("inf"), 0.68), {}),
@@ -34,7 +34,7 @@ def test_the_cost():
         Cost("forward", passes=128, failed=1, accepted=1000, rejected=23, recomputed=0, median_s=0.0016, total_s=1.0),
         Cost("backward", passes=128, failed=0, accepted=1000, rejected=23, recomputed=9, median_s=0.1, total_s=3.0),
     ]
-    assert list(summary.cost(costs)) == [
+    assert list(summary.cost_table(costs)) == [
         "What the passes cost, read back from the log",
         "  phase         passes      failed       steps    rejected  recomputed      median      in all       share",
         "  forward          128           1       1,023          23           0      1.6 ms         1 s         25%",

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import add_Tr
 
 SOLVE = """
 import numpy as np
-import soltrace
+import soltrace.setup.configure  # as `soltrace.diffeqsolve` does
 from soltrace import host
 from soltrace.host import Signal
 

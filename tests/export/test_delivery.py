@@ -5,12 +5,13 @@ import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from soltrace.export.delivery import Delivery
+from soltrace.wire.losses import What
 
 LOG = logging.getLogger(__name__)
 
 
 class Exporter(SpanExporter):
-    """Says what it fails of, as the SDK's exporters do."""
+    """Logs why it fails, as the SDK's exporters do."""
 
     def __init__(self):
         self.fails = False
@@ -30,11 +31,11 @@ class Exporter(SpanExporter):
 
 @pytest.fixture
 def delivery():
-    return Delivery(Exporter, "span")
+    return Delivery(Exporter, What.SPAN)
 
 
 def test_an_outage_is_said_once(delivery, caplog):
-    """With what the exporter said first; and that it is over. The exporter's own lines are kept back."""
+    """The warning quotes what the exporter logged first. Its end is reported too; the exporter's own log is not."""
     caplog.set_level(logging.INFO)
     assert delivery([])
     delivery.exporter.fails = True
@@ -48,7 +49,7 @@ def test_an_outage_is_said_once(delivery, caplog):
 
 
 def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
-    """With what it raised; nothing leaves."""
+    """The warning says what was raised, and nothing propagates."""
     delivery.exporter.fails = "badly"
     assert not delivery([])
     assert [record.getMessage() for record in caplog.records] == [
@@ -57,17 +58,17 @@ def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
 
 
 def test_an_exporter_that_returns_nothing_has_delivered():
-    """As the SDK's own processors take it."""
+    """The SDK's own processors see it that way."""
 
     class Silent(Exporter):
         def export(self, spans):
             pass
 
-    assert Delivery(Silent, "span")([])
+    assert Delivery(Silent, What.SPAN)([])
 
 
 def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
-    """Who has said that nothing arrives need not say it again, and an export that fails afterwards is no news."""
+    """An outage is reported once, whether it is noticed at the end of the process or before."""
     delivery.given_up(3, 5.0)
     delivery.exporter.fails = True
     delivery([])
@@ -77,7 +78,7 @@ def test_what_is_given_up_is_said_unless_the_outage_was(delivery, caplog):
 
 
 def test_what_others_log_meanwhile_goes_on(delivery, caplog):
-    """A program that uses the same library for itself hears of it."""
+    """A program that uses the same library itself still sees its log."""
     exporting, logged = threading.Event(), threading.Event()
 
     class Slow(Exporter):
@@ -86,7 +87,7 @@ def test_what_others_log_meanwhile_goes_on(delivery, caplog):
             logged.wait(10)
             return super().export(spans)
 
-    thread = threading.Thread(target=Delivery(Slow, "span"), args=([],))
+    thread = threading.Thread(target=Delivery(Slow, What.SPAN), args=([],))
     thread.start()
     assert exporting.wait(10)
     LOG.warning("the program's own")
@@ -101,7 +102,8 @@ def test_the_child_of_a_fork_has_an_exporter_of_its_own(run):
 import os
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from soltrace.export.delivery import Delivery
-delivery = Delivery(InMemorySpanExporter, "span")
+from soltrace.wire.losses import What
+delivery = Delivery(InMemorySpanExporter, What.SPAN)
 parents = delivery.exporter
 if (child := os.fork()) == 0:
     delivery.shut_down()
@@ -114,7 +116,7 @@ print(os.waitpid(child, 0)[1], delivery([]), delivery.exporter is parents)
 
 
 def test_shutting_down_is_passed_on(delivery):
-    """And a failure of it is no failure."""
+    """If that fails, nothing is lost by it."""
     delivery.shut_down()
     assert delivery.exporter.shut == 1
     delivery.exporter.shutdown = None

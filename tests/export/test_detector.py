@@ -7,18 +7,20 @@ import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from soltrace.export.detector import NAMES, SoltraceResourceDetector
+from opentelemetry.sdk.resources import Resource
+
+from soltrace.export.detector import ATTRIBUTE_OF_FACT, SoltraceResourceDetector
 from soltrace.wire.resource import SCHEDULERS, devices, resource
 
 
 def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):
-    """The whole of it, in a task of an array."""
+    """The whole resource, in one task of an array job."""
     for name, value in {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SLURM_PROCID", "1")
     found = dict(SoltraceResourceDetector().detect().attributes)
     for key in devices():  # another test may have used jax
-        del found[NAMES[key]]
+        del found[ATTRIBUTE_OF_FACT[key]]
     assert found == {
         "host.name": socket.gethostname(),
         "process.pid": os.getpid(),
@@ -38,8 +40,15 @@ def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):
     }
 
 
+def test_a_program_may_add_them_to_a_resource_of_its_own():
+    """As the docstring's example does."""
+    own = Resource({"service.name": "mine"})
+    merged = own.merge(SoltraceResourceDetector().detect()).attributes
+    assert (merged["service.name"], merged["soltrace.version"]) == ("mine", version("soltrace"))
+
+
 def test_kubernetes_has_names_of_its_own(monkeypatch):
-    """OpenTelemetry has conventions for these."""
+    """OpenTelemetry has semantic conventions for these."""
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_NAME": "fit", "JOB_COMPLETION_INDEX": "2"}
     for name, value in (environ | {"POD_NAME": "fit-2-x7k", "POD_NAMESPACE": "lab", "NODE_NAME": "n3"}).items():
         monkeypatch.setenv(name, value)
@@ -56,16 +65,16 @@ def test_kubernetes_has_names_of_its_own(monkeypatch):
 
 
 def test_every_fact_has_a_name_of_its_own():
-    """And none is both a value and a namespace."""
+    """No name is also the namespace of another."""
     facts = {*resource({}), *(key for scheduler in SCHEDULERS.values() for key in scheduler.variables)}
     facts |= {"scheduler", "backend", "devices", "device_kinds", "process_index", "process_count"}
-    assert set(NAMES) == facts
-    names = {*NAMES.values(), "k8s.job.name", "process.executable.name", "process.runtime.name"}
+    assert set(ATTRIBUTE_OF_FACT) == facts
+    names = {*ATTRIBUTE_OF_FACT.values(), "k8s.job.name", "process.executable.name", "process.runtime.name"}
     assert [(one, other) for one in names for other in names if other.startswith(f"{one}.")] == []
 
 
 def test_the_sdk_finds_it_and_jax_is_left_alone():
-    """By OpenTelemetry's variable; devices are told if jax has started, and jax is not started for it."""
+    """OpenTelemetry's variable is enough. Devices are included once jax has started, and it is not started for them."""
     program = """
 import json, sys
 from opentelemetry.sdk.resources import Resource

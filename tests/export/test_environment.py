@@ -2,7 +2,7 @@ import pytest
 
 from soltrace import ConfigurationError
 from soltrace.export.batch import Limits
-from soltrace.export.environment import SIGNALS, exporters, interval_s, limits, names_the_service, protocol
+from soltrace.export.environment import OTEL_SIGNALS, exporters, interval_s, limits, names_the_service, protocol
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,15 @@ from soltrace.export.environment import SIGNALS, exporters, interval_s, limits, 
     ids=str,
 )
 def test_what_the_environment_asks_for(environ, asked):
-    """For traces, metrics and logs: an exporter by name, or OTLP where only its address is given."""
-    assert [exporters(signal, None, environ) for signal in SIGNALS] == asked
+    """For traces, metrics and logs: exporters by name, or OTLP where only its address is given."""
+    assert [exporters(signal, None, environ) for signal in OTEL_SIGNALS] == asked
 
 
 @pytest.mark.parametrize(
     "named,asked", [("", ("otlp",)), ("none", ()), ("console", ("otlp", "console")), ("otlp", ("otlp",))]
 )
 def test_an_endpoint_in_the_program_asks_for_all_signals(named, asked):
-    """Beside what the environment names; `none` switches a signal off."""
+    """In addition to what the environment names, unless it switches a signal off by `none`."""
     assert exporters("metrics", "http://a", {"OTEL_METRICS_EXPORTER": named}) == asked
 
 
@@ -58,12 +58,12 @@ def test_an_endpoint_in_the_program_asks_for_all_signals(named, asked):
     ids=str,
 )
 def test_how_spans_are_sent(environ, endpoint, expected):
-    """As the environment says, else as the port tells, else by HTTP."""
+    """As the environment says, or else as the port suggests, or else by HTTP."""
     assert protocol("traces", endpoint, environ) == expected
 
 
 def test_a_protocol_that_there_is_not_is_refused():
-    """With those that there are."""
+    """The message lists those that exist."""
     with pytest.raises(ConfigurationError, match="must be grpc or http/protobuf, got 'http/json'"):
         protocol("traces", None, {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
 
@@ -79,12 +79,12 @@ def test_a_protocol_that_there_is_not_is_refused():
     ids=str,
 )
 def test_who_names_the_service(environ, named):
-    """Either variable may."""
+    """Either variable can do so."""
     assert names_the_service(environ) is named
 
 
 def test_how_much_gathers_is_as_specified():
-    """By OTEL_BSP_*; a batch is no larger than the queue."""
+    """OTEL_BSP_* and OTEL_BLRP_* are read, and a batch is never larger than the queue."""
     assert limits("OTEL_BSP_", 5000, {}) == Limits(5.0, 2048, 512)
     environ = {
         "OTEL_BSP_SCHEDULE_DELAY": "100",
@@ -97,9 +97,9 @@ def test_how_much_gathers_is_as_specified():
     assert (interval_s({}), interval_s(environ)) == (60.0, 0.5)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "nan"])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "nan", "inf", "1e13"])
 def test_a_limit_that_is_none_is_ignored(text, caplog):
-    """As OpenTelemetry specifies: said, and nothing is lost by it."""
+    """As OpenTelemetry specifies, with a warning."""
     assert limits("OTEL_BSP_", 5000, {"OTEL_BSP_MAX_QUEUE_SIZE": text}) == Limits(5.0, 2048, 512)
-    expected = f"OTEL_BSP_MAX_QUEUE_SIZE must be a number from 1, got {text!r}: it is taken to be 2048"
+    expected = f"OTEL_BSP_MAX_QUEUE_SIZE must be from 1 to 1e+12, got {text!r}: it is taken to be 2048"
     assert [record.getMessage() for record in caplog.records] == [expected]

@@ -5,11 +5,11 @@ import pytest
 
 MANY = "\nfor _ in range(10): solve()"
 ITEMS = {"span": 10, "log record": 21}
-"""Of ten solves: each a span; each a start and an end in the log, after the log's own first line."""
+"""What ten solves make: a span each, and two lines of the log each, after its first line."""
 
 
 def dropped(lines):
-    """What the log says that was lost by exporting: how many of what, and why."""
+    """How many items were lost in exporting, of which kind and why, according to the log."""
     lost = Counter()
     for line in lines:
         if line["event"] == "telemetry.dropped":
@@ -19,7 +19,7 @@ def dropped(lines):
 
 @pytest.fixture
 def outage(backend, grpc_backend):
-    """Where to send to, for each way in which a backend may be out of order."""
+    """The environment of a program whose backend is out of order in a given way."""
 
     def outage(transport, way):
         chosen = grpc_backend if transport == "grpc" else backend
@@ -46,7 +46,7 @@ def outage(backend, grpc_backend):
     ids=str,
 )
 def test_a_backend_that_may_come_back_is_tried_until_the_bound(transport, way, outage, run, lines):
-    """The end of the process takes as long as configured, and all is counted and said: once a signal, no traceback."""
+    """The process ends in the time configured. Everything is counted, and reported once a signal; no traceback."""
     done = run("soltrace.configure(exit_timeout_s=1.5)" + MANY, **outage(transport, way))
     assert done.returncode == 0
     assert done.took_s < 1.5 + 4  # starting Python and importing
@@ -64,7 +64,7 @@ def test_a_backend_that_may_come_back_is_tried_until_the_bound(transport, way, o
     ids=str,
 )
 def test_a_backend_that_refuses_is_not_tried_again(transport, way, outage, run, lines):
-    """The end of the process does not wait, and all is counted and said."""
+    """The process ends at once. Everything is counted and reported."""
     done = run(MANY, **outage(transport, way))
     assert done.returncode == 0
     assert done.took_s < 4.5
@@ -76,7 +76,7 @@ def test_a_backend_that_refuses_is_not_tried_again(transport, way, outage, run, 
 
 
 def test_a_solve_does_not_wait_for_the_backend(outage, run, lines):
-    """A thousand passes against a backend that hangs; those for which there is no room are counted."""
+    """A thousand passes meet a backend that hangs, and those that find no room are counted."""
     program = """
 import time
 soltrace.configure(exit_timeout_s=3.0)
@@ -92,13 +92,13 @@ print(slowest)
     done = run(program, **outage("http", "hang"), **environ, OTEL_TRACES_SAMPLER="always_on")
     assert float(done.stdout) < 0.5
     lost = dropped(lines())
-    assert lost["span", "queue full"] + lost["span", "not exported in time"] == 1001
-    assert lost["span", "queue full"] >= 851
+    assert lost["span", "export queue full"] + lost["span", "not exported in time"] == 1001
+    assert lost["span", "export queue full"] >= 851
     assert "Traceback" not in done.stderr
 
 
 def test_what_was_lost_in_an_outage_is_what_was_counted(backend, run, lines):
-    """A thousand passes, and a backend that refuses some batches in the middle: each arrives once or is counted."""
+    """A backend refuses some batches in the middle of a thousand passes: each pass arrives once or is counted."""
     seen = []
 
     def take(signal, body, headers):
@@ -121,7 +121,7 @@ soltrace.flush()
 
 
 def test_the_metric_of_failures_counts_them(backend, run):
-    """By signal, for whoever watches a dashboard instead of the log."""
+    """Signal by signal, for whoever watches a dashboard instead of the log."""
 
     def take(signal, body, headers):
         backend.answer = 400 if signal == "traces" else "ok"
@@ -139,7 +139,7 @@ def test_the_metric_of_failures_counts_them(backend, run):
 
 
 def test_what_is_taken_without_an_answer_is_counted(backend, run, lines):
-    """It is not known to be there: more may be counted than was lost, and never less."""
+    """Nobody knows that it arrived. More may be counted than was lost, but never less."""
     backend.answer = "hang"
     environ = {"OTEL_EXPORTER_OTLP_TIMEOUT": "0.3", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
     run(MANY, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, **environ)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from soltrace import host
-from soltrace.host import Signal, process
+from soltrace.host import Signal
 from soltrace.host.process import PROCESS
 from soltrace.testing import capture
 
@@ -61,7 +61,7 @@ def test_a_variable_disables(value, monkeypatch, program):
     monkeypatch.setenv("SOLTRACE_DISABLED", value)
     assert not host.enabled()
     assert program.start() == 0
-    assert process.opened() is None
+    assert PROCESS.recorder is None
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "no"])
@@ -71,24 +71,33 @@ def test_other_values_do_not(value, monkeypatch):
     assert host.enabled()
 
 
+class Broken:
+    """A plan by which no run can be opened."""
+
+    enabled = None
+
+    def open(self, shared):
+        raise OSError("no disk")
+
+
 def test_receive_never_raises(monkeypatch, program, caplog):
-    """Not even where no recorder can be made; that is said once."""
-    monkeypatch.setattr(process, "WIRING", "no.such.module")
+    """Not even where no run can be opened; that is tried and said once."""
+    monkeypatch.setattr(PROCESS, "plan", Broken())
     assert program.start() == 0
     assert program.start() == 0
     assert host.register_context() == 0
-    assert PROCESS.failures == 3
+    assert PROCESS.failures == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "soltrace: a solve could not be recorded: ModuleNotFoundError: No module named 'no'"
+        "soltrace: a solve could not be recorded: OSError: no disk"
     ]
 
 
 def test_a_barrier_is_registered_once(monkeypatch):
     """However often the traced room is imported."""
-    monkeypatch.setattr(PROCESS, "barriers", [])
+    monkeypatch.setattr(PROCESS.shared, "barriers", [])
     for _ in range(2):
         host.register_barrier(print)
-    assert PROCESS.barriers == [print]
+    assert PROCESS.shared.barriers == [print]
 
 
 def test_the_child_of_a_fork_starts_afresh(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from soltrace import host
 from soltrace.host import Signal, SolveInfo
-from soltrace.sinks.json_log import line_of, render
+from soltrace.sinks.json_log import render
 from soltrace.testing import capture
 from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassProgress, PassRecord, PassStarted
 from soltrace.wire.schema import schema
@@ -105,6 +105,6 @@ def test_what_must_hold_of_all_records(several, random):
             assert 0.0 <= last.get(which, 0.0) <= record.progress <= 1.0
             last[which] = record.progress
     for record in records:
-        line = render(None, "", line_of(record))
+        line = render(None, "", record.line)
         assert DECODER.decode(line) == record
         VALIDATOR.validate(json.loads(line, parse_constant=lambda name: name / 0))

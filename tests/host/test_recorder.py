@@ -9,10 +9,11 @@ from soltrace import host
 from soltrace.host import Signal, table
 from soltrace.host.context import Context
 from soltrace.host.forward import Memory
-from soltrace.host.losses import Loss
 from soltrace.host.process import PROCESS
-from soltrace.host.table import Kind
+from soltrace.host.signals import Kind
 from soltrace.testing import MemorySink, capture
+from soltrace.wire.losses import Loss, What, Why
+from soltrace.wire.records import TelemetryDropped
 
 
 def passes(events):
@@ -135,7 +136,7 @@ def test_a_silent_pass_is_given_up(program):
         program.step(handle, 2, 2, 0.5)
         program.end(handle)
         end = passes(told.events())[-1]
-        assert told.recorder.losses.total() == [Loss("end of a pass", "abandoned: no sign of life", 1)]
+        assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.NO_SIGN_OF_LIFE, "", 1)]
     assert end == {
         "event": "pass.ended",
         "level": "error",
@@ -212,7 +213,7 @@ def test_closing_gives_up_what_is_open_and_says_what_was_lost(program):
         told.recorder.close(10.0)
         assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
     lost = sink.records[-1]
-    assert (lost.dropped, lost.what, lost.reason) == (1, "end of a pass", "abandoned: no sign of life")
+    assert (lost.dropped, lost.what, lost.reason) == (1, "end of a pass", "abandoned: the run was closed")
 
 
 class Failing:
@@ -313,15 +314,15 @@ def test_barriers_come_first_and_may_fail(program):
         def fails():
             raise RuntimeError("the device is gone")
 
-        PROCESS.barriers += [fails, lambda: calls.append(program.end(handle))]
+        PROCESS.shared.barriers += [fails, lambda: calls.append(program.end(handle))]
         try:
             assert told.recorder.flush(10.0) is False
         finally:
-            del PROCESS.barriers[-2:]
+            del PROCESS.shared.barriers[-2:]
         assert calls == [handle]
         assert names(told.events())[-1] == ("1.forward", "pass.ended")
         lost = told.recorder.losses.total()
-    assert lost == [Loss("wait for programs", "a barrier failed or took too long", 1)]
+    assert lost == [Loss(What.WAIT, Why.NOT_AWAITED, "", 1)]
 
 
 def test_a_signal_that_cannot_be_read_is_answered_and_counted(program):
@@ -386,7 +387,7 @@ def test_memory_stays_flat(monkeypatch):
 
         before = solves(300)
         growth = solves(10_000) - before
-        assert len(told.recorder._table.open) == 0
+        assert len(PROCESS.shared.passes.open) == 0
     assert growth < 2_000  # one object left behind by each solve would be 10 000
 
 
@@ -395,10 +396,46 @@ def test_little_is_kept_of_an_ended_pass(program):
     with capture() as told:
         forward = program.solve()
         _, handle = program.backward_start(forward)
-        backward = told.recorder._table.find(int(handle), Kind.BACKWARD)
+        backward = PROCESS.shared.passes.find(int(handle), Kind.BACKWARD)
         program.backward_end(forward, handle)
         told.flush()
-        kept = told.recorder._table.find(forward, Kind.FORWARD).view
+        kept = PROCESS.shared.passes.find(forward, Kind.FORWARD).view
     assert backward.view is None
     assert isinstance(kept, Memory)
     assert kept.lanes.ravel().tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]
+
+
+def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
+    """The loss is said when it can be; the worker does not end."""
+    gone = True
+
+    def find_process_index():
+        if gone:
+            raise RuntimeError("backend gone")
+        return 3
+
+    sink = MemorySink()
+    with capture(sinks=[sink]) as told:
+        object.__setattr__(told.recorder.run, "find_process_index", find_process_index)
+        told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)
+        program.start()
+        told.flush()
+        assert told.recorder._worker._thread.is_alive()
+        gone = False
+        program.solve()
+    lost = [record for record in sink.records if isinstance(record, TelemetryDropped)]
+    assert [(record.what, record.reason, record.dropped, record.process_index) for record in lost] == [
+        ("end of a pass", "abandoned: the run was closed", 1, 3),
+        ("progress", "queue full", 7, 3),
+        ("signal", "RuntimeError: backend gone", 1, 3),
+    ]
+    assert Loss(What.RECORD, Why.RAISED, "RuntimeError: backend gone", 1) in told.recorder.losses.total()
+
+
+def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program):
+    """It is given up because the run is closed."""
+    with capture() as told:
+        handle = program.start()
+        program.step(handle, 1, 1, 0.5)
+        told.recorder.close(10.0)
+        assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.RUN_CLOSED, "", 1)]

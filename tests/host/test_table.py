@@ -3,14 +3,14 @@ import pytest
 from soltrace.host import table as table_module
 from soltrace.host.context import Context, Contexts
 from soltrace.host.pacing import Every
-from soltrace.host.signals import NOTHING_KNOWN
-from soltrace.host.table import Entry, Kind, Table
+from soltrace.host.signals import NOTHING_KNOWN, Kind
+from soltrace.host.table import HandleTable, PassEntry
 
 
 def entry(table, kind=Kind.FORWARD, *, lanes=1, now=0.0, forward=0):
     """A pass that has just started."""
     pace = Every().pace(None, "forward", 0.0)
-    made = Entry(table.new_handle(), kind, NOTHING_KNOWN, Context(), "run.1", "run.1.forward", pace, now, now)
+    made = PassEntry(table.new_handle(), kind, None, NOTHING_KNOWN, Context(), "run.1", "run.1.forward", pace, now, now)
     made.lanes, made.forward_handle = lanes, forward
     table.add(made)
     return made
@@ -19,7 +19,7 @@ def entry(table, kind=Kind.FORWARD, *, lanes=1, now=0.0, forward=0):
 def test_a_handle_in_use_is_not_given_twice(monkeypatch):
     """They wrap around, past the passes that are open or remembered."""
     monkeypatch.setattr(table_module, "LARGEST_HANDLE", 3)
-    table = Table()
+    table = HandleTable()
     first, second, third = entry(table), entry(table, Kind.BACKWARD), entry(table)
     table.end(second)
     table.end(third)
@@ -29,7 +29,7 @@ def test_a_handle_in_use_is_not_given_twice(monkeypatch):
 
 def test_an_ended_forward_pass_is_remembered_and_others_are_not():
     """A backward pass may come for it."""
-    table = Table()
+    table = HandleTable()
     forward, backward = entry(table), entry(table, Kind.BACKWARD)
     table.end(forward)
     table.end(backward)
@@ -41,7 +41,7 @@ def test_an_ended_forward_pass_is_remembered_and_others_are_not():
 def test_what_was_not_asked_for_longest_is_forgotten_first(monkeypatch):
     """The memory is bounded in passes."""
     monkeypatch.setattr(table_module, "ENDED_AT_MOST", 2)
-    table = Table()
+    table = HandleTable()
     first, second, third = entry(table), entry(table), entry(table)
     table.end(first)
     table.end(second)
@@ -53,7 +53,7 @@ def test_what_was_not_asked_for_longest_is_forgotten_first(monkeypatch):
 def test_the_memory_is_bounded_in_lanes_too(monkeypatch):
     """One pass of a million lanes is kept, and nothing beside it."""
     monkeypatch.setattr(table_module, "LANES_AT_MOST", 100)
-    table = Table()
+    table = HandleTable()
     small, large = entry(table), entry(table, lanes=1_000_000)
     table.end(small)
     table.end(large)
@@ -62,7 +62,7 @@ def test_the_memory_is_bounded_in_lanes_too(monkeypatch):
 
 def test_the_newest_backward_pass_of_a_forward_one():
     """The one that was opened last and is still open."""
-    table = Table()
+    table = HandleTable()
     older, newer, other = (entry(table, Kind.BACKWARD, forward=number) for number in (7, 7, 8))
     assert table.newest_backward(7) is newer
     table.end(newer)
@@ -74,7 +74,7 @@ def test_the_newest_backward_pass_of_a_forward_one():
 def test_too_many_open_passes_have_lost_their_ends(monkeypatch):
     """The one silent for longest is the first to be given up."""
     monkeypatch.setattr(table_module, "OPEN_AT_MOST", 2)
-    table = Table()
+    table = HandleTable()
     entry(table, now=5.0)
     silent = entry(table, now=1.0)
     assert table.longest_silent() is None
@@ -85,33 +85,33 @@ def test_too_many_open_passes_have_lost_their_ends(monkeypatch):
 @pytest.mark.parametrize("token", [0, 99], ids=["none", "forgotten"])
 def test_a_context_nobody_named_is_the_current_one(token):
     """The innermost experiment's."""
-    contexts = Contexts(Context(attributes={"host": "a"}))
-    assert contexts.named(token).attributes == {"host": "a"}
+    contexts = Contexts()
+    assert contexts.named(token) is None
     inner = Context("fit")
-    contexts.push(Context("outer"))
-    contexts.push(inner)
+    contexts.enter(Context("outer"))
+    contexts.enter(inner)
     assert contexts.named(token) is inner
 
 
 def test_registered_contexts_are_bounded_and_pinned_ones_are_not_forgotten(monkeypatch):
     """An experiment's number holds while it is open."""
     monkeypatch.setattr("soltrace.host.context.REGISTERED_AT_MOST", 2)
-    contexts, kept = Contexts(Context()), Context("open")
-    contexts.push(kept)
+    contexts, kept = Contexts(), Context("open")
+    contexts.enter(kept)
     token = contexts.pin(kept)
     tokens = [contexts.register(Context(str(number))) for number in range(3)]
     assert [contexts.named(one).experiment for one in (token, *tokens)] == ["open", "open", "1", "2"]
-    contexts.remove(kept)
-    assert contexts.named(token).experiment is None
+    contexts.leave(kept)
+    assert contexts.named(token) is None
 
 
 def test_experiments_end_in_any_order():
     """Those on several threads do."""
-    contexts, first, second = Contexts(Context()), Context("first"), Context("second")
-    contexts.push(first)
-    contexts.push(second)
-    contexts.remove(first)
+    contexts, first, second = Contexts(), Context("first"), Context("second")
+    contexts.enter(first)
+    contexts.enter(second)
+    contexts.leave(first)
     assert contexts.current is second
-    contexts.remove(first)
-    contexts.remove(second)
-    assert contexts.current is contexts.base
+    contexts.leave(first)
+    contexts.leave(second)
+    assert contexts.current is None

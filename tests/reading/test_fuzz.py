@@ -144,7 +144,7 @@ def rotate(file: Path, how: str, torn: bytes) -> None:
 WRITERS = """
 import mmap, os, random, signal, sys, time
 from pathlib import Path
-from soltrace.sinks.json_log import LineFile
+from soltrace.sinks.json_log import LogFile
 
 directory, times, line = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
 chance = random.Random(int(sys.argv[4]))
@@ -154,7 +154,7 @@ for i in range(times):
     padding = b'"' + b"x" * chance.choice([10, 1_000, 1_000_000]) + b'"'
     child = os.fork()
     if child == 0:
-        file = LineFile(directory / f"run-{i}.jsonl")
+        file = LogFile(directory / f"run-{i}.jsonl")
         count = 0
         while True:
             file.msg(line.replace(b'"STEP"', b"%d" % count).replace(b'"PADDING"', padding))

@@ -1,14 +1,14 @@
 import io
 from pathlib import Path
 
-from soltrace.reading.files.follow import Entry
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.json_lines import JsonView
 from soltrace.reading.parse import parse
 
 
-def entries(*lines: bytes) -> list[Entry]:
+def entries(*lines: bytes) -> list[LogEntry]:
     """Lines as a follower gives them."""
-    return [Entry(parse(line), line, Path("run.jsonl"), i) for i, line in enumerate(lines, 1)]
+    return [LogEntry(parse(line), line, Path("run.jsonl"), i) for i, line in enumerate(lines, 1)]
 
 
 def test_lines_pass_byte_for_byte():

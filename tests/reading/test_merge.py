@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from soltrace.reading.files.source import BEFORE_ALL, Entry
-from soltrace.reading.merge import Window
+from soltrace.reading.files.source import BEFORE_ALL, LogEntry
+from soltrace.reading.merge import ReorderBuffer
 from soltrace.reading.parse import Rejected
 
 
@@ -26,9 +26,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def window(clock) -> Window:
+def buffer(clock) -> ReorderBuffer:
     """One of a second and five lines."""
-    return Window(1.0, 5, now=clock.now, monotonic=clock.monotonic)
+    return ReorderBuffer(1.0, 5, now=clock.now, monotonic=clock.monotonic)
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def line(clock, tmp_path):
     """A line that says that it was written at a second."""
     beginning = clock.now()
 
-    def make(at: float | None) -> Entry:
-        moment = BEFORE_ALL if at is None else beginning + timedelta(seconds=at)
-        return Entry(Rejected(str(at)), b"", tmp_path, 1, moment)
+    def make(at: float | None) -> LogEntry:
+        time = BEFORE_ALL if at is None else beginning + timedelta(seconds=at)
+        return LogEntry(Rejected(str(at)), b"", tmp_path, 1, time)
 
     return make
 
@@ -48,53 +48,53 @@ def said(entries) -> list[str]:
     return [entry.value.reason + "!" * entry.late for entry in entries]
 
 
-def test_a_line_waits_for_those_of_others(window, clock, line):
+def test_a_line_waits_for_those_of_others(buffer, clock, line):
     """For a second, and then it comes with all that is older."""
-    assert window.feed([line(0.0)]) == []
+    assert buffer.feed([line(0.0)]) == []
     clock.s = 0.4
-    assert window.feed([line(0.4), line(-0.2)]) == []
+    assert buffer.feed([line(0.4), line(-0.2)]) == []
     clock.s = 1.0
-    assert said(window.feed([line(0.1)])) == ["-0.2", "0.0"]
+    assert said(buffer.feed([line(0.1)])) == ["-0.2", "0.0"]
     clock.s = 1.5
-    assert said(window.feed([])) == ["0.1", "0.4"]
-    assert window.feed([]) == window.flush() == []
+    assert said(buffer.feed([])) == ["0.1", "0.4"]
+    assert buffer.feed([]) == buffer.flush() == []
 
 
-def test_a_late_line_is_marked_and_comes_at_once(window, clock, line):
+def test_a_late_line_is_marked_and_comes_at_once(buffer, clock, line):
     """It is not put where nobody looks any more, and does not hold up others."""
-    window.feed([line(0.5)])
+    buffer.feed([line(0.5)])
     clock.s = 2.0
-    assert said(window.feed([])) == ["0.5"]
+    assert said(buffer.feed([])) == ["0.5"]
 
-    assert said(window.feed([line(0.4), line(1.9), line(0.5)])) == ["0.4!"]
+    assert said(buffer.feed([line(0.4), line(1.9), line(0.5)])) == ["0.4!"]
     clock.s = 3.0
-    assert said(window.feed([line(None)])) == ["None!", "0.5", "1.9"]
+    assert said(buffer.feed([line(None)])) == ["None!", "0.5", "1.9"]
 
 
-def test_what_is_old_when_it_comes_does_not_wait(window, clock, line):
+def test_what_is_old_when_it_comes_does_not_wait(buffer, clock, line):
     """The past is shown at once, in order."""
     clock.s = 100.0
-    assert said(window.feed([line(1), line(2), line(90.5)])) == ["1", "2"]
-    assert said(window.flush()) == ["90.5"]
+    assert said(buffer.feed([line(1), line(2), line(90.5)])) == ["1", "2"]
+    assert said(buffer.flush()) == ["90.5"]
 
 
-def test_no_more_lines_wait_than_are_allowed(window, line):
+def test_no_more_lines_wait_than_are_allowed(buffer, line):
     """A flood does not take all memory: the oldest go first."""
-    assert said(window.feed([line(at / 10) for at in range(7)])) == ["0.0", "0.1"]
-    assert said(window.feed([line(0.05)])) == ["0.05!"]
+    assert said(buffer.feed([line(at / 10) for at in range(7)])) == ["0.0", "0.1"]
+    assert said(buffer.feed([line(0.05)])) == ["0.05!"]
 
 
-def test_a_clock_that_is_ahead_does_not_make_the_others_late(window, clock, line):
+def test_a_clock_that_is_ahead_does_not_make_the_others_late(buffer, clock, line):
     """A line from the future stands where it came."""
-    window.feed([line(1e6)])
+    buffer.feed([line(1e6)])
     clock.s = 1.0
-    assert said(window.feed([line(0.9)])) == ["1000000.0"]
+    assert said(buffer.feed([line(0.9)])) == ["1000000.0"]
     clock.s = 2.0
-    assert said(window.feed([])) == ["0.9"]
+    assert said(buffer.feed([])) == ["0.9"]
 
 
-def test_nothing_is_held_where_nothing_else_can_come(window, line):
+def test_nothing_is_held_where_nothing_else_can_come(buffer, line):
     """Of one file each line comes at once, and what was held before too."""
-    window.feed([line(0.2)])
-    assert said(window.feed([line(0.3)], hold=False)) == ["0.2", "0.3"]
-    assert said(window.feed([line(0.1)])) == ["0.1!"]
+    buffer.feed([line(0.2)])
+    assert said(buffer.feed([line(0.3)], hold=False)) == ["0.2", "0.3"]
+    assert said(buffer.feed([line(0.1)])) == ["0.1!"]

@@ -25,6 +25,7 @@ def test_lines_are_judged_by_their_first_fields(log):
     skip = prefilter(["pass.e*", "log.opened"])
     assert [skip(ours(log, record)) for record in (log.started(0), log.ended(1), log.opened())] == [True, False, False]
 
+    assert not prefilter((), datetime(999, 1, 1, tzinfo=UTC))(ours(log, log.started(0)))
     skip = prefilter((), log.start + timedelta(seconds=1))
     assert [skip(ours(log, log.started(at))) for at in (0, 0.999999, 1, 2)] == [True, True, False, False]
 

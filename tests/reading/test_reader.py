@@ -11,8 +11,8 @@ from soltrace.reading import watch
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.plain import PlainView
-from soltrace.reading.reader import POLL_S, Reader, Show
-from soltrace.reading.select import Selection
+from soltrace.reading.reader import POLL_S, Display, Reader
+from soltrace.reading.select import RecordFilter
 from soltrace.reading.where import Where
 
 
@@ -76,7 +76,7 @@ def test_a_long_log_is_shown_in_portions(tmp_path: Path, log):
     log.append(tmp_path / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(2500)))
     portions: list[int] = []
     ticks: list[int] = []
-    show = Show(lambda entries: portions.append(len(entries)), lambda problems: ticks.append(problems.total))
+    show = Display(lambda entries: portions.append(len(entries)), lambda problems: ticks.append(problems.total))
 
     Reader(Follower([tmp_path], print), show).once()
 
@@ -85,12 +85,12 @@ def test_a_long_log_is_shown_in_portions(tmp_path: Path, log):
 
 
 def test_problems_are_counted_whatever_is_chosen(tmp_path: Path, log):
-    """A selection narrows what is shown, not what is known to be damaged."""
+    """A filter narrows what is shown, not what is known to be damaged."""
     paused = log.line(log.ended(1), event="pass.paused")
     log.append(tmp_path / "run.jsonl", b"damage\n", paused, log.started(0), log.started(0, 1, "backward"))
     written: list[str] = []
     view = PlainView(written.append)
-    reader = Reader(Follower([tmp_path], print), Show.plain(view), Selection(phases=("backward",)))
+    reader = Reader(Follower([tmp_path], print), Display.plain(view), RecordFilter(phases=("backward",)))
 
     reader.once()
 
@@ -100,10 +100,10 @@ def test_problems_are_counted_whatever_is_chosen(tmp_path: Path, log):
     )
 
 
-def follow(path: Path, selection: Selection | None = None, **options) -> list[str]:
+def follow(path: Path, record_filter: RecordFilter | None = None, **options) -> list[str]:
     """What following shows of what is there, until it is told that it is over."""
     written: list[str] = []
-    reader = Reader(Follower([path], print), Show.plain(PlainView(written.append, UTC)), selection, **options)
+    reader = Reader(Follower([path], print), Display.plain(PlainView(written.append, UTC)), record_filter, **options)
     reader.follow(threading.Event(), lambda: "outcome" not in options)
     return "".join(written).splitlines()[1:]
 
@@ -116,10 +116,10 @@ def test_the_last_of_what_is_there(tmp_path: Path, log, logs):
     )
     log.append(tmp_path / "b.jsonl", *(other.ended(i + 0.5) for i in range(4)))
     written: list[str] = []
-    show = Show.plain(PlainView(written.append, UTC))
+    show = Display.plain(PlainView(written.append, UTC))
 
     Reader(Follower([tmp_path], print), show, last=3).once()
-    Reader(Follower([tmp_path], print), show, Selection(events=("experiment.*",)), last=1).once()
+    Reader(Follower([tmp_path], print), show, RecordFilter(events=("experiment.*",)), last=1).once()
     Reader(Follower([tmp_path], print), show, last=0).once()
 
     assert [line[6:12] for line in "".join(written).splitlines() if not line.startswith("--")] == [
@@ -134,7 +134,7 @@ def test_the_last_of_what_is_there(tmp_path: Path, log, logs):
 def test_a_span_of_time_and_a_condition(tmp_path: Path, log):
     """The end is not included."""
     log.append(tmp_path / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(10)))
-    span = Selection(
+    span = RecordFilter(
         since=log.start + timedelta(seconds=2), until=log.start + timedelta(seconds=8), where=Where("step > 5")
     )
 
@@ -147,7 +147,7 @@ def test_lines_that_come_late_are_marked(tmp_path: Path, log, logs):
     log.append(tmp_path / "a.jsonl", log.started(0), log.ended(5))
     (tmp_path / "b.jsonl").touch()
     written: list[str] = []
-    reader = Reader(Follower([tmp_path], print), Show.plain(PlainView(written.append, UTC)))
+    reader = Reader(Follower([tmp_path], print), Display.plain(PlainView(written.append, UTC)))
     asked = []
 
     def over() -> bool:
@@ -170,7 +170,7 @@ def test_passes_that_are_waited_for(tmp_path: Path, log):
     log.append(tmp_path / "run.jsonl", log.started(0), log.ended(1, status="error"))
     outcome = Outcome()
 
-    shown = follow(tmp_path, Selection(events=("log.*", "pass.started")), outcome=outcome)
+    shown = follow(tmp_path, RecordFilter(events=("log.*", "pass.started")), outcome=outcome)
 
     assert ([line.split("  ")[3] for line in shown], outcome.status()) == ([" started"], 1)
 
@@ -180,7 +180,9 @@ def test_a_view_waits_as_it_likes(tmp_path: Path):
     waited: list[float] = []
     times = iter([False, False, True])
 
-    Reader(Follower([tmp_path], print), Show(list, wait=waited.append)).follow(threading.Event(), lambda: next(times))
+    Reader(Follower([tmp_path], print), Display(list, wait=waited.append)).follow(
+        threading.Event(), lambda: next(times)
+    )
 
     assert waited == [POLL_S, POLL_S]
 
@@ -200,7 +202,7 @@ def test_at_the_end_quiet_files_are_looked_at_too(tmp_path: Path, log):
             return True
         return False
 
-    show = Show(lambda entries: shown.extend(entry.number for entry in entries), wait=lambda _: None)
+    show = Display(lambda entries: shown.extend(entry.number for entry in entries), wait=lambda _: None)
     Reader(Follower([path], print, clock=lambda: seconds[0]), show).follow(threading.Event(), over)
 
     assert shown == [1, 2]
@@ -210,7 +212,7 @@ def test_when_nobody_looks_any_more_nothing_more_is_read(tmp_path: Path, log):
     """However much there is."""
     log.append(tmp_path / "run.jsonl", *(log.progress(i, progress=0.1, step=i) for i in range(2500)))
     portions: list[int] = []
-    show = Show(lambda entries: portions.append(len(entries)), left=lambda: bool(portions))
+    show = Display(lambda entries: portions.append(len(entries)), left=lambda: bool(portions))
 
     Reader(Follower([tmp_path], print), show).follow(threading.Event())
 

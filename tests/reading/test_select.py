@@ -1,7 +1,7 @@
 import pytest
 
 from soltrace.reading.parse import Unknown
-from soltrace.reading.select import Selection
+from soltrace.reading.select import RecordFilter
 
 
 @pytest.fixture
@@ -20,20 +20,20 @@ def records(log, logs):
 
 
 @pytest.mark.parametrize(
-    "selection,expected",
+    "record_filter,expected",
     [
-        (Selection(), "opened experiment forward backward warm fitted beat"),
-        (Selection(phases=("forward",)), "forward warm beat"),
-        (Selection(phases=("backward", "forward")), "forward backward warm beat"),
-        (Selection(experiments=("fit",)), "experiment forward backward warm beat"),
-        (Selection(experiments=("fit/*", "fitted")), "warm fitted"),
-        (Selection(experiments=("warm",)), ""),
-        (Selection(events=("pass.*",)), "forward backward warm beat"),
-        (Selection(events=("pass.ended", "log.opened")), "opened backward"),
-        (Selection(phases=("forward",), experiments=("fit",), events=("pass.started",)), "forward"),
+        (RecordFilter(), "opened experiment forward backward warm fitted beat"),
+        (RecordFilter(phases=("forward",)), "forward warm beat"),
+        (RecordFilter(phases=("backward", "forward")), "forward backward warm beat"),
+        (RecordFilter(experiments=("fit",)), "experiment forward backward warm beat"),
+        (RecordFilter(experiments=("fit/*", "fitted")), "warm fitted"),
+        (RecordFilter(experiments=("warm",)), ""),
+        (RecordFilter(events=("pass.*",)), "forward backward warm beat"),
+        (RecordFilter(events=("pass.ended", "log.opened")), "opened backward"),
+        (RecordFilter(phases=("forward",), experiments=("fit",), events=("pass.started",)), "forward"),
     ],
     ids=str,
 )
-def test_a_record_matches_one_of_each_kind(records, selection, expected):
+def test_a_record_matches_one_of_each_kind(records, record_filter, expected):
     """Patterns of one kind are alternatives; kinds are conditions."""
-    assert " ".join(name for name, record in records.items() if selection.admits(record)) == expected
+    assert " ".join(name for name, record in records.items() if record_filter.admits(record)) == expected

@@ -78,6 +78,9 @@ def test_a_line_that_fulfils_it(text):
         "not step",
         "t > 1",
         "batch_index < [1]",
+        'attributes.flags == [true, "a"]',
+        "true in attributes.flags",
+        "batch_index == [false, 2]",
         "false",
         "missing == 1 and step == 42",
     ],
@@ -103,11 +106,16 @@ def test_what_is_not_known_matches_nothing(text):
         ("attributes[seed] == 3", "is not a condition"),
         ("step == 3j", "is not a condition"),
         ("a\0b", "null bytes"),
+        ("step < 1e999", "a number must be finite"),
+        ("step > -1e999", "a number must be finite"),
+        (r"phase == '\d'", r"invalid escape sequence '\d'"),
+        ("3if stalled else 4", "invalid decimal literal"),
+        ("attributes.seed == 007", "leading zeros"),
         ("(" * 300 + "step" + ")" * 300, "parentheses"),
         ("not " * 900 + "stalled", None),
         ("step > 1 and " * 1000 + "step > 1", "longer than 4000 characters"),
     ],
-    ids=range(16),
+    ids=range(21),
 )
 def test_anything_else_is_refused_at_once(text, complaint):
     """With what is wrong about it; nothing is called, looked up or computed."""

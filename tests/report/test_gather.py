@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from soltrace import __version__
-from soltrace.report.ask import LONGEST, MOST_ATTRIBUTES
+from soltrace.report.ask import MAX_TEXT_CHARS, MOST_ATTRIBUTES
 from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
 from soltrace.wire.records import Steps
@@ -92,7 +92,7 @@ def test_long_strings_are_cut(tmp_path, log):
 
     report = gather([tmp_path / "run.jsonl"])
 
-    assert report.failure_kinds.rows[0].solver == "x" * (LONGEST - 1) + "…"
+    assert report.failure_kinds.rows[0].solver == "x" * (MAX_TEXT_CHARS - 1) + "…"
     assert len(msgspec.json.encode(report)) < 10_000
 
 
@@ -120,7 +120,7 @@ def test_long_attributes_are_read_to_their_end(tmp_path, logs):
 
     (experiment,) = gather([tmp_path / "run.jsonl"]).experiments.rows
 
-    text = "x" * (LONGEST - 1) + "…"
+    text = "x" * (MAX_TEXT_CHARS - 1) + "…"
     assert experiment.attributes == {"text": text, "values": list(range(MOST_ATTRIBUTES)), "seed": 3}
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from soltrace.report.columns import columns
 from soltrace.report.parquet import Converted, convert
+from soltrace.report.sql_columns import sql_columns
 
 
 def test_every_value_of_every_line(files, tmp_path):
@@ -26,19 +26,19 @@ def test_every_value_of_every_line(files, tmp_path):
             {name: value for name, value in zip(names, row, strict=True) if value is not None}
             for row in table.fetchall()
         ]
-    assert names == list(columns())
+    assert names == list(sql_columns())
     # By what they look like: NaN is not equal to itself.
     assert sorted(map(repr, map(_without_nulls, read))) == sorted(map(repr, map(_without_nulls, written)))
 
 
 def _typed(line: dict) -> dict:
-    order = [name for name in columns() if line.get(name) is not None]
+    order = [name for name in sql_columns() if line.get(name) is not None]
     values = {name: line[name] for name in order}
     values["timestamp"] = datetime.fromisoformat(values["timestamp"]).astimezone(UTC)
     for name in ("attributes", "resource"):
         if name in values:
             values[name] = json.dumps(values[name], separators=(",", ":"))
-    return {name: float(value) if columns()[name] == "DOUBLE" else value for name, value in values.items()}
+    return {name: float(value) if sql_columns()[name] == "DOUBLE" else value for name, value in values.items()}
 
 
 def _without_nulls(row: dict) -> dict:
@@ -57,8 +57,8 @@ def test_types(files, tmp_path):
         types = dict(
             connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '{target}')").fetchall()
         )
-    text = {name: "VARCHAR" for name, kind in columns().items() if kind == "JSON"}
-    assert types == columns() | text | {"timestamp": "TIMESTAMP WITH TIME ZONE"}
+    text = {name: "VARCHAR" for name, kind in sql_columns().items() if kind == "JSON"}
+    assert types == sql_columns() | text | {"timestamp": "TIMESTAMP WITH TIME ZONE"}
 
 
 def test_a_file_that_is_there_is_replaced_at_once(files, tmp_path):

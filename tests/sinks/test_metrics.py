@@ -14,15 +14,16 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from soltrace import experiment
+from soltrace import configure, experiment, shutdown
 from soltrace.host import Signal
+from soltrace.sinks import active_passes as active_passes_module
 from soltrace.sinks import groups as groups_module
-from soltrace.sinks import open_passes as open_passes_module
 from soltrace.sinks.gauges import GAUGES, start_afresh
 from soltrace.sinks.groups import GROUPS
 from soltrace.sinks.metrics import BUCKETS_S, Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.names import METRICS
 from soltrace.wire.records import (
     ExperimentStarted,
     Lanes,
@@ -167,15 +168,15 @@ def test_all_that_is_told_of_a_pass(program, collected):
     }
 
 
-def test_units_kinds_and_descriptions(collected):
+def test_units_kinds_attributes_and_descriptions(collected):
     """As `soltrace.wire.names` lists them; `promtool check metrics` refuses a metric without a description."""
     lost = [
         TelemetryDropped(**COMMON, dropped=1, what="progress", reason="queue full"),
-        TelemetryDropped(**COMMON, dropped=1, what="span", reason="refused"),
+        TelemetryDropped(**COMMON, dropped=1, what="span", reason="export failed"),
     ]
     compiled = ProgramCompiled(**COMMON, function="f", trace_s=1.0, lower_s=1.0, compile_s=1.0)
     passes = [started(2), ended(2, steps=Steps(accepted=1, rejected=0)), started(), progressed(0.5)]
-    told(collected, compiled, *passes, *lost)
+    told(collected, compiled, *passes, *lost, queue=lambda: (3, 100))
     metrics = collected.metrics()
     kinds = {name: (type(metric.data).__name__, metric.unit) for name, metric in metrics.items()}
     assert kinds == {
@@ -190,11 +191,17 @@ def test_units_kinds_and_descriptions(collected):
         "pass.progress": ("Gauge", "1"),
         "passes.active": ("Sum", "{pass}"),
         "passes.stalled": ("Gauge", "{pass}"),
+        "queue.capacity": ("Gauge", "{event}"),
+        "queue.size": ("Gauge", "{event}"),
         "steps": ("Sum", "{step}"),
     }
     monotonic = {name for name, metric in metrics.items() if getattr(metric.data, "is_monotonic", False)}
     assert monotonic == {"events.dropped", "events.emitted", "export.failures", "lanes", "steps"}
     assert [name for name, metric in metrics.items() if not metric.description.endswith(".")] == []
+    attributes = {
+        metric.name: {frozenset(point.attributes) for point in metric.data.data_points} for metric in metrics.values()
+    }
+    assert attributes == {name: {frozenset(told_apart_by)} for name, told_apart_by in METRICS.items()}
 
 
 def test_durations_fall_into_buckets_made_for_solves(collected):
@@ -234,6 +241,27 @@ def test_compiling_is_told_by_stage(collected):
         (("stage", "lower"),): (2, 0.5),
         (("stage", "compile"),): (2, 42.0),
     }
+
+
+class BrokenTracer(trace.NoOpTracerProvider):
+    """A provider whose tracer makes no spans."""
+
+    def get_tracer(self, *_, **__):
+        return self
+
+    def start_span(self, *_, **__):
+        raise RuntimeError("no spans today")
+
+
+def test_a_span_that_could_not_be_made_is_no_failed_export(tmp_path, collected):
+    """Of an experiment, from `configure` to the metrics: a span was lost, and nothing on its way to a backend."""
+    configure(directory=tmp_path, tracer_provider=BrokenTracer(), meter_provider=collected.provider, logs=False)
+    with experiment("fit"):
+        pass
+    shutdown()
+    values = collected.values()
+    assert values["events.dropped"] == {(("what", "span"),): 1}
+    assert "export.failures" not in values
 
 
 def test_the_exemplar_of_a_duration_leads_to_the_span(program, collected):
@@ -299,15 +327,17 @@ def test_a_stalled_pass_is_seen_until_it_goes_on(collected):
     """A heartbeat says so; a report takes it back, and be it one lane's."""
     sink = told(collected, started(1), started(2))
     seen = lambda: [collected.values()[name].get(FORWARD) for name in ("passes.stalled", "pass.progress", "pass.eta")]
-    sink.handle(beat(1, stalled=True, eta_s=30.0))
-    sink.handle(beat(2, stalled=True, progress=0.2, eta_s=40.0))
-    assert seen() == [2, 0.2, 40.0]
+    sink.handle(progressed(0.25, 1, after_s=2.0))
+    sink.handle(progressed(0.2, 2, after_s=4.0))
+    sink.handle(beat(1, stalled=True))
+    sink.handle(beat(2, stalled=True, progress=0.2))
+    assert seen() == [2, 0.2, 16.0]
     sink.handle(progressed(0.6, 1, batch_index=[0]))
-    assert seen() == [1, 0.2, 40.0]
+    assert seen() == [1, 0.2, 16.0]
     sink.handle(beat(2, stalled=False, progress=0.3))
-    assert seen() == [0, 0.25, 40.0]
+    assert seen() == [0, 0.25, 16.0]
     sink.handle(ended(2))
-    assert seen() == [0, 0.25, 30.0]
+    assert seen() == [0, 0.25, 6.0]
 
 
 def test_steps_are_counted_while_they_are_made(collected):
@@ -340,12 +370,17 @@ def test_lanes_are_counted_by_how_they_ended(program, collected):
 
 
 def test_losses_are_counted_by_what_was_lost(collected):
-    """Those of an export by their signal, each in one metric only."""
-    lost = [("progress", 7), ("record", 1), ("progress", 2), ("span", 5), ("log record", 4), ("metric point", 3)]
-    told(collected, *(TelemetryDropped(**COMMON, dropped=dropped, what=what, reason="r") for what, dropped in lost))
+    """Those of an export by their signal, each in one metric only. A span that could not be made was never exported."""
+    raised = [("progress", 7), ("record", 1), ("progress", 2), ("span", 8)]
+    failed = [("span", 5), ("log record", 4), ("metric point", 3)]
+    lost = [(*of, "OSError: no") for of in raised] + [(*of, "export failed") for of in failed]
+    told(
+        collected,
+        *(TelemetryDropped(**COMMON, dropped=dropped, what=what, reason=reason) for what, dropped, reason in lost),
+    )
     assert collected.values() == {
-        "events.emitted": {(("event", "telemetry.dropped"),): 6},
-        "events.dropped": {(("what", "progress"),): 9, (("what", "record"),): 1},
+        "events.emitted": {(("event", "telemetry.dropped"),): 7},
+        "events.dropped": {(("what", "progress"),): 9, (("what", "record"),): 1, (("what", "span"),): 8},
         "export.failures": {(("signal", "traces"),): 5, (("signal", "logs"),): 4, (("signal", "metrics"),): 3},
     }
 
@@ -398,7 +433,7 @@ def test_a_pass_whose_start_was_not_seen_is_counted(collected):
 
 def test_open_passes_are_bounded(collected, monkeypatch):
     """Should ends get lost, the oldest are forgotten; each end that does come is still counted."""
-    monkeypatch.setattr(open_passes_module, "OPEN_AT_MOST", 2)
+    monkeypatch.setattr(active_passes_module, "ACTIVE_AT_MOST", 2)
     sink = told(collected, *(started(number) for number in range(4)))
     assert collected.values()["passes.active"] == {FORWARD: 2}
     for number in range(4):
@@ -485,7 +520,7 @@ def test_without_an_sdk_nothing_is_kept(provider, program, capsys):
         program.solve()
         program.start()
         recorded.flush()
-        assert (sink._open.all(), GROUPS.known()) == ([], [])
+        assert (sink._active.all(), GROUPS.known()) == ([], [])
         assert recorded.recorder.losses.total() == []
     assert sink.flush(1.0) is True
     assert capsys.readouterr() == ("", "")
@@ -521,7 +556,7 @@ def test_flush_reaches_the_reader(collected):
 def test_a_closed_sink_leaves_nothing_behind(collected):
     """Its table goes; a pass that was open in it is open no more."""
     sink = told(collected, started(), ExperimentStarted(**COMMON))
-    table = sink._open
+    table = sink._active
     sink.close()
     assert collected.values()["passes.active"] == {FORWARD: 0}
     del sink

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from soltrace.sinks.json_log import JsonLog
-from soltrace.sinks.logs import OtelLogs
+from soltrace.sinks.log_records import OtelLogs
 from soltrace.wire import records
 from soltrace.wire.records import AnyRecord
 from tests.stack.records import SPAN_ID, STARTED, TRACE_ID, every_record
@@ -122,7 +122,7 @@ def test_a_line_becomes_these_fields(stack, service):
         "soltrace.process_index": "0",
         "soltrace.rtol": "0.00001",
         "soltrace.run_id": service,
-        "soltrace.schema": str(records.SCHEMA),
+        "soltrace.schema": str(records.SCHEMA_VERSION),
         "soltrace.solve_id": f"{service}.1",
         "soltrace.solver": "Tsit5",
         "soltrace.t0": "0",

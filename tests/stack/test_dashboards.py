@@ -29,7 +29,7 @@ from ruamel.yaml import YAML
 import soltrace
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
-from soltrace.sinks.logs import OtelLogs
+from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture

@@ -15,9 +15,10 @@ from soltrace import experiment
 from soltrace.host import Signal
 from soltrace.host.clock import SystemClock
 from soltrace.host.emission import moment
-from soltrace.sinks.logs import SEVERITY, OtelLogs, attributes_of
+from soltrace.sinks.log_records import SEVERITY, OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.losses import What, Why
 from soltrace.wire.records import LogOpened, PassHeartbeat
 
 EVENTS = [
@@ -64,7 +65,7 @@ def everything(told, program):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0], [forward, 3, 3, 1]], [[1.0], [float("nan")]])
-        told.recorder.losses.add("progress", "queue full", 7)
+        told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)
         program.solve()
 
 

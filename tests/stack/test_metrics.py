@@ -18,6 +18,7 @@ from soltrace.sinks.gauges import start_afresh
 from soltrace.sinks.metrics import BUCKETS_S, Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
+from soltrace.wire.losses import What, Why
 from soltrace.wire.records import PassEnded, PassHeartbeat
 from tests.stack.servers import program as server_program
 
@@ -130,8 +131,8 @@ def test_what_is_over(sent, program):
             _, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 3, [[0.0, 0.0]] * 3)
             program.tell(Signal.BACKWARD_END, [[forward]] * 3, [[handle]] * 3)
         told.recorder.compiled("f", trace_s=0.0, lower_s=0.5, compile_s=2.0)
-        told.recorder.losses.add("progress", "queue full", 7)
-        told.recorder.losses.add("span", "refused", 5)
+        told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)
+        told.recorder.losses.add(What.SPAN, Why.EXPORT_FAILED, 5)
     status = lambda group, value: group | {"soltrace_status": value}
     outcome = lambda group, value: group | {"soltrace_outcome": value}
     events = {"experiment.started": 1, "experiment.ended": 1, "pass.started": 2, "pass.ended": 2, "lane.ended": 6}
@@ -188,8 +189,8 @@ def test_names_are_as_prometheus_likes_them(sent, program):
         handle = program.start()
         program.step(handle, 1, 1, 0.5)
         told.recorder.compiled("f", trace_s=0.0, lower_s=0.5, compile_s=2.0)
-        for what in ("progress", "span"):
-            told.recorder.losses.add(what, "x", 1)
+        told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL)
+        told.recorder.losses.add(What.SPAN, Why.EXPORT_FAILED)
         program.step(handle, 2, 2, 0.75)
         told.flush()
         data = sent.memory.get_metrics_data()

@@ -77,7 +77,7 @@ def test_nothing_is_said_where_telemetry_is_disabled(monkeypatch):
     """There is no call to the host in the program."""
     y = jnp.ones(3)
     with capture(programs=True) as captured, monkeypatch.context() as patch:
-        patch.setattr("soltrace.host.process.PROCESS.enabled", False)
+        patch.setattr("soltrace.host.process.PROCESS.over", True)
         jax.jit(fit)(y)
         assert captured.records == []
 

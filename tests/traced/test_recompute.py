@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from soltrace.traced.describe import _scheme
+from soltrace.traced.recompute import Checkpointed
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,9 @@ def test_counts_the_evaluations(adjoint: dfx.AbstractAdjoint, max_steps: int | N
         evaluations = 0
         jax.block_until_ready(gradient(jnp.float32(1.0), jnp.float32(steps)))
         assert (steps, evaluations) == (steps, steps + scheme(steps))
+
+
+@pytest.mark.parametrize("checkpoints", [3, 632, 2000])
+def test_a_long_loop_can_be_counted(checkpoints: int) -> None:
+    """Each step is evaluated at least once more; counting them needs no stack as deep as there are checkpoints."""
+    assert Checkpointed(checkpoints)(18_000) == {3: 17_974_040, 632: 35_368, 2000: 34_000}[checkpoints]

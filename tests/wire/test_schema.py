@@ -5,7 +5,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from soltrace.sinks.json_log import line_of, render
+from soltrace.sinks.json_log import render
 from soltrace.wire.records import (
     AnyRecord,
     ExperimentEnded,
@@ -51,7 +51,7 @@ RECORDS = [
 
 def written(record):
     """A record as the log has it."""
-    return json.loads(render(None, "", line_of(record)))
+    return json.loads(render(None, "", record.line))
 
 
 def test_the_shipped_schema_is_the_generated_one():

@@ -1,1 +1,1 @@
-"""Where lines come from: files that grow, appear, rotate, are compressed or go."""
+"""Where lines come from: files that grow, appear, are rotated, compressed or deleted."""

@@ -1,6 +1,7 @@
-"""Logs that were compressed when they were over: `run.jsonl.gz`, `run.jsonl.zst`. Decompressed as they are read.
+"""Reads logs that were compressed when they were over: `run.jsonl.gz`, `run.jsonl.zst`.
 
-zstd comes with Python from 3.14 on; before, from the extra `soltrace[zstd]`.
+They are decompressed as they are read. zstd comes with Python from 3.14 on, and before that with the extra
+`soltrace[zstd]`.
 """
 
 import errno
@@ -13,7 +14,7 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineFile
+from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -25,21 +26,21 @@ _ZSTD: Final = ("compression.zstd", "backports.zstd")
 
 
 class DamagedError(OSError):
-    """A compressed file cannot be decompressed from some place on."""
+    """From some place on, a compressed file cannot be decompressed."""
 
 
 def is_compressed(path: Path) -> bool:
-    """Tell by the name whether a file is compressed."""
+    """Return whether a file is compressed, by its name."""
     return path.suffix in SUFFIXES
 
 
-def missing(path: Path) -> str | None:
-    """Say what is not installed to read a file; None if all is."""
+def missing_decompressor(path: Path) -> str | None:
+    """Say what must be installed to read a file; None if nothing must."""
     return _NO_ZSTD if path.suffix == ".zst" and _zstd_module() is None else None
 
 
 def head_of(path: Path) -> bytes:
-    """Read a file's first bytes, decompressed; none if it cannot be read."""
+    """Read the first bytes of a file, decompressed; nothing if it cannot be read."""
     try:
         with _open(path) if is_compressed(path) else path.open("rb") as file:
             return file.read(HEAD)
@@ -47,22 +48,22 @@ def head_of(path: Path) -> bytes:
         return b""
 
 
-class CompressedFile(LineFile):
-    """Read the lines of a compressed file. Offsets are those of what it holds.
+class CompressedLineReader(LineReader):
+    """Reads the lines of a compressed file. Offsets are those of the decompressed bytes.
 
-    Whenever it has changed it is decompressed from its beginning, and what was read is passed over: nobody appends to a
-    compressed log often.
+    Whenever the file has changed it is decompressed from its beginning, and what was read before is passed over: nobody
+    appends to a compressed log often.
     """
 
-    def __init__(self, path: Path, before: LineFile | None = None) -> None:
+    def __init__(self, path: Path, before: LineReader | None = None) -> None:
         super().__init__(path, before)
         self._seen: tuple[int, ...] | None = None
         self._cut = False
 
     def look(self) -> Change:
-        """Tell what became of the file."""
+        """Return what has become of the file."""
         try:
-            stat = os.stat(self.path)  # noqa: PTH116 - as `LineFile`
+            stat = os.stat(self.path)  # noqa: PTH116 - as `LineReader`
         except (FileNotFoundError, NotADirectoryError):
             return Change.NOTHING if self._seen is None else Change.GONE
         if self.anew:
@@ -74,16 +75,16 @@ class CompressedFile(LineFile):
         return Change.GROWN
 
     def restart(self) -> None:
-        """Begin at the beginning of whatever has this name now, or will have it."""
+        """Begin anew with whatever has this name now, or will have it."""
         super().restart()
         self._seen, self._cut = None, False
 
     def take(self, chunk: int = CHUNK) -> Iterator[list[bytes | None]]:
-        """Yield the lines that it holds and that were not read yet, of a chunk at a time.
+        """Yield the lines that were not read yet, those of one chunk at a time.
 
         Raises:
-            DamagedError: It is damaged, from some place on.
-            OSError: It cannot be read, or zstd is not installed.
+            DamagedError: The file is damaged from some place on.
+            OSError: The file cannot be read, or zstd is not installed.
         """
         self._cut = False
         try:
@@ -107,13 +108,13 @@ class CompressedFile(LineFile):
             raise DamagedError(errno.EIO, f"damaged: {error}") from error
 
     def rest(self) -> bytes | None:
-        """Take the last line; where the compressed file itself is torn, it is one that says so."""
+        """Take the last line. Where the compressed file itself is torn, that is one which is no record."""
         line = super().rest()
         return b"\0" if line == b"" and self._cut else line
 
 
 class _Unheld(RawIOBase):
-    """A file that is opened anew for each part of it: a thousand logs that are merged need no thousand descriptors."""
+    """A file that is opened anew for each part of it, so that a thousand logs need no thousand descriptors."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -121,11 +122,11 @@ class _Unheld(RawIOBase):
         self._identity: Identity | None = None
 
     def readable(self) -> bool:
-        """Be taken for a file."""
+        """Be taken for a file that can be read."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read on; if the name stands for another file by now, that was the end."""
+        """Read on. If the name stands for another file by now, that was the end."""
         view = memoryview(buffer)
         descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:

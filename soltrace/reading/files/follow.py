@@ -1,4 +1,4 @@
-"""Follow files and directories: find them as they appear, and read what they have gained, merged in time order."""
+"""Follows files and directories: finds them as they appear, and reads what they gain, merged in the order of time."""
 
 import heapq
 import os
@@ -11,28 +11,32 @@ from typing import Final
 
 from soltrace.reading.files.compressed import head_of, is_compressed
 from soltrace.reading.files.lines import CHUNK, Change, Identity
-from soltrace.reading.files.places import PATTERN, Places, logs
+from soltrace.reading.files.places import Places
 from soltrace.reading.files.rotation import telling
-from soltrace.reading.files.source import Entry, Skip, Source
-
-__all__ = ["PATTERN", "Entry", "Follower", "logs"]
+from soltrace.reading.files.source import LogEntry, Skip, Source
 
 _MEMORY: Final = 1 << 25
-"""Bytes of chunks that are held at once, of however many files."""
+"""Bytes of all chunks that are held at once, however many files there are."""
 _LEAST_CHUNK: Final = 1 << 14
-_moment: Final[Callable[[Entry], datetime]] = attrgetter("moment")
+_time: Final[Callable[[LogEntry], datetime]] = attrgetter("time")
 
 
 class Follower:
-    """Poll paths for new lines.
+    """Polls paths for new lines.
+
+    ```python
+    follower = Follower([Path("soltrace-runs")], print)
+    for entry in follower.poll():
+        print(entry.path, entry.number, entry.value)
+    ```
 
     Args:
-        paths: Files; directories, whose `*.jsonl` are meant, compressed ones too; patterns of files. All may appear
-            later.
-        say: Is told what a reader should know at once, and each only once: a path that is not there yet, a file that
+        paths: Files; directories, which stand for their `*.jsonl`, compressed ones included; and patterns of files. All
+            of them may appear later.
+        say: Is called with what a reader should know at once, each only once: that a path is not there yet, that a file
             cannot be read.
-        skip: Tells of a line without decoding it that nobody asked for it.
-        clock: Tells seconds, by which files that are quiet for long are looked at less often.
+        skip: Tells of a line, without decoding it, that nobody asked for it.
+        clock: Returns seconds, by which files that have been quiet for long are looked at less often.
     """
 
     def __init__(
@@ -54,26 +58,27 @@ class Follower:
         """How many files are followed."""
         return len(self._sources)
 
-    def poll(self, *, every: bool = False) -> Iterator[Entry]:
-        """Yield what the files have gained by now, in the order of their timestamps as far as it is there.
+    def poll(self, *, every: bool = False) -> Iterator[LogEntry]:
+        """Yield what the files have gained by now, in the order of time as far as each file has one.
 
-        A file's own lines keep their order. It reads as it is asked for more, so however much there is, little is held.
+        The lines of one file keep their order. Files are read as more entries are asked for, so that little is held in
+        memory however much there is.
 
         Args:
-            every: Look at every file, also at those that were quiet for long.
+            every: Whether to look at every file, also at those that have been quiet for long.
         """
         now = self._clock()
         for path in self._places.appeared(now, every=every):
             self._add(path, now)
         return self._gained([source for source in self._sources.values() if every or source.due_s <= now], now)
 
-    def rest(self) -> Iterator[Entry]:
-        """Yield the last lines that have no newline. Nobody completes them any more: call it last."""
+    def rest(self) -> Iterator[LogEntry]:
+        """Yield the last lines that have no newline. To be called last, when nobody will complete them any more."""
         for source in self._sources.values():
             yield from source.rest()
 
     def _add(self, path: Path, now: float) -> None:
-        """Follow a file, unless it is another name or a copy of one that is followed."""
+        """Follow a file, unless it is a copy of one that is followed, or another name of it."""
         if path in self._sources:
             return
         if is_compressed(path) and path.with_suffix("") in self._sources:
@@ -85,7 +90,7 @@ class Follower:
         source.lines.identity = _identity(path)
 
     def _twin(self, path: Path, other: Source | None = None) -> Source | None:
-        """Find what is followed under another name and has the same contents, or had them at the last look."""
+        """Find what is followed under another name and has, or had at the last look, the same contents."""
         identity, head = _identity(path), head_of(path)
         for source in self._sources.values():
             if source is other:
@@ -97,18 +102,18 @@ class Follower:
                 return source
         return None
 
-    def _gained(self, sources: list[Source], now: float) -> Iterator[Entry]:
-        reads: list[Iterator[Entry]] = []
+    def _gained(self, sources: list[Source], now: float) -> Iterator[LogEntry]:
+        reads: list[Iterator[LogEntry]] = []
         while sources:
             sources = [more for source in sources for more in self._look(source, now, reads)]
-        # Each read's moments never fall, which is what a merge needs.
-        return reads[0] if len(reads) == 1 else heapq.merge(*reads, key=_moment)
+        # The times of each read never fall, which is what a merge needs.
+        return reads[0] if len(reads) == 1 else heapq.merge(*reads, key=_time)
 
-    def _look(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
-        """Look at a file, and remember to read what it has gained.
+    def _look(self, source: Source, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
+        """Look at a file, and note to read what it has gained.
 
         Returns:
-            Those that are to be looked at next: after a rotation there are two.
+            The files that are to be looked at next: after a rotation there are two.
         """
         if self._sources.get(source.path) is not source:
             return []  # Another has its name by now.
@@ -123,8 +128,8 @@ class Follower:
             return self._rotated(source, change, now, reads)
         return []
 
-    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
-        """Follow what a file was, by its new name, and what has its name now."""
+    def _rotated(self, source: Source, change: Change, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
+        """Follow what was a file by its new name, and what has its old name now."""
         older = source.rotate(now)
         if older is None:
             reads.append(iter(list(source.restart())))
@@ -142,7 +147,7 @@ class Follower:
         del self._sources[source.path]
         return [*following, twin]
 
-    def _replace(self, source: Source, now: float, reads: list[Iterator[Entry]]) -> list[Source]:
+    def _replace(self, source: Source, now: float, reads: list[Iterator[LogEntry]]) -> list[Source]:
         displaced = self._sources.get(source.path)
         self._sources[source.path] = source
         if displaced is None:
@@ -154,7 +159,7 @@ class Follower:
             return [source]
         return [source, *self._replace(older, now, reads)]
 
-    def _read(self, source: Source, now: float) -> Iterator[Entry]:
+    def _read(self, source: Source, now: float) -> Iterator[LogEntry]:
         if self._sources.get(source.path) is not source:
             return  # Another got its name while others were read.
         chunk = max(_LEAST_CHUNK, min(CHUNK, _MEMORY // max(1, len(self._sources))))
@@ -173,7 +178,7 @@ class Follower:
 
 def _identity(path: Path) -> Identity | None:
     try:
-        stat = os.stat(path)  # noqa: PTH116 - as `LineFile`
+        stat = os.stat(path)  # noqa: PTH116 - as `LineReader`
     except OSError:
         return None
     return stat.st_dev, stat.st_ino

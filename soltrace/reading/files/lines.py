@@ -1,8 +1,8 @@
-"""Bytes of one file into complete lines, by offset: polled, for a shared file system sends no notifications.
+"""Turns the bytes of one file into complete lines, by offset. It polls: a shared file system sends no notifications.
 
-A last line without its newline is still being written: it is kept until the rest has come. Memory stays bounded: a file
-is read in chunks, opened anew for each, so a thousand files need no thousand descriptors. What was read is never read
-again, but for the first bytes, by which a file that began anew is known.
+A last line without its newline is still being written, and is kept until the rest has come. Memory stays bounded: a
+file is read in chunks, and is opened anew for each of them, so that a thousand files need no thousand descriptors. What
+was read is never read again, except for the first bytes, by which a file that began anew is known.
 """
 
 import os
@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 CHUNK: Final = 1 << 18
-"""Bytes read at once: some thousand lines."""
-LONGEST: Final = 1 << 24
-"""A longer line is not one of ours (those have some hundred bytes): it is skipped, not collected."""
+"""Bytes that are read at once: some thousand lines."""
+MAX_LINE_BYTES: Final = 1 << 24
+"""A longer line is not one of ours, which have some hundred bytes: it is skipped and not collected."""
 HEAD: Final = 256
-"""Bytes that tell a file from others: of a log of ours they hold its first line's time, to the microsecond."""
+"""Bytes that tell a file from others: those of our logs hold the time of the first line, to the microsecond."""
 
 Identity: TypeAlias = tuple[int, int]
-"""Device and inode. Not enough by itself: a new file often gets the inode of one that was deleted."""
+"""Device and inode. They are not enough: a new file often gets the inode of one that was deleted."""
 
 
 class Change(Enum):
-    """What became of a file since the last look."""
+    """What has become of a file since it was last looked at."""
 
     NOTHING = "nothing"
     GROWN = "grown"
@@ -33,18 +33,18 @@ class Change(Enum):
 
 
 class Splitter:
-    """Cut a stream of bytes at its newlines, however the stream is chunked."""
+    """Cuts a stream of bytes at its newlines, however it is chunked."""
 
-    def __init__(self, longest: int = LONGEST) -> None:
+    def __init__(self, longest: int = MAX_LINE_BYTES) -> None:
         self._longest = longest
         self._parts: list[bytes] = []
         self._length = 0
 
     def feed(self, chunk: bytes) -> list[bytes | None]:
-        """Take the next bytes.
+        """Take in the next bytes.
 
         Returns:
-            The lines that are now complete, without their newline; None stands for one that was too long.
+            The lines that are complete now, without their newlines. None stands for one that was too long.
         """
         first, *others = chunk.split(b"\n")
         self._keep(first)
@@ -59,7 +59,7 @@ class Splitter:
         return lines
 
     def rest(self) -> bytes | None:
-        """Take what has come of the last line, which has no newline yet; None if that is too long already."""
+        """Take out what has come of the last line, which has no newline yet; None if that is too long already."""
         return self._take()
 
     def _keep(self, piece: bytes) -> None:
@@ -76,33 +76,41 @@ class Splitter:
         return line
 
 
-class LineFile:
-    """Read the lines that a growing file has gained since the last time.
+class LineReader:
+    """Reads the lines that a growing file has gained since the last time.
+
+    ```python
+    reader = LineReader(Path("run.jsonl"))
+    while True:
+        for line in reader.read():
+            print(line)
+        time.sleep(1)
+    ```
 
     Args:
-        path: It need not exist yet.
-        before: The same contents by another name, up to where they were read: reading goes on there.
+        path: The file. It need not exist yet.
+        before: What has read the same contents under another name: reading goes on where it stopped.
     """
 
-    def __init__(self, path: Path, before: "LineFile | None" = None) -> None:
+    def __init__(self, path: Path, before: "LineReader | None" = None) -> None:
         self.path = path
         self.identity: Identity | None = None
         self.offset = 0
         self.size = 0
-        """When it was last looked at."""
+        """Its size when it was last looked at."""
         self.head = b""
         self.splitter = Splitter()
         self.anew = False
-        """Whether reading has found that it is another file than before."""
+        """Whether reading has found that the name stands for another file than before."""
         self._written_ns = 0
         if before is not None:
             self.offset, self.head, self.splitter = before.offset, before.head, before.splitter
 
     def look(self) -> Change:
-        """Tell what became of the file, by one `stat`.
+        """Return what has become of the file, by one `stat`.
 
         Raises:
-            OSError: It cannot be looked at.
+            OSError: The file cannot be looked at.
         """
         try:
             stat = os.stat(self.path)  # noqa: PTH116 - half the time of pathlib's, and this is what idle files cost
@@ -120,15 +128,15 @@ class LineFile:
         return Change.GROWN if stat.st_size > self.offset or (written and self.head) else Change.NOTHING
 
     def restart(self) -> None:
-        """Begin at the beginning of whatever has this name now, or will have it."""
+        """Begin anew with whatever has this name now, or will have it."""
         self.identity, self.offset, self.size, self.head = None, 0, 0, b""
         self.splitter = Splitter()
         self.anew = False
 
     def read(self) -> Iterator[bytes | None]:
-        """Yield the lines that are complete by now; of a file that began anew, from its beginning.
+        """Yield the lines that are complete by now, of a file that began anew from its beginning.
 
-        A file that is not there (any more) has none.
+        A file that is not there has none.
 
         Raises:
             OSError: The file cannot be read.
@@ -142,9 +150,9 @@ class LineFile:
                 yield from lines
 
     def take(self, chunk: int = CHUNK) -> Iterator[list[bytes | None]]:
-        """Yield the lines that are complete by now, of a chunk at a time. The end is the file's size at the first.
+        """Yield the lines that are complete by now, those of one chunk at a time, up to the size that it has at first.
 
-        It ends early where the file turns out to be another: the next `look` says so.
+        It ends early where the file turns out to be another one; the next `look` says so.
 
         Raises:
             OSError: The file cannot be read.
@@ -161,11 +169,11 @@ class LineFile:
             yield self.splitter.feed(found)
 
     def rest(self) -> bytes | None:
-        """Take the last line, which has no newline; to be called when nobody waits for it any more."""
+        """Take out the last line, which has no newline. To be called when nobody will complete it any more."""
         return self.splitter.rest()
 
     def _chunk(self, size: int) -> tuple[bytes, int]:
-        """Read on, and tell the file's size; nothing if the name stands for another file by now."""
+        """Read on, and return the file's size too; nothing if the name stands for another file by now."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):

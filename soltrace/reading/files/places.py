@@ -1,4 +1,4 @@
-"""Where logs are looked for: files, directories, patterns; again and again, but rarely and cheaply."""
+"""Finds logs in files, directories and patterns; again and again, but rarely and cheaply."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,24 +10,24 @@ from typing import Final
 from soltrace.reading.files.compressed import SUFFIXES, is_compressed
 
 PATTERN: Final = "*.jsonl"
-"""Names of the logs in a directory."""
+"""The names of logs in a directory, unless they are compressed."""
 PATTERNS: Final = (PATTERN, *(PATTERN + suffix for suffix in SUFFIXES))
 _LAZIEST_S: Final = 2.0
-"""However long nothing has appeared, it is looked again this often: a listing of a shared directory is dear."""
+"""The longest time between two looks. They get rarer while nothing appears: listing a shared directory is dear."""
 _LAZINESS: Final = 0.1
 
 
 def logs(path: Path) -> list[Path]:
-    """List the logs of a directory or a pattern, in the order of their names; a file is its own.
+    """List the logs of a directory or a pattern in the order of their names. A file is its own list.
 
-    Of a log that is there both as it was and compressed, only the former is meant.
+    Of a log that is there both as it was and compressed, only the former is listed.
     """
     found = set(_found(path))
     return sorted(path for path in found if not (is_compressed(path) and path.with_suffix("") in found))
 
 
 def is_pattern(path: Path) -> bool:
-    """Tell whether a path is meant as a pattern: it has wildcards, and is not there."""
+    """Return whether a path is meant as a pattern: it has wildcards, and there is no such file."""
     return has_magic(str(path)) and not path.exists()
 
 
@@ -45,11 +45,11 @@ def _found(path: Path) -> Iterator[Path]:
 
 
 class Places:
-    """Find files that appear.
+    """Finds files as they appear.
 
     Args:
-        paths: Files, directories, patterns; they need not exist yet.
-        say: Is told, once each, what is not there yet.
+        paths: Files, directories and patterns. They need not exist yet.
+        say: Is called with what is not there yet.
     """
 
     def __init__(self, paths: Sequence[Path], say: Callable[[str], None]) -> None:
@@ -64,8 +64,8 @@ class Places:
         """List what has appeared since the last time.
 
         Args:
-            now: Seconds, on whatever clock.
-            every: Look in any case. Else the longer nothing appears, the later it is looked.
+            now: The present in seconds, on any clock.
+            every: Whether to look in any case. Otherwise the looks get rarer the longer nothing appears.
         """
         if self._appeared_s is None:
             self._appeared_s = now
@@ -80,7 +80,7 @@ class Places:
         return new
 
     def forget(self, path: Path) -> None:
-        """Take a file that is gone as one that may appear."""
+        """Treat a file that is gone as one that may appear again."""
         self._known.discard(path)
 
     def _look(self, path: Path) -> list[Path]:

@@ -1,20 +1,20 @@
-"""Where did a log go? Found by its contents after a rotation: renamed, copied and truncated, or compressed."""
+"""Finds by its contents where a log went in a rotation: renamed, copied and truncated, or compressed."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from soltrace.reading.files.compressed import CompressedFile, head_of, is_compressed
-from soltrace.reading.files.lines import HEAD, LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, head_of, is_compressed
+from soltrace.reading.files.lines import HEAD, LineReader
 
 
-def moved(lines: LineFile) -> LineFile | None:
+def moved(lines: LineReader) -> LineReader | None:
     """Find what a file held before it was renamed, truncated or removed.
 
     Returns:
-        The same contents under their present name, to be read on where reading has stopped; None if they are nowhere
-        in the file's directory.
+        A reader of the same contents under their present name, which goes on where reading has stopped; None if they
+        are nowhere in the file's directory.
     """
     if not lines.head:
         return None
@@ -25,17 +25,17 @@ def moved(lines: LineFile) -> LineFile | None:
             continue
         head = head_of(path)
         if head.startswith(lines.head) and (is_compressed(path) or path.stat().st_size >= lines.offset):
-            return CompressedFile(path, lines) if is_compressed(path) else LineFile(path, lines)
+            return CompressedLineReader(path, lines) if is_compressed(path) else LineReader(path, lines)
     return None
 
 
 def telling(head: bytes) -> bool:
-    """Tell whether a file's first bytes tell it from all others: shorter logs may be alike for lack of more to say."""
+    """Return whether the first bytes of a file tell it from all others: shorter logs may be alike by chance."""
     return len(head) >= HEAD
 
 
-def _candidates(lines: LineFile) -> Iterator[tuple[Path, bool]]:
-    """List the files that may have the contents: the same file by another name first, then the newest copies.
+def _candidates(lines: LineReader) -> Iterator[tuple[Path, bool]]:
+    """List the files that may have the contents: first the same file by another name, then copies, the newest first.
 
     Yields:
         A path, and whether it is the same file.

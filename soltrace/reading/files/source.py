@@ -1,4 +1,4 @@
-"""One file that is followed: its lines numbered and read, each with the moment by which it is merged with others."""
+"""One file that is followed: its lines are numbered and parsed, and each gets the time by which it is merged."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,60 +8,60 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from soltrace.reading.files import rotation
-from soltrace.reading.files.compressed import CompressedFile, DamagedError, is_compressed
-from soltrace.reading.files.lines import CHUNK, Change, LineFile
+from soltrace.reading.files.compressed import CompressedLineReader, DamagedError, is_compressed
+from soltrace.reading.files.lines import CHUNK, Change, LineReader
 from soltrace.reading.parse import Parsed, Rejected, parse
 
 BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _LAZIEST_S: Final = 2.0
-"""However long a file was quiet, it is looked at this often."""
+"""The longest time between two looks at a file. They get rarer while it is quiet."""
 _LAZINESS: Final = 0.1
-"""What a file was quiet for is no more than this part of it longer when that is seen."""
+"""What a file gains is seen after at most this share of the time for which it was quiet."""
 _LINE_BEGINS: Final = b'{"timestamp":"'
 
 
-class Entry(Struct, frozen=True, gc=False):
-    """A line, what it says and where it stands."""
+class LogEntry(Struct, frozen=True, gc=False):
+    """A line of a log: what it says, and where it stands."""
 
     value: Parsed
     raw: bytes
     path: Path
     number: int
-    moment: datetime = BEFORE_ALL
-    """When it stands in the order of all lines: its own time, or that of the line before it in its file if later."""
+    time: datetime = BEFORE_ALL
+    """By which it is merged: its own time, or that of the line before it in its file if that is later."""
     late: bool = False
-    """Lines of other files that are younger were shown before it came."""
+    """Whether younger lines of other files were shown before it came."""
 
 
 Skip: TypeAlias = Callable[[bytes], bool]
-"""Tells of a line without decoding it that nobody asked for it."""
+"""Returns of a line, without decoding it, whether nobody asked for it."""
 
 
 class Source:
     """A file that is followed.
 
     Args:
-        path: Its name, by which it is known to be compressed.
-        now: Seconds on the clock that `look` is told.
-        skip: What to pass over.
-        lines: Its contents, if they were read under another name before.
+        path: The file. Its name says whether it is compressed.
+        now: The present in seconds, on the clock that `look` is told.
+        skip: Which lines are passed over.
+        lines: What reads it, if it has been read under another name before.
     """
 
-    def __init__(self, path: Path, now: float, skip: Skip | None = None, lines: LineFile | None = None) -> None:
+    def __init__(self, path: Path, now: float, skip: Skip | None = None, lines: LineReader | None = None) -> None:
         self.path = path
-        self.lines = lines or (CompressedFile(path) if is_compressed(path) else LineFile(path))
+        self.lines = lines or (CompressedLineReader(path) if is_compressed(path) else LineReader(path))
         self.due_s = now
-        """When it is to be looked at."""
+        """When it is to be looked at next."""
         self._skip = skip
         self._changed_s = now
         self._number = 0
-        self._moment = BEFORE_ALL
+        self._time = BEFORE_ALL
 
     def look(self, now: float) -> Change:
-        """Tell what became of the file. The longer it is quiet, the later it is looked at again.
+        """Return what has become of the file. The longer it is quiet, the later it is to be looked at again.
 
         Raises:
-            OSError: It cannot be looked at.
+            OSError: The file cannot be looked at.
         """
         self.due_s = now + min((now - self._changed_s) * _LAZINESS, _LAZIEST_S)
         change = self.lines.look()
@@ -69,11 +69,11 @@ class Source:
             self._changed_s = self.due_s = now
         return change
 
-    def read(self, chunk: int = CHUNK) -> Iterator[Entry]:
-        """Yield the lines that it has gained; their moments never fall.
+    def read(self, chunk: int = CHUNK) -> Iterator[LogEntry]:
+        """Yield the entries that it has gained. Their times never fall.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         try:
             for lines in self.lines.take(chunk):
@@ -81,7 +81,7 @@ class Source:
         except DamagedError:
             yield self._entry(Rejected("in a damaged part of a compressed file"), b"")
 
-    def _read(self, lines: list[bytes | None]) -> Iterator[Entry]:
+    def _read(self, lines: list[bytes | None]) -> Iterator[LogEntry]:
         # All that is done for every line is done here: a call costs as much as a tenth of decoding.
         skip, path = self._skip, self.path
         first, self._number = self._number + 1, self._number + len(lines)
@@ -94,14 +94,14 @@ class Source:
                     if not line.isspace():
                         yield from self._damaged(value, line, number)
                     continue
-                moment = value.timestamp
+                time = value.timestamp
                 # A line without a time stands where its file stands, and so does one that comes late.
-                if moment is not None and moment > self._moment:
-                    self._moment = moment
-                yield Entry(value, line, path, number, self._moment)
+                if time is not None and time > self._time:
+                    self._time = time
+                yield LogEntry(value, line, path, number, self._time)
 
-    def rest(self) -> Iterator[Entry]:
-        """Yield the last line, which has no newline, if nobody completes it any more."""
+    def rest(self) -> Iterator[LogEntry]:
+        """Yield the last line, which has no newline. To be called when nobody will complete it any more."""
         line = self.lines.rest()
         self._number += 1
         if line is None:
@@ -115,19 +115,19 @@ class Source:
         """Begin anew with whatever has this name now.
 
         Returns:
-            The former contents, by their present name, if they have one.
+            The former contents under their present name, if they have one.
         """
         lines = rotation.moved(self.lines)
         older = None
         if lines is not None:
             older = Source(lines.path, now, self._skip, lines)
-            older._number, older._moment = self._number, self._moment
+            older._number, older._time = self._number, self._time
             self.lines.restart()
             self._number = 0
         return older
 
-    def restart(self) -> Iterator[Entry]:
-        """Begin anew where the former contents are nowhere; yield what is lost of them."""
+    def restart(self) -> Iterator[LogEntry]:
+        """Begin anew where the former contents are nowhere, and yield what is lost of them."""
         if self.lines.offset < self.lines.size:
             self._number += 1
             yield self._entry(Rejected("deleted before it was read"), b"")
@@ -136,8 +136,8 @@ class Source:
         self.lines.restart()
         self._number = 0
 
-    def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[Entry]:
-        """Yield a line that is no record: if a record follows a torn one (or zeros) on its line, both."""
+    def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[LogEntry]:
+        """Yield a line that is no record. If a record follows a torn one (or zeros) on the same line, yield both."""
         begin = line.rfind(_LINE_BEGINS)
         if begin > 0 and not isinstance(record := parse(line[begin:]), Rejected):
             reason = "with NUL bytes" if b"\0" in line[:begin] else "torn"
@@ -146,8 +146,8 @@ class Source:
         else:
             yield self._entry(value, line, number)
 
-    def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> Entry:
-        moment = None if isinstance(value, Rejected) else value.timestamp
-        if moment is not None and moment > self._moment:
-            self._moment = moment
-        return Entry(value, raw, self.path, self._number if number is None else number, self._moment)
+    def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> LogEntry:
+        time = None if isinstance(value, Rejected) else value.timestamp
+        if time is not None and time > self._time:
+            self._time = time
+        return LogEntry(value, raw, self.path, self._number if number is None else number, self._time)

@@ -1,4 +1,4 @@
-"""Rows of the live view under each other: which columns there is room for, and how wide each is. Pure."""
+"""Lays the rows of the live view out in columns: signs, bars, which columns there is room for, and how wide. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,6 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from soltrace.reading.live.glyphs import PHASES, Glyphs
-
 WIDEST_NAME: Final = 28
 WIDEST_RUN: Final = 16
 GAP: Final = 2
@@ -16,15 +14,54 @@ _BAR: Final = (8, 30)
 _SHORT: Final = {"forward": "fwd", "backward": "bwd"}
 
 
+@dataclass(frozen=True)
+class Glyphs:
+    """The signs to draw with, in Unicode."""
+
+    done: str = "━"
+    half: str = "╸"
+    left: str = "─"
+    ok: str = "✓"
+    failed: str = "✗"
+    stalled: str = "!"
+    news: str = "·"
+    selected: str = "▸"
+    lanes: str = "╰"
+    dot: str = " · "
+    dash: str = "\N{EN DASH}"
+    levels: str = "▁▂▃▄▅▆▇█"
+    """The blocks of a sparkline, from the lowest to the highest."""
+    up_down: str = "↑↓"
+
+
+ASCII: Final = Glyphs(
+    done="#",
+    half="-",
+    left="-",
+    ok="+",
+    failed="x",
+    news="-",
+    selected=">",
+    lanes="`-",
+    dot=" - ",
+    dash="-",
+    levels="_.-=*#",
+    up_down="up/down",
+)
+"""The same in ASCII, for terminals that are not UTF-8."""
+PHASES: Final = {"forward": "cyan", "backward": "magenta"}
+"""The colour of each phase."""
+
+
 @dataclass
 class Cells:
-    """A row of the frame, before it is known which of its columns there is room for."""
+    """A row, before it is known which of its columns there is room for."""
 
     name: str
     phase: str
     run: str = ""
     mark: Text = field(default_factory=lambda: Text(" "))
-    """One sign."""
+    """One sign, in front."""
     solve: str = ""
     progress: float = 0.0
     percent: str = ""
@@ -34,14 +71,14 @@ class Cells:
     rate: str = ""
     eta: str = ""
     late: bool = False
-    """In the place of an estimate stands for how long nothing was heard, though something should have been."""
+    """Whether `eta` says for how long nothing was heard of the pass, though something should have been."""
     text: Text | None = None
-    """In the place of all columns after the phase."""
-    chosen: bool = False
+    """What stands in the place of all columns after the phase."""
+    selected: bool = False
 
 
 _RIGHT: Final = {"percent": 6, "t": 8, "steps": 12, "rejected": 11, "rate": 6, "eta": 13}
-"""Right-aligned columns after the bar, and what they are at least wide, lest they jump while their numbers grow."""
+"""The right-aligned columns after the bar, and their least widths, lest they jump while their numbers grow."""
 _DIM: Final = frozenset({"rejected", "rate", "eta"})
 _NARROWER: Final = (
     ("t", 0),
@@ -65,15 +102,15 @@ _NARROWER: Final = (
 says as much."""
 
 
-class Columns:
-    """Lay rows out. Columns only ever become wider, lest the frame jumps when a row goes."""
+class ColumnLayout:
+    """Lays rows out in columns. They only ever become wider, lest the frame jumps when a row goes."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         self._glyphs = glyphs
         self._least: dict[str, int] = {"run": 0, "name": 0, "phase": 0, "solve": 0, **_RIGHT, "rejected": 0}
 
     def rows(self, rows: Sequence[Cells], width: int) -> list[Text]:
-        """Draw rows, none wider than the terminal."""
+        """Draw rows, none of them wider than the terminal."""
         for row in rows:
             for column, least in self._least.items():
                 self._least[column] = max(least, cell_len(getattr(row, column)))
@@ -106,7 +143,7 @@ class Columns:
 
     @staticmethod
     def _give_back(widths: dict[str, int], full: Mapping[str, int], width: int) -> None:
-        """A column that went may have left more room than was needed."""
+        """Widen what is left: a column that went may have left more room than was needed."""
         if "phase" in widths and _total(widths | {"phase": full["phase"]}) <= width:
             widths["phase"] = full["phase"]
         for column in ("run", "name"):
@@ -139,13 +176,13 @@ class Columns:
                     warns = column == "eta" and row.late
                     line.append(gap + text, "yellow" if warns else "dim" if column in _DIM else "")
         line.truncate(width, overflow="ellipsis")
-        if row.chosen:
+        if row.selected:
             line.stylize("bold")
         return line
 
 
 def bar(progress: float, width: int, style: str, glyphs: Glyphs) -> Text:
-    """Draw a progress."""
+    """Draw progress as a bar."""
     halves = int(min(max(progress, 0.0), 1.0) * width * 2)
     done = glyphs.done * (halves // 2) + glyphs.half * (halves % 2)
     return Text.assemble((done, style), (glyphs.left * (width - len(done)), "dim"))

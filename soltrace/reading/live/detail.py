@@ -1,4 +1,4 @@
-"""One pass, looked at closely: what it is, where it is, and how step size, rejection and rate went so far. Pure."""
+"""One pass in detail: what it is, where it is, and how step size, rejections and rate have gone so far. Pure."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,14 +8,11 @@ from typing import Final
 from msgspec import UnsetType
 from rich.text import Text
 
-from soltrace.reading.live.columns import bar
-from soltrace.reading.live.frame import Painter
-from soltrace.reading.live.glyphs import PHASES, Glyphs
-from soltrace.reading.live.history import MOST_POINTS
-from soltrace.reading.live.runs import Runs
-from soltrace.reading.live.sparkline import sparkline
-from soltrace.reading.live.state import OpenPass
-from soltrace.reading.phrases import attributes, ended, finished, half, index, solve
+from soltrace.reading.live.columns import PHASES, Glyphs, bar
+from soltrace.reading.live.history import MOST_POINTS, sparkline
+from soltrace.reading.live.rows import RowRenderer
+from soltrace.reading.live.state import OpenPass, Runs
+from soltrace.reading.phrases import attributes_text, lane_name, lanes_text, pass_ended_text, pass_name, solve_name
 from soltrace.reading.plain import LONGEST_LINE
 from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, rate, steady
 from soltrace.wire.records import Attribute, PassStarted
@@ -23,12 +20,12 @@ from soltrace.wire.records import Attribute, PassStarted
 _LABEL: Final = 11
 _WIDEST_SPARKLINE: Final = MOST_POINTS // 2
 _VALUE: Final = 10
-"""Columns of the latest value, before a sparkline."""
+"""Columns of the latest value, in front of a sparkline."""
 _RANGE: Final = 22
-"""Columns of the least and the most, where the terminal is wide."""
+"""Columns of the least and the greatest value, where the terminal is wide."""
 _WIDE: Final = 60
 _FIGURES: Final = 36
-"""Columns of what stands beside the progress."""
+"""Columns of what stands beside the bar."""
 _RESOURCES: Final = (
     "host",
     "job",
@@ -41,77 +38,79 @@ _RESOURCES: Final = (
     "jax",
     "diffrax",
 )
-"""What of a run's resource is shown, in this order."""
+"""What is shown of a run's resource, in this order."""
 _SLOWEST: Final = 8
 
 
-class Detail:
-    """Draw a pass.
+class DetailRenderer:
+    """Draws one pass in detail.
 
     Args:
-        painter: Says things that the list says too.
-        runs: Know where a run lives.
-        zone: Whose times are shown; None for this machine's.
-        glyphs: Signs to draw with.
+        rows: Writes what the list says too.
+        runs: Knows where a run lives.
+        zone: The zone in which times are shown; None for this machine's.
+        glyphs: The signs to draw with.
     """
 
-    def __init__(self, painter: Painter, runs: Runs, zone: tzinfo | None, glyphs: Glyphs) -> None:
-        self._painter = painter
+    def __init__(self, rows: RowRenderer, runs: Runs, zone: tzinfo | None, glyphs: Glyphs) -> None:
+        self._rows = rows
         self._runs = runs
         self._zone = zone
         self._glyphs = glyphs
 
-    def lines(self, at: OpenPass, now: datetime, width: int) -> list[Text]:
-        """Draw it for a terminal of that width, the most important first."""
-        above = [self._title(at), *self._where(at, now, width), *self._series(at, width)]
-        return [*above, *self._about(at), *self._lanes(at, width)]
+    def lines(self, shown: OpenPass, now: datetime, width: int) -> list[Text]:
+        """Draw a pass for a terminal of that width, the most important lines first."""
+        above = [self._title(shown), *self._where(shown, now, width), *self._series(shown, width)]
+        return [*above, *self._about(shown), *self._lanes(shown, width)]
 
-    def _title(self, at: OpenPass) -> Text:
-        first = at.first
+    def _title(self, shown: OpenPass) -> Text:
+        first = shown.first
         name = "-" if first.experiment is None else clean(first.experiment)
-        title = Text.assemble((f"{solve(first)} ", "bold"), (half(first), f"bold {PHASES.get(first.phase, '')}"))
+        title = Text.assemble(
+            (f"{solve_name(first)} ", "bold"), (pass_name(first), f"bold {PHASES.get(first.phase, '')}")
+        )
         title.append(f"  {name}", "bold")
         run = self._runs.column(first)
         return title.append(f"{self._glyphs.dot}{run}", "dim") if run else title
 
-    def _where(self, at: OpenPass, now: datetime, width: int) -> Iterator[Text]:
-        if at.end is not None:
-            yield _line("", Text(clean(ended(at.end), LONGEST_LINE), "red" if at.failing else "green"))
+    def _where(self, shown: OpenPass, now: datetime, width: int) -> Iterator[Text]:
+        if shown.end is not None:
+            yield _line("", Text(clean(pass_ended_text(shown.end), LONGEST_LINE), "red" if shown.failing else "green"))
         else:
-            yield from self._gauge(at, now, width)
-        rejected = "" if at.rejected is None else f", {at.rejected:,} rejected"
-        yield _line("steps", Text(plural(at.step, "step") + rejected))
-        if at.lanes is not None:
-            yield _line("lanes", Text(finished(at.lanes), "red" if at.lanes.failed else ""))
+            yield from self._gauge(shown, now, width)
+        rejected = "" if shown.rejected is None else f", {shown.rejected:,} rejected"
+        yield _line("steps", Text(plural(shown.step, "step") + rejected))
+        if shown.lanes is not None:
+            yield _line("lanes", Text(lanes_text(shown.lanes), "red" if shown.lanes.failed else ""))
 
-    def _lanes(self, at: OpenPass, width: int) -> Iterator[Text]:
-        """Draw the slowest of a batch that is under way, each with a bar of its own."""
-        if at.end is not None:
+    def _lanes(self, shown: OpenPass, width: int) -> Iterator[Text]:
+        """Draw the slowest lanes of a batch that is under way, each with a bar of its own."""
+        if shown.end is not None:
             return
         size = min(30, max(4, width - _LABEL - _FIGURES // 2))
-        style = PHASES.get(at.first.phase, "")
-        for lane in at.slowest[:_SLOWEST]:
+        style = PHASES.get(shown.first.phase, "")
+        for lane in shown.slowest[:_SLOWEST]:
             gauge = bar(lane.progress, size, style, self._glyphs)
-            yield _line(f"lane {index(lane.batch_index)}", gauge.append(f"  {percent(lane.progress):>7}"))
+            yield _line(f"lane {lane_name(lane.batch_index)}", gauge.append(f"  {percent(lane.progress):>7}"))
 
-    def _gauge(self, at: OpenPass, now: datetime, width: int) -> Iterator[Text]:
+    def _gauge(self, shown: OpenPass, now: datetime, width: int) -> Iterator[Text]:
         beside = _FIGURES if width >= _WIDE else _FIGURES // 2
         size = min(30, max(4, width - _LABEL - beside))
-        line = Text.assemble(bar(at.progress, size, PHASES.get(at.first.phase, ""), self._glyphs))
-        line.append(f"  {percent(at.progress)}").append("" if at.t is None else f"  t {steady(at.t)}")
-        left = Text.assemble((self._painter.left(at, now), "yellow" if at.stalled else "dim"))
+        line = Text.assemble(bar(shown.progress, size, PHASES.get(shown.first.phase, ""), self._glyphs))
+        line.append(f"  {percent(shown.progress)}").append("" if shown.t is None else f"  t {steady(shown.t)}")
+        left = Text.assemble((self._rows.left(shown, now), "yellow" if shown.stalled else "dim"))
         if width >= _WIDE:
             yield _line("progress", line.append("  ").append_text(left))
         else:
             yield _line("progress", line)
             yield _line("", left)
 
-    def _series(self, at: OpenPass, width: int) -> Iterator[Text]:
+    def _series(self, shown: OpenPass, width: int) -> Iterator[Text]:
         columns = max(4, width - _LABEL - _VALUE - (_RANGE if width >= _WIDE else 0))
         wide = min(columns, _WIDEST_SPARKLINE)
-        history = at.history
+        history = shown.history
         # Of a batch only its slowest lane says where it is.
-        yield self._curve("dt" if at.lanes is None else "dt slowest", history.step_sizes(wide), number, width)
+        yield self._curve("dt" if shown.lanes is None else "dt slowest", history.step_sizes(wide), number, width)
         yield self._curve("rejected", history.rejections(wide), percent, width, least=0.0)
         yield self._curve("rate", history.rates(wide), rate, width, least=0.0)
 
@@ -131,17 +130,17 @@ class Detail:
         if width >= _WIDE:
             span = f"{write(_digits(min(known)))} to {write(_digits(max(known)))}"
             text.append(span.ljust(_RANGE), "dim")
-        return _line(label, text.append(sparkline(values, self._glyphs, least=least), "cyan"))
+        return _line(label, text.append(sparkline(values, self._glyphs.levels, least=least), "cyan"))
 
-    def _about(self, at: OpenPass) -> Iterator[Text]:
-        first = at.first
+    def _about(self, shown: OpenPass) -> Iterator[Text]:
+        first = shown.first
         if isinstance(first, PassStarted):
             yield _line("solver", Text("  ".join(_solver(first))))
             yield _line("over", Text("  ".join(_over(first))))
         if first.attributes:
-            yield _line("attributes", Text(clean(attributes(first.attributes), LONGEST_LINE)))
+            yield _line("attributes", Text(clean(attributes_text(first.attributes), LONGEST_LINE)))
         since = clock(local(first.timestamp, self._zone))[:8]
-        length = at.end.duration_s if at.end is not None else (at.latest - first.timestamp).total_seconds()
+        length = shown.end.duration_s if shown.end is not None else (shown.latest - first.timestamp).total_seconds()
         yield _line("since", Text(f"{since}, for {duration(length)}"))
         if lives := _lives(self._runs.resource(first.run_id)):
             yield _line("run", Text(lives))
@@ -171,11 +170,11 @@ def _over(first: PassStarted) -> list[str]:
     if not isinstance(first.t0, UnsetType) and not isinstance(first.t1, UnsetType):
         words.append(f"t {number(first.t0)} -> {number(first.t1)}")
     if first.batch_shape:
-        words.append(f"lanes {index(first.batch_shape).replace(',', 'x')}")
+        words.append(f"lanes {lane_name(first.batch_shape).replace(',', 'x')}")
     if first.max_steps is not None:
         words.append(f"at most {plural(first.max_steps, 'step')}")
     return words
 
 
 def _lives(resource: Mapping[str, Attribute]) -> str:
-    return clean(attributes({name: resource[name] for name in _RESOURCES if name in resource}), LONGEST_LINE)
+    return clean(attributes_text({name: resource[name] for name in _RESOURCES if name in resource}), LONGEST_LINE)

@@ -1,9 +1,9 @@
-"""What scrolls above the live view, and how little of it: a fit makes thousands of passes, a person reads few lines.
+"""What is announced above the live view when it is over: a fit makes thousands of passes, a person reads few lines.
 
-Passes that end are gathered by run, experiment and phase, and are said when nothing more of their kind has come for a
-moment, or their experiment is over: up to three each on a line of its own, more as one `Tally`. And no more than a few
-lines a second: what is too much becomes one `Rest`. Times here are the reader's own (monotonic), because a log that is
-read from its beginning brings the work of days within a second.
+Pure. Passes that end are gathered by run, experiment and phase. They are announced when nothing more of their kind has
+come for a moment, or when their experiment is over: up to three on a line each, more of them as one `PassTally`. There
+are no more than a few lines a second; what is too much becomes one `Remainder`. Times are the reader's own (monotonic),
+because a log that is read from its beginning brings the work of days within a second.
 """
 
 from collections import Counter, deque
@@ -37,8 +37,8 @@ _MOST_RESULTS: Final = 8
 
 
 @dataclass
-class Tally:
-    """Passes of one run, experiment and phase that ended one soon after the other."""
+class PassTally:
+    """Passes of one run, experiment and phase that ended soon after one another."""
 
     newest: PassEnded
     since: datetime
@@ -48,9 +48,9 @@ class Tally:
     failed: int = 0
     steps: int = 0
     results: Counter[str] = field(default_factory=Counter[str])
-    """How those that failed did."""
+    """The results of those that failed."""
     singles: list[PassEnded] = field(default_factory=list[PassEnded])
-    """All of them, while they are few enough to be said one by one."""
+    """All of them, as long as they are few enough to be announced one by one."""
     _durations: deque[float] = field(default_factory=lambda: deque[float](maxlen=_MEDIAN_OF))
 
     @property
@@ -60,17 +60,17 @@ class Tally:
 
     @property
     def median_s(self) -> float:
-        """Median of their durations."""
+        """The median of their durations."""
         return sorted(self._durations)[len(self._durations) // 2]
 
     @property
-    def rate(self) -> float | None:
-        """Passes per second; None if all ended in one moment."""
+    def passes_per_s(self) -> float | None:
+        """Passes per second; None if all ended at the same moment."""
         elapsed = (self.newest.timestamp - self.since).total_seconds()
         return (self.count - 1) / elapsed if elapsed > 0 else None
 
     def add(self, record: PassEnded, now: float) -> None:
-        """Count one more."""
+        """Count one more pass."""
         self.newest = record
         self.heard_s = now
         if record.steps is not UNSET:
@@ -87,8 +87,8 @@ class Tally:
 
 
 @dataclass
-class Rest:
-    """What was too much to be said line by line."""
+class Remainder:
+    """What was too much to be announced line by line."""
 
     passes: int = 0
     experiments: int = 0
@@ -99,16 +99,16 @@ class Rest:
     compiled: int = 0
     """Programs."""
 
-    def add(self, item: "Item") -> None:
-        """Count an item that will not have a line of its own."""
+    def add(self, item: "NewsItem") -> None:
+        """Count something that will not get a line of its own."""
         match item:
             case PassEnded():
                 self.passes += 1
                 self.failed += item.status == "error"
-            case Tally():
+            case PassTally():
                 self.passes += item.count
                 self.failed += item.failed
-            case Rest():
+            case Remainder():
                 self.passes += item.passes
                 self.failed += item.failed
                 self.experiments += item.experiments
@@ -124,31 +124,33 @@ class Rest:
                 pass
 
 
-Item: TypeAlias = PassEnded | Tally | Rest | ExperimentStarted | ExperimentEnded | ProgramCompiled | TelemetryDropped
+NewsItem: TypeAlias = (
+    PassEnded | PassTally | Remainder | ExperimentStarted | ExperimentEnded | ProgramCompiled | TelemetryDropped
+)
 """What is said on one line."""
 _Key: TypeAlias = tuple[str, str | None, str]
 
 
 class Endings:
-    """Gather what ended, and give it out in few lines."""
+    """Gathers what is over, and gives it out in few lines."""
 
     def __init__(self) -> None:
-        self._tallies: dict[_Key, Tally] = {}
-        self._waiting: list[Item] = []
+        self._tallies: dict[_Key, PassTally] = {}
+        self._waiting: list[NewsItem] = []
         self._allowance = float(BURST)
         self._asked_s: float | None = None
 
     @property
-    def tallies(self) -> list[Tally]:
-        """What is being gathered, and is not said yet."""
+    def tallies(self) -> list[PassTally]:
+        """What is being gathered, and is not announced yet."""
         return list(self._tallies.values())
 
     def streaming(self, record: Record, phase: str) -> bool:
-        """Tell whether passes like this one are being gathered."""
+        """Return whether passes like this one are being gathered."""
         return (record.run_id, record.experiment, phase) in self._tallies
 
     def feed(self, records: Iterable[Parsed], now: float) -> None:
-        """Take records, in time order."""
+        """Take in records, in the order of time."""
         for record in records:
             match record:
                 case PassEnded():
@@ -162,12 +164,12 @@ class Endings:
                 case _:
                     pass
 
-    def due(self, now: float, *, last: bool = False) -> list[Item]:
-        """Take what is to be said now.
+    def due(self, now: float, *, last: bool = False) -> list[NewsItem]:
+        """Take out what is to be announced now.
 
         Args:
-            now: Seconds, on the clock that `feed` was told.
-            last: Whether nothing will follow: then nothing is held back.
+            now: The present in seconds, on the clock that `feed` was told.
+            last: Whether nothing will follow, so that nothing is held back.
         """
         for key in [key for key, tally in self._tallies.items() if last or now - tally.heard_s >= QUIET_S]:
             self._release(key)
@@ -187,7 +189,7 @@ class Endings:
         key = (record.run_id, record.experiment, record.phase)
         tally = self._tallies.get(key)
         if tally is None:
-            tally = self._tallies[key] = Tally(record, record.timestamp, now)
+            tally = self._tallies[key] = PassTally(record, record.timestamp, now)
         tally.add(record, now)
         if len(self._tallies) > _MOST_WAITING:
             self._release(next(iter(self._tallies)))
@@ -199,13 +201,13 @@ class Endings:
         for item in tally.singles if tally.count <= SINGLE else [tally]:
             self._wait(item)
 
-    def _wait(self, item: Item) -> None:
+    def _wait(self, item: NewsItem) -> None:
         self._waiting.append(item)
         if len(self._waiting) > _MOST_WAITING:
             self._merge(BURST)
 
     def _merge(self, keep: int) -> None:
-        rest = Rest()
+        rest = Remainder()
         for item in self._waiting[keep:]:
             rest.add(item)
         self._waiting[keep:] = [rest]

@@ -1,196 +1,170 @@
-"""What the live view draws: rows of a frame and lines that scroll above it, as rich texts of a given width. Pure."""
+"""The frame of the live view: the list, one pass, or the help, and below it the last row, which sums up. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
-from rich.cells import cell_len
+from rich.console import ConsoleDimensions
 from rich.text import Text
 
-from soltrace.reading.live.columns import GAP, WIDEST_NAME, WIDEST_RUN, Cells, Columns
-from soltrace.reading.live.endings import Item, Rest, Tally
-from soltrace.reading.live.glyphs import PHASES, Glyphs
-from soltrace.reading.live.runs import Runs
+from soltrace.reading.live.columns import Glyphs
+from soltrace.reading.live.controls import HELP, Controls, Screen
+from soltrace.reading.live.detail import DetailRenderer
+from soltrace.reading.live.rows import RowRenderer
+from soltrace.reading.live.snapshot import Snapshot
 from soltrace.reading.live.state import OpenPass
-from soltrace.reading.phrases import describe, finished, half, index, solve, subject
-from soltrace.reading.plain import LONGEST_LINE
-from soltrace.reading.text import (
-    between,
-    clean,
-    clock,
-    countdown,
-    duration,
-    local,
-    percent,
-    plural,
-    rate,
-    steady,
-)
-from soltrace.wire.records import PassEnded, PassStarted, Record
+from soltrace.reading.text import clean, plural
 
-SILENT_S: Final = 15.0
-"""A pass of which nothing was heard for longer has no estimate any more, but the time of its silence."""
-
-_SLOWEST: Final = 3
-"""Lanes that are named in the list."""
-_NEVER_REJECT: Final = frozenset({"ConstantStepSize", "StepTo"})
-"""Step size controllers of diffrax's under which a count of rejected steps says nothing."""
+_AROUND: Final = 4
+"""Rows of the terminal that are left free: a blank one above, the last one, and two for what was announced."""
+_KEYS: Final = 9
 
 
-class Painter:
-    """Turn passes and endings into texts.
+class _Part(NamedTuple):
+    """A part of the last row."""
+
+    text: str
+    style: str = "dim"
+    expendable: int = 0
+    """Where there is no room, the part with the highest number goes first; 0 stays."""
+
+
+class FrameRenderer:
+    """Composes frames.
 
     Args:
-        zone: Whose times are shown; None for this machine's.
-        glyphs: Signs to draw with.
-        runs: What runs are called.
+        rows: Draws the rows of the list.
+        detail: Draws one pass.
+        glyphs: The signs to draw with.
+        title: What is being followed.
+        interactive: Whether there are keys, of which the last row then reminds.
     """
 
-    def __init__(self, zone: tzinfo | None = None, glyphs: Glyphs | None = None, runs: Runs | None = None) -> None:
-        self._zone = zone
-        self._glyphs = glyphs or Glyphs()
-        self._runs = runs or Runs()
-        self._columns = Columns(self._glyphs)
-        self._widths = [0, len("fit"), len("#1 backward")]
+    def __init__(
+        self, rows: RowRenderer, detail: DetailRenderer, glyphs: Glyphs, *, title: str = "", interactive: bool = False
+    ) -> None:
+        self._rows = rows
+        self._detail = detail
+        self._glyphs = glyphs
+        self._title = title
+        self._interactive = interactive
+        self._top = 0
+        """The first row that is shown of a list that there is not enough room for."""
 
-    def scrolled(self, item: Item) -> Text:
-        """Draw a line about something that is over."""
-        if isinstance(item, Rest):
-            return self._rest(item)
-        failed = item.failed > 0 if isinstance(item, Tally) else getattr(item, "status", "ok") == "error"
-        news = not hasattr(item, "status") and not isinstance(item, Tally)
-        record = item.newest if isinstance(item, Tally) else item
-        line = self._mark(failed=failed, news=news).append(" ")
-        line.append(f"{clock(local(record.timestamp, self._zone))[:8]}  ", "dim")
-        style = PHASES.get(record.phase, "") if isinstance(record, PassEnded) else "bold"
-        about = half(item.newest) if isinstance(item, Tally) else subject(record)
-        run, name, about = self._aligned(self._runs.column(record), _experiment(record), about)
-        line.append(run).append(name).append(about, style)
-        if isinstance(item, Tally):
-            return line.append_text(self.tally(item))
-        return line.append(clean(describe(record), LONGEST_LINE), "red" if failed else "")
+    def frame(self, snapshot: Snapshot, controls: Controls, size: ConsoleDimensions, skipped: int = 0) -> list[Text]:
+        """Draw all that is below the news.
 
-    def _aligned(self, *columns: str) -> list[str]:
-        """Pad the first columns of a line to what they needed so far."""
-        sizes = [cell_len(text) for text in columns]
-        widest = (WIDEST_RUN, WIDEST_NAME, WIDEST_NAME)
-        self._widths = [
-            max(width, min(size, most)) for width, size, most in zip(self._widths, sizes, widest, strict=True)
-        ]
-        paddings = [max(0, width - size) + GAP for width, size in zip(self._widths, sizes, strict=True)]
-        padded = [text + " " * padding for text, padding in zip(columns, paddings, strict=True)]
-        return padded if self._widths[0] else ["", *padded[1:]]
-
-    def tally(self, tally: Tally) -> Text:
-        """Write what many passes have come to: `132 passes ok, 31/s, median 12 ms, 4,602 steps`."""
-        parts = [plural(tally.count, "pass") + ("" if tally.failed else " ok")]
-        if tally.rate is not None:
-            parts.append(rate(tally.rate))
-        parts += [f"median {duration(tally.median_s)}", plural(tally.steps, "step")]
-        text = Text(", ".join(parts))
-        if tally.failed:
-            reasons = ", ".join(f"{count:,} {clean(name)}" for name, count in tally.results.most_common())
-            text.append(f", FAILED: {reasons}", "red")
-        return text
-
-    def _rest(self, rest: Rest) -> Text:
-        parts = [plural(rest.passes, "pass")] if rest.passes else []
-        parts += [plural(rest.experiments, "experiment")] if rest.experiments else []
-        text = self._mark(failed=rest.failed > 0, news=False).append(" ")
-        text.append(f"and {' and '.join(parts) or 'more'} ended meanwhile" if parts else "and more", "dim")
-        if rest.failed:
-            text.append(f", {plural(rest.failed, 'pass')} FAILED", "red")
-        if rest.compiled:
-            text.append(f", {plural(rest.compiled, 'program')} compiled", "dim")
-        if rest.dropped:
-            text.append(f", {rest.dropped:,} records dropped", "yellow")
-        return text
-
-    def _mark(self, *, failed: bool, news: bool) -> Text:
-        if failed:
-            sign, style = self._glyphs.failed, "bold red"
-        else:
-            sign, style = (self._glyphs.news, "dim") if news else (self._glyphs.ok, "green")
-        # Assembled, for a text's own style would hold for what is appended to it.
-        return Text.assemble((sign, style))
-
-    def rows(
-        self,
-        tallies: Sequence[Tally],
-        passes: Sequence[OpenPass],
-        now: datetime,
-        width: int,
-        selected: OpenPass | None = None,
-    ) -> list[list[Text]]:
-        """Draw what is going on.
-
-        Returns:
-            For each tally and pass its lines, the most important first.
+        Args:
+            snapshot: What there is to be shown.
+            controls: What the reader wants to see.
+            size: Columns and rows of the terminal.
+            skipped: How many lines could not be read.
         """
-        cells = [self._tally_cells(tally) for tally in tallies]
-        cells += [self._pass_cells(at, now, chosen=at is selected) for at in passes]
-        lines = self._columns.rows(cells, width)
-        details = [None] * len(tallies) + [self._lanes(at) for at in passes]
-        return [[line] if detail is None else [line, detail] for line, detail in zip(lines, details, strict=True)]
-
-    def _tally_cells(self, tally: Tally) -> Cells:
-        record = tally.newest
-        if tally.count == 1:
-            text = Text(clean(describe(record), LONGEST_LINE), "red" if tally.failed else "")
+        room = max(1, size.height - _AROUND)
+        if controls.screen is Screen.HELP:
+            rows = self._help()
+        elif controls.screen is Screen.DETAIL and controls.selected is not None:
+            rows = self._detail.lines(controls.selected, snapshot.now, size.width)
         else:
-            text = self.tally(tally)
-        mark = self._mark(failed=tally.failed > 0, news=False)
-        return Cells(_experiment(record), half(record), self._runs.column(record), mark, text=text)
+            rows = self._list(snapshot, controls, size.width, room)
+        frame = [Text(), *rows[:room], self._last_row(snapshot, controls, skipped, size.width)]
+        return [_cut(line, size.width) for line in frame]
 
-    def _pass_cells(self, at: OpenPass, now: datetime, *, chosen: bool) -> Cells:
-        first = at.first
-        cells = Cells(_experiment(first), half(first), self._runs.column(first), self._sign(at, chosen=chosen))
-        cells.solve, cells.chosen = solve(first), chosen
-        if at.end is not None:
-            cells.text = Text(clean(f"{solve(first)} {describe(at.end)}", LONGEST_LINE), "red" if at.failing else "")
-            return cells
-        cells.progress, cells.percent = at.progress, percent(at.progress)
-        cells.t = "" if at.t is None else f"t {steady(at.t)}"
-        cells.steps = plural(at.step, "step")
-        cells.rejected = _rejected(at)
-        cells.rate = "" if at.rate is None else rate(at.rate)
-        cells.eta, cells.late = self.left(at, now), at.stalled
-        return cells
+    def remains(self, snapshot: Snapshot, size: ConsoleDimensions) -> list[Text]:
+        """Draw what stays on the terminal when the view is left."""
+        rows = self._list(snapshot, Controls(), size.width, max(1, size.height - _AROUND))
+        return [_cut(line, size.width) for line in [Text(), *rows]] if rows else []
 
-    def _sign(self, at: OpenPass, *, chosen: bool) -> Text:
-        glyphs = self._glyphs
-        style = "bold red" if at.failing else "bold yellow" if at.stalled else "bold"
-        if chosen:
-            return Text.assemble((glyphs.chosen, style))
-        return Text.assemble((glyphs.failed if at.failing else glyphs.stalled if at.stalled else " ", style))
+    def _list(self, snapshot: Snapshot, controls: Controls, width: int, room: int) -> list[Text]:
+        place = controls.follow(snapshot.passes)
+        total = len(snapshot.tallies) + len(snapshot.passes)
+        if not total and (controls.query.text or controls.query.failed_only):
+            return [Text("  nothing to show", "dim")]
+        if total > room:
+            return self._window(snapshot, controls.selected, place, width, room)
+        self._top = 0
+        blocks = self._rows.rows(snapshot.tallies, snapshot.passes, snapshot.now, width, controls.selected)
+        rows = [line for block in blocks for line in block]
+        # Lanes are the first to go.
+        return rows if len(rows) <= room else [block[0] for block in blocks]
 
-    def left(self, at: OpenPass, now: datetime) -> str:
-        """Say when a pass will be over, or since when nothing was heard of it."""
-        silent_s = (now - at.moved).total_seconds()
-        if at.stalled or silent_s > SILENT_S:
-            return f"{'stalled' if at.stalled else 'silent'} {countdown(silent_s)}"
-        found = at.estimate
-        if found is None:
-            return ""
-        if found.rough:
-            return f"eta ~{between(found.likely_s, found.likely_s)}"
-        return f"eta {between(found.low_s, found.high_s, self._glyphs.dash)}"
+    def _window(
+        self, snapshot: Snapshot, selected: OpenPass | None, place: int | None, width: int, room: int
+    ) -> list[Text]:
+        """Draw as many rows as there is room for, the selected one among them: thousands of others cost no time."""
+        before = len(snapshot.tallies)
+        total, count = before + len(snapshot.passes), room - 1
+        if place is None:
+            self._top = 0
+        elif count:
+            self._top = min(max(self._top, before + place - count + 1), before + place)
+        top = self._top = min(self._top, total - count)
+        tallies = snapshot.tallies[top : top + count]
+        passes = snapshot.passes[max(0, top - before) : max(0, top + count - before)]
+        rows = [block[0] for block in self._rows.rows(tallies, passes, snapshot.now, width, selected)]
+        more = f"{top + 1:,}{self._glyphs.dash}{top + count:,} of {total:,}" if top else f"and {total - count:,} more"
+        return [*rows, Text("  " + more, "dim")]
 
-    def _lanes(self, at: OpenPass) -> Text | None:
-        if at.lanes is None:
-            shape = at.first.batch_shape if isinstance(at.first, PassStarted) else []
-            text = "lanes " + "x".join(str(size) for size in shape) if shape else ""
-            return Text(f"  {self._glyphs.lanes} {text}", "dim") if text else None
-        slowest = ", ".join(f"{index(lane.batch_index)} at {percent(lane.progress)}" for lane in at.slowest[:_SLOWEST])
-        line = Text.assemble((f"  {self._glyphs.lanes} ", "dim"))
-        line.append(finished(at.lanes), "red" if at.lanes.failed else "dim")
-        return line.append(f"{self._glyphs.dot}slowest {slowest}", "dim") if slowest else line
+    def _help(self) -> list[Text]:
+        return [
+            Text.assemble("  ", (keys.format(up_down=self._glyphs.up_down).ljust(_KEYS), "bold"), f"  {what}")
+            for keys, what in HELP
+        ]
+
+    def _last_row(self, snapshot: Snapshot, controls: Controls, skipped: int, width: int) -> Text:
+        if controls.typing:
+            line = Text.assemble(("/", "bold"), clean(controls.query.text), ("_", "blink"))
+        else:
+            parts = self._parts(snapshot, controls, skipped)
+            line = self._joined(parts)
+            for expendable in sorted({part.expendable for part in parts if part.expendable}, reverse=True):
+                if line.cell_len <= width:
+                    break
+                parts = [part for part in parts if part.expendable != expendable]
+                line = self._joined(parts)
+        return line
+
+    def _joined(self, parts: Sequence[_Part]) -> Text:
+        line = Text()
+        for part in parts:
+            # What says where stands after what, without a dot.
+            line.append(self._glyphs.dot if line and not part.text.startswith(" ") else "", "dim")
+            line.append(part.text, part.style)
+        return line
+
+    def _parts(self, snapshot: Snapshot, controls: Controls, skipped: int) -> list[_Part]:
+        parts = [_Part(self._title, expendable=2)] if self._title else []
+        if snapshot.open or snapshot.ended or snapshot.forgotten:
+            places = [f"{snapshot.runs:,} runs"] if snapshot.runs > 1 else []
+            places += [f"{snapshot.experiments:,} experiments"] if snapshot.experiments > 1 else []
+            parts.append(_Part(f"{plural(snapshot.open, 'pass') if snapshot.open else 'none'} open"))
+            parts += [_Part(f" in {', '.join(places)}", expendable=3)] if places else []
+            parts.append(_Part(f"{snapshot.ended:,} ended"))
+        else:
+            parts.append(_Part("waiting for the first solve"))
+        for count, what, style in (
+            (snapshot.failed, "failed", "red"),
+            (snapshot.forgotten, "silent for long", "dim"),
+            (snapshot.lost, "records lost", "yellow"),
+            (skipped, "lines skipped", "yellow"),
+        ):
+            parts += [_Part(f"{count:,} {what}", style)] if count else []
+        parts += [_Part(word, "bold") for word in self._wishes(controls)]
+        if self._interactive:
+            hint = "? for keys" if controls.screen is Screen.LIST else "esc goes back"
+            parts.append(_Part(hint, expendable=1))
+        return parts
+
+    def _wishes(self, controls: Controls) -> list[str]:
+        query = controls.query
+        words = ["held"] if controls.held else []
+        if query.order != "started" or query.reverse:
+            words.append(f"by {query.order}" + (" reversed" if query.reverse else ""))
+        if query.text:
+            words.append(f"/{clean(query.text)}")
+        return words + (["failed only"] if query.failed_only else [])
 
 
-def _rejected(at: OpenPass) -> str:
-    never = isinstance(at.first, PassStarted) and at.first.controller in _NEVER_REJECT
-    return "" if at.rejected is None or (never and not at.rejected) else f"{at.rejected:,} rejected"
-
-
-def _experiment(record: Record) -> str:
-    return "-" if record.experiment is None else clean(record.experiment)
+def _cut(line: Text, width: int) -> Text:
+    line.no_wrap, line.overflow = True, "ellipsis"
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -1,10 +1,12 @@
-"""The keys of the terminal that we are in the foreground of: read one by one, unseen; it is left as it was found.
+"""The keys of the terminal in whose foreground we run: read one by one, unseen; it is left as it was found.
 
-On the main thread, which signals reach. No thread of its own: `select` waits for keys until the logs' next look is due.
+On the main thread, which is the one that signals reach. It has no thread of its own: `select` waits for keys until it
+is time to look at the logs again.
 """
 
 import codecs
 import os
+import re
 import select
 import signal
 import sys
@@ -13,7 +15,48 @@ import tty
 from types import FrameType
 from typing import Any, Final, Self, TextIO
 
-from soltrace.reading.live.keys import decode
+_NAMED: Final = {
+    "\r": "enter",
+    "\n": "enter",
+    "\t": "tab",
+    "\x7f": "backspace",
+    "\b": "backspace",
+    "\x15": "clear",  # Ctrl-U, as on a command line
+    "\x1b": "esc",
+}
+_FINAL: Final = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end"}
+_TILDE: Final = {"1": "home", "4": "end", "5": "page up", "6": "page down", "7": "home", "8": "end"}
+# CSI as ECMA-48 has it, SS3 (arrows of a keypad in application mode), Alt with a key, or a character.
+_TOKEN: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\x1b\[O]|.", re.DOTALL)
+_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
+
+
+def decode(text: str, *, whole: bool = False) -> tuple[list[str], str]:
+    r"""Decode what a terminal has sent into names of keys: `\x1b[A` is `up`.
+
+    Args:
+        text: What was sent.
+        whole: Whether nothing follows, so that an escape at the end is that key and does not begin a sequence.
+
+    Returns:
+        The names of the keys (a printable character is its own name; keys that have no use here are left out), and the
+        beginning of a sequence that is not complete.
+    """
+    rest = ""
+    if not whole and (unfinished := _UNFINISHED.search(text)):
+        text, rest = text[: unfinished.start()], unfinished.group()
+    keys = (_key(token) for token in _TOKEN.findall(text))
+    return [key for key in keys if key], rest
+
+
+def _key(token: str) -> str:
+    if len(token) == 1:
+        return _NAMED.get(token) or (token if token.isprintable() else "")
+    if token.startswith("\x1b["):
+        # Modifiers, as in `\x1b[1;5A`, make no difference.
+        return _TILDE.get(token[2:-1].partition(";")[0], "") if token.endswith("~") else _FINAL.get(token[-1], "")
+    return _FINAL.get(token[2:], "") if token.startswith("\x1bO") else ""
+
 
 _REST_OF_A_SEQUENCE_S: Final = 0.05
 """An escape that nothing follows for so long is the key."""
@@ -21,9 +64,9 @@ _MOST_AT_ONCE: Final = 4096
 
 
 class Keyboard:
-    """Read keys. A context manager, that can be entered again.
+    """Reads keys from a terminal. A context manager, which can be entered again.
 
-    Without a terminal (a pipe, a job of a scheduler) there are no keys, and nothing else is done.
+    Without a terminal (in a pipe, in a job of a scheduler) there are no keys, and it does nothing.
 
     Args:
         stream: Where keys come from.
@@ -52,7 +95,7 @@ class Keyboard:
 
     @property
     def away(self) -> bool:
-        """Whether the terminal is another's for now: we run in the background (`bg`, `&`)."""
+        """Whether the terminal is another program's for now: we run in the background (`bg`, `&`)."""
         return self._fd is not None and not self._foreground(self._fd)
 
     def __enter__(self) -> Self:
@@ -69,10 +112,10 @@ class Keyboard:
         self._handlers = {}
 
     def take(self) -> bool:
-        """Put the terminal into our mode, if it is ours and is not.
+        """Put the terminal into our mode if it is ours to use.
 
         Returns:
-            Whether it was not: what is on the screen now may be another's.
+            Whether it was in another mode: what is on the screen now may be another program's.
         """
         if self._fd is None or self._ours or not self._foreground(self._fd):
             return False
@@ -84,7 +127,7 @@ class Keyboard:
         return True
 
     def read(self, timeout_s: float = 0.0) -> list[str]:
-        """Wait for keys, up to so many seconds; by `soltrace.reading.live.keys`' names."""
+        """Wait up to so many seconds for keys, and return their names."""
         if self._fd is None or not self._ours or not self._foreground(self._fd):
             select.select([], [], [], timeout_s)
             return []
@@ -96,7 +139,7 @@ class Keyboard:
         return keys
 
     def stop(self) -> None:
-        """Stop this process, as Ctrl-Z does; go on with the terminal in our mode, if it is ours again."""
+        """Stop this process, as Ctrl-Z does. When it goes on, `take` puts the terminal into our mode again."""
         self._give_back()
         handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)

@@ -1,6 +1,6 @@
-"""The live view of a terminal: a row per open pass, what ended scrolls above; keys choose, order and look closer.
+"""The live view of a terminal: a row for each open pass, news above it; keys select, sort and look closer.
 
-The only module that draws with rich. On one thread; with a keyboard that is the main one.
+It has the console to itself, on one thread; with a keyboard, that is the main one.
 """
 
 import threading
@@ -16,19 +16,19 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
+from soltrace.reading.live.columns import ASCII, Glyphs
 from soltrace.reading.live.controls import Controls
-from soltrace.reading.live.detail import Detail
-from soltrace.reading.live.frame import Painter
-from soltrace.reading.live.glyphs import ASCII, Glyphs
+from soltrace.reading.live.detail import DetailRenderer
+from soltrace.reading.live.frame import FrameRenderer
 from soltrace.reading.live.keyboard import Keyboard
-from soltrace.reading.live.pictures import Pictures
-from soltrace.reading.live.runs import Runs
-from soltrace.reading.live.scene import Stage
+from soltrace.reading.live.rows import RowRenderer
+from soltrace.reading.live.snapshot import Tracker
+from soltrace.reading.live.state import Runs
 from soltrace.reading.parse import Parsed
 from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1
-"""Frames are no closer than this: more often is seen by nobody, and felt by a remote terminal."""
+"""The least time between two frames: more of them nobody would see, and a remote terminal would feel."""
 
 
 def _utc_now() -> datetime:
@@ -36,15 +36,21 @@ def _utc_now() -> datetime:
 
 
 class LiveView:
-    """Show what is going on. A context manager; used from one thread.
+    """Shows what is going on. A context manager, used from one thread.
+
+    ```python
+    with LiveView(Console()) as view:
+        view.feed(records)
+        view.refresh()
+    ```
 
     Args:
-        console: Where to draw. What is printed on it meanwhile appears above.
+        console: Where to draw. What is printed on it meanwhile appears above the frame.
         title: What is being followed.
-        zone: Whose times are shown; None for this machine's.
+        zone: The zone in which times are shown; None for this machine's.
         keyboard: Where keys come from; None for a view that only shows.
-        now: Tells the time, to see since when a pass is silent.
-        monotonic: Tells seconds, for the pace of what is drawn.
+        now: Returns the time, by which passes are silent.
+        monotonic: Returns seconds, by which frames are drawn.
     """
 
     def __init__(
@@ -58,7 +64,7 @@ class LiveView:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.skipped = 0
-        """Lines that could not be read, to be said in the last row."""
+        """How many lines could not be read: for the last row."""
         self.left = threading.Event()
         """Set when `q` is pressed."""
         self._console = console
@@ -68,12 +74,12 @@ class LiveView:
         self._ascii = console.options.ascii_only
         runs = Runs()
         glyphs = ASCII if self._ascii else Glyphs()
-        self._stage = Stage(runs)
+        self._tracker = Tracker(runs)
         self._controls = Controls()
-        self._painter = Painter(zone, glyphs, runs)
-        detail = Detail(self._painter, runs, zone, glyphs)
-        self._pictures = Pictures(
-            self._painter, detail, glyphs, title=clean(title), interactive=self._keyboard is not None
+        self._rows = RowRenderer(zone, glyphs, runs)
+        detail = DetailRenderer(self._rows, runs, zone, glyphs)
+        self._frames = FrameRenderer(
+            self._rows, detail, glyphs, title=clean(title), interactive=self._keyboard is not None
         )
         self._live = self._new_live()
         self._drawn_s: float | None = None
@@ -99,14 +105,14 @@ class LiveView:
                 self._keyboard.__exit__()
 
     def feed(self, records: Iterable[Parsed]) -> None:
-        """Take records, in time order. Nothing is drawn before `refresh`."""
-        self._stage.feed(list(records), self._monotonic())
+        """Take in records, in the order of time. Nothing is drawn before `refresh`."""
+        self._tracker.feed(list(records), self._monotonic())
 
     def refresh(self, *, force: bool = False) -> None:
-        """Take keys, and draw, unless the frame before is too young.
+        """Take keys and draw, unless the last frame is too young.
 
         Args:
-            force: Draw in any case.
+            force: Whether to draw in any case.
         """
         if self._keyboard is not None:
             self.press(*self._keyboard.read())
@@ -118,9 +124,9 @@ class LiveView:
             self._draw()
 
     def press(self, *keys: str) -> None:
-        """Take keys, by `soltrace.reading.live.keys`' names, and show at once what they do."""
+        """Take keys by their names, and show at once what they do."""
         for key in keys:
-            self._controls.press(key, self._stage.scene(self._now(), self._controls.choice).passes)
+            self._controls.press(key, self._tracker.snapshot(self._now(), self._controls.query).passes)
         if self._controls.left:
             self.left.set()
         if keys:
@@ -136,7 +142,7 @@ class LiveView:
                 self.press(*self._keyboard.read(remaining))
 
     def _at_the_keyboard(self, keyboard: Keyboard) -> bool:
-        """Stop when told to, and find out whether the terminal is ours to draw on."""
+        """Stop when told to, and return whether the terminal is ours to draw on."""
         if keyboard.stop_asked:
             self._stop_drawing()
             keyboard.stop()
@@ -151,7 +157,7 @@ class LiveView:
         self._live.stop()
 
     def _start_anew(self) -> None:
-        """Begin below what somebody else has written meanwhile."""
+        """Begin below what another program has written meanwhile."""
         if self._live.is_started:
             # Rich goes up as many rows as it drew, wherever the cursor is now: let these be empty ones.
             self._console.file.write("\n" * len(self._frame))
@@ -167,24 +173,24 @@ class LiveView:
         now = self._drawn_s = self._monotonic()
         size = self._console.size
         held = self._controls.held and not last
-        due = [] if held else self._stage.due(now, self._controls.choice, last=last)
-        scrolled = [self._painter.scrolled(item) for item in due]
-        scene = self._stage.scene(self._now(), self._controls.choice)
+        due = [] if held else self._tracker.due(now, self._controls.query, last=last)
+        announced = [self._rows.news_line(item) for item in due]
+        snapshot = self._tracker.snapshot(self._now(), self._controls.query)
         if last:
-            frame = self._pictures.remains(scene, size)
+            frame = self._frames.remains(snapshot, size)
         else:
-            frame = self._pictures.frame(scene, self._controls, size, self.skipped)
+            frame = self._frames.frame(snapshot, self._controls, size, self.skipped)
         if self._ascii:
-            _spell(scrolled, frame)
-        if not scrolled and frame == self._frame and size == self._size:
+            _spell(announced, frame)
+        if not announced and frame == self._frame and size == self._size:
             return
         self._mend_after_resize(size.width)
         self._frame = frame
         self._size = size
         self._live.update(Group(*frame))
         with self._console:  # One write for both, or the frame would flicker.
-            if scrolled:
-                self._console.print(Group(*scrolled))
+            if announced:
+                self._console.print(Group(*announced))
             self._live.refresh()
 
     def _mend_after_resize(self, width: int) -> None:
@@ -199,9 +205,9 @@ class LiveView:
             self._console.control(Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)))
 
 
-def _spell(scrolled: Iterable[Text], frame: Iterable[Text]) -> None:
+def _spell(announced: Iterable[Text], frame: Iterable[Text]) -> None:
     """Write what the terminal has no sign for in signs that it has."""
-    for line in scrolled:
+    for line in announced:
         line.plain = line.plain.encode("ascii", "backslashreplace").decode()
     for line in frame:
         # Not as above: a row that became wider than the terminal would wrap, and rich would lose count of the rows.

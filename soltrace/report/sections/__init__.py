@@ -1,17 +1,25 @@
-"""A report in words: what every form of it but JSON shows, in this order."""
+"""Puts a report into words. This is what every format but JSON shows, section by section."""
 
-from soltrace.report.facts import Report
-from soltrace.report.sections.cost import cost
-from soltrace.report.sections.course import course, lanes, when
+from soltrace.report.facts import LogReport
+from soltrace.report.sections.cost import cost_section
+from soltrace.report.sections.course import course_section, lanes_section, when_section
 from soltrace.report.sections.model import Section
-from soltrace.report.sections.ran import ran
-from soltrace.report.sections.sides import sides
-from soltrace.report.sections.trouble import failures, telemetry
+from soltrace.report.sections.ran import ran_section
+from soltrace.report.sections.sides import sides_section
+from soltrace.report.sections.trouble import failures_section, telemetry_section
 
 __all__ = ["sections"]
 
 
-def sections(report: Report) -> list[Section]:
-    """Put a report into words."""
-    parts = (ran, failures, when, cost, sides, course, lanes, telemetry)
-    return [part(report) for part in parts]
+def sections(report: LogReport) -> list[Section]:
+    """Return the sections of a report in their order."""
+    return [
+        ran_section(report),
+        failures_section(report),
+        when_section(report),
+        cost_section(report),
+        sides_section(report),
+        course_section(report),
+        lanes_section(report),
+        telemetry_section(report),
+    ]

@@ -1,14 +1,14 @@
-"""What it cost: forward against backward against recomputing, and compiling."""
+"""What passes cost: forward against backward against recomputed steps, and compiling."""
 
 from collections.abc import Iterator
 
 from soltrace.reading.text import clean, duration, percent
-from soltrace.report.facts import Compiled, PhaseCost, Report
+from soltrace.report.facts import Compiled, LogReport, PhaseCost
 from soltrace.report.sections.model import Figure, Row, Section, Table
 
 
-def cost(report: Report) -> Section:
-    """Times and steps by phase, and what was compiled."""
+def cost_section(report: LogReport) -> Section:
+    """Write about times and steps by phase, and what was compiled."""
     times = Figure(
         "times",
         "Time by stage",
@@ -25,7 +25,7 @@ def cost(report: Report) -> Section:
     return Section("cost", "What it cost", list(_sentences(report)), [_compiled(report)], figures)
 
 
-def _sentences(report: Report) -> Iterator[str]:
+def _sentences(report: LogReport) -> Iterator[str]:
     yield _times(report)
     by_phase = {phase.phase: phase for phase in report.phases}
     forward, backward = by_phase.get("forward"), by_phase.get("backward")
@@ -36,7 +36,7 @@ def _sentences(report: Report) -> Iterator[str]:
         yield f"A step of which the gradient was taken was computed {times:.3g} times again for it (checkpointing)."
 
 
-def _times(report: Report) -> str:
+def _times(report: LogReport) -> str:
     parts = [f"{phase.phase} passes {duration(phase.total_s)}" for phase in report.phases]
     compiled = sum(row.trace_s + row.lower_s + row.compile_s for row in report.compiled.rows)
     if report.compiled.rows:
@@ -44,7 +44,7 @@ def _times(report: Report) -> str:
     return f"Time in all: {', '.join(parts) or 'none was recorded'}."
 
 
-def _phases(report: Report) -> Table:
+def _phases(report: LogReport) -> Table:
     columns = ("phase", "passes", "failed", "not ended", "in all", "median", "95 % within", "longest")
     rows = [
         Row(
@@ -63,7 +63,7 @@ def _phases(report: Report) -> Table:
     return Table("Passes by phase", columns, rows)
 
 
-def _steps(report: Report) -> Table:
+def _steps(report: LogReport) -> Table:
     columns = ("phase", "accepted", "rejected", "share rejected", "recomputed")
     return Table("Steps by phase", columns, [_step_row(phase) for phase in report.phases])
 
@@ -74,7 +74,7 @@ def _step_row(phase: PhaseCost) -> Row:
     return Row((phase.phase, f"{phase.accepted:,}", f"{phase.rejected:,}", share, f"{phase.recomputed:,}"))
 
 
-def _compiled(report: Report) -> Table:
+def _compiled(report: LogReport) -> Table:
     top = report.compiled
     columns = ("function", "experiment", "times", "trace", "lower", "compile", "in all")
     return Table(

@@ -1,16 +1,16 @@
-"""How it went: who was busy when, how far passes were, how large their steps, and which lanes took longest."""
+"""How passes went: which runs were busy when, how far passes were, how large their steps, which lanes took longest."""
 
 from collections.abc import Iterator
 
-from soltrace.reading.phrases import index
+from soltrace.reading.phrases import lane_name
 from soltrace.reading.text import clean, duration, number, percent, plural
-from soltrace.report.facts import Curve, Lane, Report
+from soltrace.report.facts import Curve, Lane, LogReport
 from soltrace.report.sections.model import Figure, Row, Section, Table
-from soltrace.report.sections.words import moment
+from soltrace.report.sections.words import utc_text
 
 
-def when(report: Report) -> Section:
-    """The timeline of passes, process by process."""
+def when_section(report: LogReport) -> Section:
+    """Write about the timeline of passes, run by run."""
     columns = ("run", "what", "from", "to", "how many", "failed", "not ended")
     bars = report.timeline.bars
     rows = [
@@ -18,8 +18,8 @@ def when(report: Report) -> Section:
             (
                 clean(bar.run_id),
                 bar.what,
-                moment(bar.started),
-                moment(bar.ended),
+                utc_text(bar.started),
+                utc_text(bar.ended),
                 f"{bar.count:,}",
                 f"{bar.failed:,}",
                 f"{bar.open:,}",
@@ -41,8 +41,8 @@ def when(report: Report) -> Section:
     return Section("when", "When", sentences, [], [Figure("timeline", "Timeline", description, table)] if bars else [])
 
 
-def course(report: Report) -> Section:
-    """Progress and step size of the longest passes."""
+def course_section(report: LogReport) -> Section:
+    """Write about the progress and the step sizes of the longest passes."""
     sentences = [f"The longest passes of each phase: {len(report.curves)} of {sum(p.passes for p in report.phases):,}."]
     if not report.curves:
         sentences = ["No pass was recorded."]
@@ -51,7 +51,7 @@ def course(report: Report) -> Section:
     )
 
 
-def _longest(report: Report) -> Table:
+def _longest(report: LogReport) -> Table:
     columns = ("pass", "phase", "experiment", "started", "took", "reports shown", "lane of the step sizes")
     rows = [
         Row(
@@ -59,10 +59,10 @@ def _longest(report: Report) -> Table:
                 clean(curve.pass_id),
                 curve.phase,
                 clean(curve.experiment or "-"),
-                moment(curve.started),
+                utc_text(curve.started),
                 duration(curve.took_s),
                 f"{len(curve.progress):,}",
-                "" if curve.batch_index is None else index(curve.batch_index),
+                "" if curve.batch_index is None else lane_name(curve.batch_index),
             ),
             curve.experiment,
         )
@@ -71,7 +71,7 @@ def _longest(report: Report) -> Table:
     return Table("The longest passes", columns, rows, 0, frozenset(columns[1:4]))
 
 
-def _course_figures(report: Report) -> Iterator[Figure]:
+def _course_figures(report: LogReport) -> Iterator[Figure]:
     if report.curves:
         yield Figure(
             "progress",
@@ -126,8 +126,8 @@ def _rejected(curves: list[Curve]) -> Table:
     return Table("Rejected steps", ("pass", "up to t", "rejected"), rows)
 
 
-def lanes(report: Report) -> Section:
-    """The slowest lanes of batches."""
+def lanes_section(report: LogReport) -> Section:
+    """Write about the slowest lanes of batches."""
     top = report.lanes
     columns = (
         "lane",
@@ -145,7 +145,7 @@ def lanes(report: Report) -> Section:
         return Section("lanes", "The slowest lanes", ["No lane of a batch was recorded."])
     slowest = top.rows[0]
     took = f"{slowest.steps:,} in {plural(slowest.passes, f'{slowest.phase} pass')}"
-    name = index(slowest.batch_index)
+    name = lane_name(slowest.batch_index)
     said = f"Of {plural(top.total, 'lane')} reported one by one, lane {name} took most steps: {took}."
     description = f"Bars: steps of each lane, summed over its passes, most first. {said}"
     return Section("lanes", "The slowest lanes", [said], [], [Figure("lanes", "Steps by lane", description, table)])
@@ -153,7 +153,7 @@ def lanes(report: Report) -> Section:
 
 def _lane(row: Lane) -> Row:
     cells = (
-        index(row.batch_index),
+        lane_name(row.batch_index),
         row.phase,
         clean(row.experiment or "-"),
         clean(row.run_id),

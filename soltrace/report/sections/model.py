@@ -1,6 +1,6 @@
-"""What the forms of a report are made of: sections of sentences, tables and pictures, as plain text and no markup.
+"""What a report in words is made of: sections of sentences, tables and charts, as plain text without markup.
 
-All strings are printable already (`soltrace.reading.text.clean`); a form has only its own signs to escape.
+All strings are printable already (`soltrace.reading.text.clean`), so that a format has only its own markup to escape.
 """
 
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of a table."""
+    """The cells of one row of a table."""
 
     cells: tuple[str, ...]
     experiment: str | None = None
-    """By which a reader may choose rows."""
+    """The experiment by which a reader may choose rows."""
     bad: bool = False
-    """It is about something that went wrong."""
+    """Whether it is about something that went wrong."""
 
 
 @dataclass(frozen=True)
@@ -25,30 +25,30 @@ class Table:
     columns: tuple[str, ...]
     rows: list[Row]
     left_out: int = 0
-    """Rows that there are beside those."""
+    """How many more rows there would be."""
     text_columns: frozenset[str] = frozenset()
-    """All other columns but the first are numbers, and are aligned to the right."""
+    """The columns that hold text. All others but the first hold numbers, and are aligned to the right."""
 
     def numeric(self, index: int) -> bool:
-        """Tell whether a column holds numbers."""
+        """Return whether a column holds numbers."""
         return index > 0 and self.columns[index] not in self.text_columns
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture, and in a table what it shows."""
+    """A chart, and in a table what it shows."""
 
     chart: str
-    """Its name among the charts."""
+    """The name of its specification (see `soltrace.report.charts`)."""
     title: str
     description: str
-    """For who can't see it: what is drawn, and what is to be seen."""
+    """For those who can't see it: what is drawn, and what can be seen in it."""
     table: Table
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to look at something."""
+    """One of several ways to look at the same thing."""
 
     name: str
     sentences: list[str]
@@ -57,13 +57,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Section:
-    """Something that a reader asks."""
+    """The answer to something that readers ask."""
 
     name: str
-    """Short, for addresses within the page."""
+    """A short name, for links within the page."""
     title: str
     sentences: list[str]
     tables: list[Table] = field(default_factory=list[Table])
     figures: list[Figure] = field(default_factory=list[Figure])
     choices: list[Choice] = field(default_factory=list[Choice])
-    """Of which the page shows one at a time, and a text all."""
+    """The page shows one of them at a time, and a text all."""

@@ -3,29 +3,29 @@
 from collections.abc import Iterator
 from typing import Final
 
-from soltrace.reading.phrases import attributes
+from soltrace.reading.phrases import attributes_text
 from soltrace.reading.text import clean, duration, plural
-from soltrace.report.facts import Experiment, PhaseCost, Report, Run
+from soltrace.report.facts import Experiment, LogReport, PhaseCost, Run
 from soltrace.report.sections.model import Row, Section, Table
-from soltrace.report.sections.words import first_cause, moment
+from soltrace.report.sections.words import first_cause, utc_text
 
 _ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended"}
 
 
-def ran(report: Report) -> Section:
-    """The first section: in a few sentences what there is to know, and the experiments and runs."""
+def ran_section(report: LogReport) -> Section:
+    """Write the first section: in a few sentences what there is to know, and the experiments and runs."""
     return Section("ran", "What ran", list(_sentences(report)), [_experiments(report), _runs(report)])
 
 
-def _sentences(report: Report) -> Iterator[str]:
+def _sentences(report: LogReport) -> Iterator[str]:
     sources = report.sources
     took = duration((sources.last - sources.first).total_seconds())
     things = f"{plural(report.experiments.total, 'experiment')} in {plural(report.runs.total, 'run')}"
-    yield f"{things}, from {moment(sources.first)} to {moment(sources.last)} UTC ({took})."
+    yield f"{things}, from {utc_text(sources.first)} to {utc_text(sources.last)} UTC ({took})."
     yield _passes(report.phases)
     if report.failures.total:
         first = report.failures.rows[0]
-        yield f"First to fail, at {moment(first.at)}: {first.what} {clean(first.name)}, {clean(first.result)}."
+        yield f"First to fail, at {utc_text(first.at)}: {first.what} {clean(first.name)}, {clean(first.result)}."
         if first.cause is not None:
             yield f"Its first cause: {first_cause(first)}."
     lost = sum(loss.dropped for loss in report.dropped.rows)
@@ -45,7 +45,7 @@ def _passes(phases: list[PhaseCost]) -> str:
     return f"{plural(passes, 'pass')}: {' and '.join(troubles) if troubles else 'all ended ok'}."
 
 
-def _experiments(report: Report) -> Table:
+def _experiments(report: LogReport) -> Table:
     top = report.experiments
     columns = (
         "experiment",
@@ -67,9 +67,9 @@ def _experiment(row: Experiment) -> Row:
     error = "" if row.error is None else f": {clean(row.error, 200)}"
     cells = (
         clean(row.experiment),
-        attributes(row.attributes),
+        attributes_text(row.attributes),
         clean(row.run_id),
-        moment(row.started),
+        utc_text(row.started),
         "" if row.duration_s is None else duration(row.duration_s),
         _ENDINGS[row.status] + error,
         f"{row.passes:,}",
@@ -80,7 +80,7 @@ def _experiment(row: Experiment) -> Row:
     return Row(cells, row.experiment, bad=row.status == "error" or row.failed > 0)
 
 
-def _runs(report: Report) -> Table:
+def _runs(report: LogReport) -> Table:
     top = report.runs
     columns = ("run", "where", "computed on", "versions", "first heard", "last heard", "passes", "failed", "not ended")
     text = frozenset(columns[1:6])
@@ -101,8 +101,8 @@ def _run(row: Run) -> Row:
         where,
         _words(row.backend, row.devices and f"devices: {row.devices}"),
         _words(*(f"{name} {version}" for name, version in versions if version)),
-        moment(row.first),
-        moment(row.last),
+        utc_text(row.first),
+        utc_text(row.last),
         f"{row.passes:,}",
         f"{row.failed:,}",
         f"{row.open:,}",

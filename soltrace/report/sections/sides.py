@@ -1,8 +1,8 @@
 """Experiments side by side, by any attribute that tells their passes apart."""
 
 from soltrace.reading.text import clean, duration, percent
-from soltrace.report.compare import value
-from soltrace.report.facts import Comparison, Group, Report
+from soltrace.report.compare import group_name
+from soltrace.report.facts import Comparison, Group, LogReport
 from soltrace.report.sections.model import Choice, Figure, Row, Section, Table
 
 _COLUMNS = (
@@ -17,8 +17,8 @@ _COLUMNS = (
 )
 
 
-def sides(report: Report) -> Section:
-    """A choice for each attribute."""
+def sides_section(report: LogReport) -> Section:
+    """Write about passes side by side, with a choice for each attribute."""
     sentences: list[str] = []
     if not report.comparisons:
         sentences.append("All passes have the same attributes: there is nothing to compare by.")
@@ -43,7 +43,7 @@ def _choice(comparison: Comparison) -> Choice:
 def _row(group: Group) -> Row:
     share = f" ({percent(group.rejected / group.steps)})" if group.steps else ""
     cells = (
-        value(group),
+        group_name(group),
         f"{group.passes:,}",
         f"{group.failed:,}",
         f"{group.steps:,}",

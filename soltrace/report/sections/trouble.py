@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from soltrace.reading.text import clean, duration, number, percent, plural
-from soltrace.report.facts import Failure, Report
+from soltrace.report.facts import Failure, LogReport
 from soltrace.report.sections.model import Row, Section, Table
-from soltrace.report.sections.words import first_cause, moment, solver_time
+from soltrace.report.sections.words import first_cause, solver_time, utc_text
 
 _LONGEST = 200
 
 
-def failures(report: Report) -> Section:
-    """Failed passes and experiments, and those that did not end."""
+def failures_section(report: LogReport) -> Section:
+    """Write about passes and experiments that failed, and passes that did not end."""
     if not report.failures.total and not report.open.total:
         return Section("failures", "Failures", ["Nothing failed, and every pass ended."])
     sentences = [f"{plural(report.failures.total, 'failure')} of passes and experiments, the earliest first."]
@@ -25,7 +25,7 @@ def failures(report: Report) -> Section:
     return Section("failures", "Failures", sentences, [table for table in tables if table.rows])
 
 
-def _failures(report: Report) -> Table:
+def _failures(report: LogReport) -> Table:
     top = report.failures
     columns = ("what failed", "experiment", "when", "how", "where it was", "first cause")
     return Table(
@@ -46,7 +46,7 @@ def _failure(row: Failure) -> Row:
     cells = (
         f"{row.what} {clean(row.name)}",
         clean(row.experiment or "-"),
-        moment(row.at),
+        utc_text(row.at),
         clean(row.result, _LONGEST),
         where,
         first_cause(row),
@@ -58,7 +58,7 @@ def _step(step: int | None) -> str:
     return "" if step is None else f"step {step:,}"
 
 
-def _kinds(report: Report) -> Table:
+def _kinds(report: LogReport) -> Table:
     top = report.failure_kinds
     columns = ("experiment", "phase", "solver", "how", "first at", "passes")
     rows = [
@@ -68,7 +68,7 @@ def _kinds(report: Report) -> Table:
                 row.phase,
                 clean(row.solver or "-"),
                 clean(row.result, _LONGEST),
-                moment(row.first),
+                utc_text(row.first),
                 f"{row.passes:,}",
             ),
             row.experiment,
@@ -78,7 +78,7 @@ def _kinds(report: Report) -> Table:
     return Table("By kind", columns, rows, top.left_out, frozenset(columns[:-1]))
 
 
-def _open(report: Report) -> Table:
+def _open(report: LogReport) -> Table:
     top = report.open
     columns = ("pass", "experiment", "started", "last heard after", "progress", "t", "step", "stalled")
     rows = [
@@ -86,7 +86,7 @@ def _open(report: Report) -> Table:
             (
                 clean(row.pass_id),
                 clean(row.experiment or "-"),
-                moment(row.started),
+                utc_text(row.started),
                 duration((row.seen - row.started).total_seconds()),
                 percent(row.progress),
                 "" if row.t is None else number(row.t),
@@ -107,14 +107,14 @@ def _open(report: Report) -> Table:
     )
 
 
-def telemetry(report: Report) -> Section:
-    """What the log itself is: how much, what of it could not be read, what was lost before it was written."""
+def telemetry_section(report: LogReport) -> Section:
+    """Write about the log itself: how large it is, what could not be read, and what was lost before it was written."""
     return Section(
         "telemetry", "Telemetry itself", list(_volume(report)), [t for t in _telemetry_tables(report) if t.rows]
     )
 
 
-def _volume(report: Report) -> Iterator[str]:
+def _volume(report: LogReport) -> Iterator[str]:
     sources = report.sources
     yield f"{plural(sources.records, 'record')} in {plural(sources.paths.total, 'file')}, {_bytes(sources.bytes)}."
     seconds = (sources.last - sources.first).total_seconds()
@@ -134,7 +134,7 @@ def _bytes(size: float) -> str:
     return f"{size:,.3g} GB"
 
 
-def _telemetry_tables(report: Report) -> Iterator[Table]:
+def _telemetry_tables(report: LogReport) -> Iterator[Table]:
     dropped, skipped, sources = report.dropped, report.sources.skipped, report.sources
     rows = [
         Row((clean(r.what), clean(r.reason, _LONGEST), f"{r.dropped:,}", f"{r.runs:,}"), bad=True) for r in dropped.rows

@@ -7,13 +7,13 @@ from soltrace.report.facts import Failure
 from soltrace.wire.records import Number
 
 
-def moment(at: datetime) -> str:
-    """Write a moment to the second, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+def utc_text(at: datetime) -> str:
+    """Write a time in UTC, to the second: `2026-11-25 03:24:29`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def solver_time(t: Number | None) -> str:
-    """Write the solver's time as `t=3.5`; nothing if it is not known."""
+    """Write a solver time as `t=3.5`; nothing if it is not known."""
     return "" if t is None else f"t={number(t)}"
 
 
@@ -22,5 +22,5 @@ def first_cause(failure: Failure) -> str:
     cause = failure.cause
     if cause is None:
         return "its own" if failure.what == "pass" else "no pass in it failed before"
-    where = ", ".join(filter(None, (f"at {moment(cause.at)}", solver_time(cause.t))))
+    where = ", ".join(filter(None, (f"at {utc_text(cause.at)}", solver_time(cause.t))))
     return f"{cause.what} {clean(cause.name)}: {clean(cause.result)} {where}"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from soltrace.reading.files.compressed import CompressedFile, _zstd_module, head_of, missing
+from soltrace.reading.files.compressed import CompressedLineReader, _zstd_module, head_of, missing_decompressor
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.files.lines import CHUNK
 from soltrace.reading.parse import Rejected
@@ -31,7 +31,7 @@ def test_a_compressed_log_has_its_lines(path):
     text = b"\n".join(LINES) + b"\n"
     assert len(text) > 3 * CHUNK
     write(path, text[:1000], text[1000:])
-    file = CompressedFile(path)
+    file = CompressedLineReader(path)
 
     assert list(file.read()) == LINES
     assert list(file.read()) == []
@@ -41,7 +41,7 @@ def test_a_compressed_log_has_its_lines(path):
 def test_what_is_added_is_read_on(path):
     """Without what was there before."""
     write(path, b"one\ntw")
-    file = CompressedFile(path)
+    file = CompressedLineReader(path)
     assert list(file.read()) == [b"one"]
     write(path, b"one\ntw", b"o\nthree\n")
     assert list(file.read()) == [b"two", b"three"]
@@ -103,10 +103,10 @@ def test_heads(path, tmp_path):
 
 def test_what_is_missing(path, monkeypatch):
     """gzip comes with Python; zstd may have to be installed, which is said when a file needs it."""
-    assert missing(path) is None
+    assert missing_decompressor(path) is None
     monkeypatch.setattr("soltrace.reading.files.compressed._ZSTD", ("no.such", "no_such"))
     lack = "zstd is not installed here: pip install 'soltrace[zstd]'"
-    assert missing(path) == (lack if path.suffix == ".zst" else None)
+    assert missing_decompressor(path) == (lack if path.suffix == ".zst" else None)
 
     path.write_bytes(b"x")
     said: list[str] = []
@@ -120,7 +120,7 @@ def test_a_compressed_log_that_is_torn_between_two_lines(path):
     """Its end is missing all the same."""
     whole = write(path, b"one\n")
     path.write_bytes(whole[:-1])
-    file = CompressedFile(path)
+    file = CompressedLineReader(path)
 
     seen = {".gz": ([b"one"], b"\0"), ".zst": ([], b"one")}  # zstd's last byte belongs to the newline.
     assert (list(file.read()), file.rest()) == seen[path.suffix]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soltrace.reading.files.lines import CHUNK, LineFile, Splitter
+from soltrace.reading.files.lines import CHUNK, LineReader, Splitter
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -48,7 +48,7 @@ def test_too_long_a_line_is_not_collected():
 def test_what_a_file_gains_is_read_once(tmp_path: Path):
     """Each look at a file yields the lines that were completed since the look before."""
     path = tmp_path / "run.jsonl"
-    file = LineFile(path)
+    file = LineReader(path)
     assert list(file.read()) == []
 
     path.write_bytes(b"one\ntw")
@@ -68,7 +68,7 @@ def test_a_long_file_is_read_in_chunks(tmp_path: Path):
     path.write_bytes(b"\n".join(lines) + b"\n")
     assert path.stat().st_size > 3 * CHUNK
 
-    assert list(LineFile(path).read()) == lines
+    assert list(LineReader(path).read()) == lines
 
 
 @pytest.mark.parametrize("how", ["shrunk", "replaced"])
@@ -76,7 +76,7 @@ def test_a_file_that_begins_anew_is_read_from_its_beginning(tmp_path: Path, how:
     """A file that was truncated, or is another one by the same name, is a new file; the old one's torn line is gone."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(b"old\nlines\nto")
-    file = LineFile(path)
+    file = LineReader(path)
     assert list(file.read()) == [b"old", b"lines"]
 
     if how == "shrunk":
@@ -93,7 +93,7 @@ def test_a_deleted_file_has_no_lines(tmp_path: Path):
     """A file that is gone is no error: it may come back."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(b"one\n")
-    file = LineFile(path)
+    file = LineReader(path)
     assert list(file.read()) == [b"one"]
 
     path.unlink()

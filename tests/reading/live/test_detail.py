@@ -2,24 +2,23 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from soltrace.reading.live.detail import Detail
-from soltrace.reading.live.frame import Painter
-from soltrace.reading.live.glyphs import ASCII, Glyphs
-from soltrace.reading.live.runs import Runs
-from soltrace.reading.live.state import Table
+from soltrace.reading.live.columns import ASCII, Glyphs
+from soltrace.reading.live.detail import DetailRenderer
+from soltrace.reading.live.rows import RowRenderer
+from soltrace.reading.live.state import PassTable, Runs
 from soltrace.wire.records import Steps
 
 
 def look(records, width=80, at_s=10, glyphs: Glyphs = ASCII) -> list[str]:
     """Look at the one pass of these records, so many seconds after the first."""
     records = list(records)
-    runs, table = Runs(), Table()
+    runs, table = Runs(), PassTable()
     for record in records:
         if hasattr(record, "resource"):
             runs.opened(record)
     table.feed(records)
     [at] = table.open or table.failures
-    detail = Detail(Painter(UTC, glyphs, runs), runs, UTC, glyphs)
+    detail = DetailRenderer(RowRenderer(UTC, glyphs, runs), runs, UTC, glyphs)
     lines = detail.lines(at, records[0].timestamp + timedelta(seconds=at_s), width)
     return [line.plain.rstrip() for line in lines]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soltrace.reading.live.endings import BURST, LINES_PER_S, QUIET_S, Endings, Rest, Tally
+from soltrace.reading.live.endings import BURST, LINES_PER_S, QUIET_S, Endings, PassTally, Remainder
 from soltrace.wire.records import ExperimentEnded, PassEnded, ProgramCompiled, Steps
 
 
@@ -32,9 +32,9 @@ def test_many_passes_have_one_line(log):
 
     [tally] = endings.due(now=12.0)
 
-    assert isinstance(tally, Tally)
+    assert isinstance(tally, PassTally)
     assert (tally.count, tally.ok, tally.failed, tally.results) == (100, 99, 1, Counter(max_steps_reached=1))
-    assert (tally.steps, tally.median_s, tally.rate) == (460_200, 0.5, pytest.approx(10.0))
+    assert (tally.steps, tally.median_s, tally.passes_per_s) == (460_200, 0.5, pytest.approx(10.0))
     assert tally.newest == log.ended(9.9, 99, duration_s=0.99)
 
 
@@ -46,7 +46,7 @@ def test_kinds_are_gathered_apart(logs):
 
     endings.feed(ends, now=0.0)
 
-    tallies = [item for item in endings.due(now=9.0) if isinstance(item, Tally)]
+    tallies = [item for item in endings.due(now=9.0) if isinstance(item, PassTally)]
     assert [(t.newest.run_id, t.newest.experiment, t.newest.phase, t.count) for t in tallies] == [
         ("a", "fit", "forward", 9),
         ("a", "fit", "backward", 9),
@@ -79,18 +79,18 @@ def test_too_much_becomes_a_rest(logs):
 
     items = endings.due(now=0.0)
     assert len(items) == BURST
-    assert isinstance(items[-1], Rest)
+    assert isinstance(items[-1], Remainder)
     said = items[:-1]
     passes = sum(isinstance(item, PassEnded) for item in said)
     experiments = sum(isinstance(item, ExperimentEnded) for item in said)
     failed = sum(isinstance(item, PassEnded) and item.status == "error" for item in said)
     lost = sum(hasattr(item, "dropped") for item in said)
     compiled = sum(isinstance(item, ProgramCompiled) for item in said)
-    assert items[-1] == Rest(1000 - passes, 1000 - experiments, 10 - failed, 1000 - lost, 1000 - compiled)
+    assert items[-1] == Remainder(1000 - passes, 1000 - experiments, 10 - failed, 1000 - lost, 1000 - compiled)
 
     endings.feed([logs().experiment_started(3), logs().experiment_ended(4)], now=0.1)
     assert endings.due(now=0.1) == []
-    assert endings.due(now=1 / LINES_PER_S + 0.01) == [Rest(experiments=1)]
+    assert endings.due(now=1 / LINES_PER_S + 0.01) == [Remainder(experiments=1)]
 
 
 def test_nothing_is_held_back_at_the_end(log):
@@ -118,7 +118,7 @@ def test_every_end_is_said_once(logs, steps):
         items += endings.due(now)
     items += endings.due(now, last=True)
 
-    total = Rest()
+    total = Remainder()
     for item in items:
         total.add(item)
     overs = sum(what == "over" for _, what, _ in steps)

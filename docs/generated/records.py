@@ -1,0 +1,99 @@
+"""The reference of the JSON log: every record and its fields, from the record types and their docstrings."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from msgspec import UnsetType
+from msgspec.structs import FieldInfo, fields
+
+from soltrace.wire import records
+
+from . import source
+
+ON_EVERY_LINE = "On every line"
+OF_A_PASS = "On every line of a pass"  # noqa: S105 - no password
+
+
+def page() -> str:
+    """The tables: what every line carries, what every line of a pass does, and each event."""
+    types = get_args(records.AnyRecord)
+    parts = [
+        _part(ON_EVERY_LINE, records.Record, own_fields(records.Record), with_event=True),
+        _part(OF_A_PASS, records.PassRecord, own_fields(records.PassRecord)),
+        *(_part(f"`{kind.__struct_config__.tag}`", kind, own_fields(kind)) for kind in types),
+        _part("The object `steps`", records.Steps, own_fields(records.Steps)),
+        _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
+    ]
+    return "\n".join(parts)
+
+
+def own_fields(kind: type) -> list[FieldInfo]:
+    """The fields that a record has and the one it is made from has not."""
+    base = kind.__mro__[1]
+    inherited = {field.name for field in fields(base)} if issubclass(base, records.Record) else set[str]()
+    return [field for field in fields(kind) if field.name not in inherited]
+
+
+def _part(title: str, kind: Any, rows: Iterable[FieldInfo], *, with_event: bool = False) -> str:
+    documented = source.fields(records)[kind.__name__]
+    table = [_row(field, documented[field.name]) for field in rows]
+    if with_event:
+        table.append("| `event` | string | which of the events below this is |")
+    head = ["| field | type | |", "| --- | --- | --- |"] if table else ["It carries nothing else."]
+    of_a_pass = f" A line of a pass: it carries [those fields](#{_slug(OF_A_PASS)}) too." if _is_of_a_pass(kind) else ""
+    summary = " ".join((kind.__doc__ or "").split())
+    return "\n".join([f"## {title}", "", f"{summary}{of_a_pass}", "", *head, *table, ""])
+
+
+def _is_of_a_pass(kind: type) -> bool:
+    return issubclass(kind, records.PassRecord) and kind is not records.PassRecord
+
+
+def _row(field: FieldInfo, docstring: str) -> str:
+    kind, optional = _type(field.type)
+    notes = [docstring] if docstring else []
+    if optional:
+        notes.append("Left out where it is not known.")
+    return f"| `{field.encode_name}` | {kind} | {' '.join(notes)} |"
+
+
+def _type(annotation: Any) -> tuple[str, bool]:
+    """The type as JSON has it, and whether the field may be left out."""
+    arguments = get_args(annotation)
+    optional = UnsetType in arguments
+    return _json_type(reduce(or_, (a for a in arguments if a is not UnsetType)) if optional else annotation), optional
+
+
+def _json_type(annotation: Any) -> str:
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{json.dumps(argument)}`" for argument in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(_json_type(argument) for argument in arguments)
+    if origin is list:
+        return f"list of {_json_type(*arguments)}s"
+    raise TypeError(f"what is {annotation!r} in JSON?")
+
+
+_PLAIN: Final[dict[Any, str]] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    datetime: "string",
+    NoneType: "null",
+    records.Steps: "[object](#the-object-steps)",
+    records.Lanes: "[object](#the-object-lanes)",
+    Mapping[str, records.Attribute]: "object: of booleans, numbers, strings, and lists of them",
+}
+
+
+def _slug(title: str) -> str:
+    return title.lower().replace(" ", "-")

@@ -1,0 +1,110 @@
+"""What there is to be shown at one moment, made from the records so far and from what the reader asks for. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from soltrace.reading.live.controls import Query
+from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainder
+from soltrace.reading.live.state import OpenPass, PassTable, Runs
+from soltrace.reading.parse import Parsed
+from soltrace.wire.records import LogOpened, TelemetryDropped
+
+_BRIEF_S: Final = 1.0
+"""A younger pass is not shown while others of its kind stream by, or the frame would flicker."""
+_FORGOTTEN_S: Final = 600.0
+"""A pass that has been silent for longer is counted and gets no row: most likely its run was killed."""
+
+
+@dataclass
+class Snapshot:
+    """What there is to be shown at one moment."""
+
+    now: datetime
+    tallies: Sequence[PassTally] = ()
+    passes: Sequence[OpenPass] = ()
+    """The passes that the reader asks for, in the order that they ask for."""
+    open: int = 0
+    """How many passes are open, whether asked for or not."""
+    runs: int = 0
+    """How many runs those belong to."""
+    experiments: int = 0
+    ended: int = 0
+    failed: int = 0
+    forgotten: int = 0
+    """Passes that are open as far as is known, and have been silent for too long."""
+    lost: int = 0
+    """Records that the writers report as dropped."""
+
+
+class Tracker:
+    """Takes in records, and tells what there is to be shown.
+
+    Args:
+        runs: Is told of the runs, and names them.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._table = PassTable()
+        self._endings = Endings()
+
+    def feed(self, records: Sequence[Parsed], now_s: float) -> None:
+        """Take in records, in the order of time.
+
+        Args:
+            records: What was read.
+            now_s: When it was read, on a monotonic clock.
+        """
+        for record in records:
+            if isinstance(record, LogOpened):
+                self._runs.opened(record)
+        self._table.feed(records)
+        self._endings.feed(records, now_s)
+
+    def due(self, now_s: float, query: Query, *, last: bool = False) -> list[NewsItem]:
+        """Take out what is to be announced now, as far as it is asked for.
+
+        Args:
+            now_s: The present, on the clock that `feed` was told.
+            query: What is asked for.
+            last: Whether nothing will follow, so that nothing is held back.
+        """
+        return [item for item in self._endings.due(now_s, last=last) if self._wanted(item, query)]
+
+    def snapshot(self, now: datetime, query: Query) -> Snapshot:
+        """Return what there is to be shown, without taking anything out."""
+        heard, forgotten = self._heard(now)
+        ended = reversed(self._table.failures) if query.failed_only else ()
+        return Snapshot(
+            now,
+            tallies=[tally for tally in self._endings.tallies if self._wanted(tally, query)],
+            passes=query.arrange([*heard, *ended], self._runs),
+            open=len(heard),
+            runs=len({shown.first.run_id for shown in heard}),
+            experiments=len({shown.first.experiment for shown in heard}),
+            ended=self._table.ended,
+            failed=self._table.failed,
+            forgotten=forgotten,
+            lost=self._table.lost,
+        )
+
+    def _wanted(self, item: NewsItem, query: Query) -> bool:
+        if isinstance(item, Remainder | TelemetryDropped):
+            return True  # It says what was lost, whoever's that was.
+        record = item.newest if isinstance(item, PassTally) else item
+        failed = item.failed > 0 if isinstance(item, PassTally) else getattr(item, "status", "ok") == "error"
+        return (failed or not query.failed_only) and query.matches(record, self._runs)
+
+    def _heard(self, now: datetime) -> tuple[list[OpenPass], int]:
+        """Pick the open passes that may get a row, and count those that were last heard of too long ago."""
+        heard: list[OpenPass] = []
+        forgotten = 0
+        for open_pass in self._table.open:
+            brief = (now - open_pass.first.timestamp).total_seconds() < _BRIEF_S
+            if (now - open_pass.latest).total_seconds() > _FORGOTTEN_S:
+                forgotten += 1
+            elif not (brief and self._endings.streaming(open_pass.first, open_pass.first.phase)):
+                heard.append(open_pass)
+        return heard, forgotten

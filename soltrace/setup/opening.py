@@ -1,0 +1,91 @@
+"""How a run is opened: where its records go, as configured. It wires the rooms together.
+
+Host side, on the thread of whoever solves first, under the process's lock. Whatever fails here is one warning, leaves
+nothing behind, and the solve goes on.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from soltrace.host.clock import SystemClock
+from soltrace.host.context import Context
+from soltrace.host.emission import moment
+from soltrace.host.passes import RunInfo
+from soltrace.host.recorder import Recorder
+from soltrace.host.shared import Shared
+from soltrace.setup import outputs
+from soltrace.setup.process_end import with_the_process
+from soltrace.setup.settings import Settings
+from soltrace.wire import resource
+from soltrace.wire.attributes import parse_attributes
+from soltrace.wire.losses import OUTSIDE, described
+from soltrace.wire.records import Attribute, LogOpened
+
+
+@dataclass(frozen=True)
+class OpeningPlan:
+    """How runs are opened from now on: see `soltrace.host.process`."""
+
+    settings: Settings
+    at_exit: Callable[[], object]
+    """Called when the process ends."""
+
+    @property
+    def enabled(self) -> bool | None:
+        """As configured."""
+        return self.settings.enabled
+
+    def open(self, shared: Shared) -> Recorder | None:
+        """Open a run."""
+        with ExitStack() as undo:
+            try:
+                recorder = _open(self.settings, shared, undo)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the solve goes on
+                outputs.warn(f"nothing is recorded: a run could not be opened: {described(error)}")
+                return None
+            undo.pop_all()
+        with_the_process(self.at_exit)
+        return recorder
+
+
+def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
+    outputs.set_up_export(settings)
+    attributes, where = _attributes(settings), resource.resource()
+    run_id, sinks = outputs.log(settings, undo)
+    base = Context(attributes=attributes)
+    waiting = lambda: recorder.waiting()  # noqa: PLW0108 - there is no recorder yet
+    recorder = Recorder(
+        RunInfo(run_id, settings.selection(), resource.process_index),
+        shared,
+        clock=SystemClock(),
+        pacing=settings.pacing(),
+        sinks=[*sinks, *outputs.metrics_and_logs(settings, waiting, undo)],
+        tracing=outputs.spans(settings),
+        base=base,
+        queue_size=settings.queue_size,
+        abandon_after_s=settings.abandon_after_s,
+        heartbeat_s=settings.heartbeat_s,
+        outside=OUTSIDE,
+    )
+    recorder.announce(
+        LogOpened(
+            timestamp=moment(time.time_ns()),
+            run_id=run_id,
+            experiment=None,
+            attributes=base.attributes,
+            process_index=recorder.run.process_index,
+            resource=where,
+        )
+    )
+    return recorder
+
+
+def _attributes(settings: Settings) -> dict[str, Attribute]:
+    attributes, malformed = parse_attributes(os.environ.get("SOLTRACE_ATTRIBUTES", ""))
+    if malformed:
+        parts = ", ".join(map(repr, malformed))
+        outputs.warn(f"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: {parts}.")
+    return attributes | dict(settings.attributes or {})

@@ -1,0 +1,74 @@
+"""OpenTelemetry log records: every record is one, with an event name, tied to its span.
+
+Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody takes log records, none is made. What a
+collector reads from the JSON log has the same fields: it does not matter which way an event went.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry import _logs as logs
+from opentelemetry._logs import LoggerProvider, NoOpLoggerProvider, SeverityNumber
+
+# For traces this has a public name. `Logger.enabled`, which could be asked instead, is as new as version 1.45.
+from opentelemetry._logs._internal import ProxyLoggerProvider
+from opentelemetry.util.types import AnyValue
+
+from soltrace import __version__
+from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
+from soltrace.wire.names import SCOPE
+from soltrace.wire.records import AnyRecord, Level
+
+SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
+    "debug": ("DEBUG", SeverityNumber.DEBUG),
+    "info": ("INFO", SeverityNumber.INFO),
+    "warning": ("WARN", SeverityNumber.WARN),
+    "error": ("ERROR", SeverityNumber.ERROR),
+}
+"""OpenTelemetry's name and number of each level."""
+_ELSEWHERE: Final = frozenset({"timestamp", "level", "event", "trace_id", "span_id", "experiment", "attributes"})
+"""Fields that a log record, or its experiment's attributes, have a place of their own for."""
+
+
+class OtelLogs:
+    """Emits each record as a log record."""
+
+    def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
+        """Emit to this provider; None: the global one, whenever it is set."""
+        self._provider = logger_provider
+        self._logger = logs.get_logger(SCOPE, __version__, logger_provider)
+        self._heard = False
+
+    def handle(self, record: AnyRecord) -> None:
+        """Emit one, if somebody takes it."""
+        if not self._somebody_listens():
+            return
+        event = str(record.__struct_config__.tag)
+        text, number = SEVERITY[record.level]
+        self._logger.emit(
+            timestamp=record.time_ns,
+            context=context_of(record),
+            severity_text=text,
+            severity_number=number,
+            body=event,  # not the fields again: some stores find no text in a body that is no string
+            attributes=attributes_of(record),
+            event_name=event,
+        )
+
+    def _somebody_listens(self) -> bool:
+        if not self._heard:  # once there is a provider, it stays
+            provider = self._provider or logs.get_logger_provider()
+            self._heard = not isinstance(provider, ProxyLoggerProvider | NoOpLoggerProvider)
+        return self._heard
+
+    def flush(self, timeout_s: float) -> bool:
+        """Have the provider export what it has."""
+        return force_flush(self._provider or logs.get_logger_provider(), timeout_s)
+
+    def close(self) -> None:
+        """Do nothing: the provider is not ours."""
+
+
+def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:
+    """Return the attributes of a record's log record: the experiment's, and all fields."""
+    return experiment_attributes(record.experiment, record.attributes) | fields_of(record, without=_ELSEWHERE)

@@ -1,0 +1,65 @@
+"""What the spans say: the fields of a record as attributes of a span, each of one type.
+
+Host side, on any thread. A new field of `PassStarted` or `PassEnded` is an attribute of the span without more ado.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast, get_args
+
+from msgspec import structs
+from opentelemetry.util.types import AnyValue, AttributeValue
+
+from soltrace.sinks.otel import experiment_attributes, fields_of
+from soltrace.wire.names import PREFIX
+from soltrace.wire.records import AnyRecord, Attribute, PassEnded, PassRecord, PassStarted, Record, Scalar
+
+_ELSEWHERE: Final = frozenset({*Record.__struct_fields__, "event"}) - {"run_id"}
+"""What every record carries: it has a place of its own in a span, or says nothing of one."""
+_SAID_AT_THE_START: Final = frozenset({*PassRecord.__struct_fields__, "event", "duration_s"})
+"""What the end of a span need not say; its duration is its own."""
+_NUMBERS: Final = frozenset(
+    PREFIX + field.name
+    for kind in get_args(AnyRecord)
+    for field in structs.fields(kind)
+    if float in get_args(field.type)
+)
+"""Attributes that a record may hold as text, because JSON has no NaN."""
+
+
+def root_attributes(path: str | None, attributes: Mapping[str, Attribute]) -> dict[str, AttributeValue]:
+    """Return what the root span of an experiment says: its name and its attributes."""
+    return _typed(experiment_attributes(path, attributes))
+
+
+def start_attributes(record: PassStarted) -> dict[str, AttributeValue]:
+    """Return what the span of a pass says from its start on: the experiment's attributes, and how the solve is made."""
+    return root_attributes(record.experiment, record.attributes) | _typed(fields_of(record, without=_ELSEWHERE))
+
+
+def end_attributes(record: PassEnded) -> dict[str, AttributeValue]:
+    """Return what the span of a pass says at its end: what became of the solve."""
+    return _typed(fields_of(record, without=_SAID_AT_THE_START))
+
+
+def chosen_attributes(record: Record, *names: str) -> dict[str, AttributeValue]:
+    """Return some of the fields, by their names in `Record.flat`, as far as they are known."""
+    return _typed({PREFIX + name: record.flat[name] for name in names if name in record.flat})
+
+
+def _typed(attributes: Mapping[str, AnyValue]) -> dict[str, AttributeValue]:
+    """Give each attribute one type, as spans want it. Those of log records may be of any."""
+    return {name: _value(name, value) for name, value in attributes.items()}
+
+
+def _value(name: str, value: Any) -> AttributeValue:
+    """Turn a list of both kinds of numbers into floats, and any other mixture into strings."""
+    if name in _NUMBERS:
+        return float(value)
+    if not isinstance(value, list):
+        return value
+    items = cast("list[Scalar]", value)
+    if len({type(item) for item in items}) <= 1:
+        return items  # pyright: ignore[reportReturnType] - a list of one type, which its type can't say
+    if all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):
+        return [float(item) for item in items]
+    return [str(item) for item in items]

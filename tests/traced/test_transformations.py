@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
 import pytest
 
-from tests.traced.cases import CASES
-from tests.traced.stories import by_pass, story, told_by
+from tests.traced.cases import BACKSOLVE, CASES, Y, run
+from tests.traced.stories import bits, by_pass, story, told_by
 
 STORIES = Path(__file__).with_name("stories")
 
 
 SIDE_BY_SIDE = {"checkpoint"}
 """Cases with two solves neither of which waits for the other."""
+ROUNDED_BY_CONTEXT = {"backsolve_ts"} if jax.__version_info__ >= (0, 11) else set()
+"""Cases in which the last bit is the compiler's: see `test_the_compiler_rounds_by_what_stands_around_a_solve`."""
 # One of each kind, for `make unit`; compiling all of them takes minutes.
 QUICK = {
     "eager",
@@ -34,10 +39,28 @@ def test_same_numbers_and_the_whole_story(name: str) -> None:
     """What a case tells is written down, one record a line."""
     case, args = CASES[name]
     order = by_pass if name in SIDE_BY_SIDE else list
-    assert order(story(told_by(case, *args))) == order((STORIES / f"{name}.txt").read_text().splitlines())
+    ulps = 1 if name in ROUNDED_BY_CONTEXT else 0
+    assert order(story(told_by(case, *args, ulps=ulps))) == order((STORIES / f"{name}.txt").read_text().splitlines())
 
 
 def test_no_story_is_left_over() -> None:
     """Each story is some case's."""
     assert {path.stem for path in STORIES.glob("*.txt")} == set(CASES)
     assert set(CASES) > QUICK
+
+
+@pytest.mark.slow
+def test_the_compiler_rounds_by_what_stands_around_a_solve() -> None:
+    """Bare diffrax, alone and as the forward half of a gradient: not the same bits from jax 0.11 on.
+
+    When this fails, the compiler has been mended, and `ROUNDED_BY_CONTEXT` can go.
+    """
+    saveat = dfx.SaveAt(ts=jnp.array([0.25, 0.5, 1.0]))
+    solve = lambda y: run(dfx.diffeqsolve, y, adjoint=BACKSOLVE, saveat=saveat).ys
+
+    @jax.jit
+    def both_halves(y: jax.Array) -> tuple[jax.Array, tuple[jax.Array]]:
+        ys, back = jax.vjp(solve, y)
+        return ys, back(jnp.ones_like(ys))
+
+    assert (bits(jax.jit(solve)(Y)) == bits(both_halves(Y)[0])) == (jax.__version_info__ < (0, 11))

@@ -55,13 +55,16 @@ coverage: $(STAMP) ## measure which lines `make unit` runs; pyproject.toml has t
 servers: ## build the servers that the tests talk to, with Go; nine minutes the first time
 	@scripts/servers/build.sh
 
-check: $(STAMP) ## format, lint and types, changing nothing
+check: $(STAMP) ## format, lint, types and workflows, changing nothing
 	@echo "==> ruff format --check"
 	@$(BIN)/ruff format --check $(SOURCES)
 	@echo "==> ruff check"
 	@$(BIN)/ruff check $(SOURCES)
 	@echo "==> pyright"
 	@$(BIN)/pyright
+	@echo "==> check-jsonschema .github"
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff format $(SOURCES)

@@ -37,6 +37,7 @@ def answering(value: float) -> Callable[..., Any]:
     return lambda signal, *_: np.full_like(default_answer(signal), value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("value", [-5, 2**30, np.nan])
 def test_wrong_answers_change_nothing(program: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:

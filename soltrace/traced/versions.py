@@ -10,7 +10,7 @@ from typing import Final
 
 from soltrace.errors import VersionError
 
-OLDEST: Final[Mapping[str, str]] = {"jax": "0.10.0", "diffrax": "0.7.2", "equinox": "0.13.8"}
+OLDEST: Final[Mapping[str, str]] = {"jax": "0.10.2", "diffrax": "0.7.2", "equinox": "0.13.8"}
 """As in pyproject.toml; what was installed otherwise than by pip may not have asked there."""
 TESTED: Final[Mapping[str, str]] = {"jax": "0.12", "diffrax": "0.7", "equinox": "0.13"}
 """The newest minor versions that the tests have run with."""

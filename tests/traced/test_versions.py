@@ -31,19 +31,19 @@ def test_the_constraints_are_of_versions_that_count_as_tested() -> None:
     assert {package: ".".join(version.split(".")[:2]) for package, version in newest.items()} == TESTED
 
 
-@pytest.mark.parametrize("version", ["0.10.0", "0.10.2", "0.12.0.1", "0.13.0.dev20270101", "1.0"])
+@pytest.mark.parametrize("version", ["0.10.2", "0.11.0", "0.12.0.1", "0.13.0.dev20270101", "1.0"])
 def test_what_is_new_enough_passes(version: str) -> None:
     """Development versions too."""
     require((NEWEST | {"jax": version}).__getitem__)
 
 
-@pytest.mark.parametrize("version", ["0.9.2", "0.4.38"])
+@pytest.mark.parametrize("version", ["0.10.0", "0.9.2", "0.4.38"])
 def test_what_is_too_old_is_refused(version: str) -> None:
     """With what is needed, what is there and how to mend it."""
     with pytest.raises(VersionError) as caught:
         require((NEWEST | {"jax": version}).__getitem__)
     assert str(caught.value) == (
-        f"soltrace needs jax 0.10.0 or newer, and {version} is installed: pip install --upgrade 'jax>=0.10.0'"
+        f"soltrace needs jax 0.10.2 or newer, and {version} is installed: pip install --upgrade 'jax>=0.10.2'"
     )
 
 

@@ -1,49 +1,70 @@
-# Each target is safe to repeat: the environment is made once, and again only when its inputs change.
-PYTHON ?= python3
+# Each target is safe to repeat: an environment is made once, and again only when its inputs change.
+PYTHON ?= $(shell scripts/find_python.sh)
+CONSTRAINTS ?= constraints.txt
+OLDEST_PYTHON ?= $(shell scripts/find_python.sh 3.11)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
+OLDEST_STAMP := .venv-oldest/installed.stamp
 DOCS_STAMP := .venv/docs.stamp
 SOURCES := soltrace tests benchmarks scripts dashboards docs
+# In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
+PYTEST := -m pytest -n 2 --dist loadgroup
+UNIT := not servers and not programs and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test servers check format bench docs pins programs
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs
 
 help: ## say what each command does
-	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter):"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-env: $(STAMP) ## make .venv and install soltrace into it, pinned by constraints.txt
+env: $(STAMP) ## make .venv and install soltrace into it, pinned by constraints.txt (CONSTRAINTS=/dev/null: unpinned)
 
-$(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) scripts/check_python.py
-	@echo "==> environment: .venv (pinned by constraints.txt; takes a minute or two the first time)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo]'
+$(STAMP): pyproject.toml $(CONSTRAINTS) scripts/environment.sh
+	@scripts/environment.sh .venv "$(PYTHON)" "$(CONSTRAINTS)"
+	@touch $@
+
+$(OLDEST_STAMP): pyproject.toml constraints-oldest.txt scripts/environment.sh
+	@scripts/environment.sh .venv-oldest "$(OLDEST_PYTHON)" constraints-oldest.txt
 	@touch $@
 
 demo: $(STAMP) ## fit a model to lynx and hare pelts, and watch its passes
 	@echo "==> soltrace demo $(DEMO_ARGS)"
 	@$(BIN)/soltrace demo $(DEMO_ARGS)
 
-# loadgroup: the tests that share the real servers run in one of the two processes
-test: $(STAMP) programs servers ## run every test, in two processes and in random order
-	@echo "==> pytest -n 2 --dist loadgroup $(PYTEST_ARGS)"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+unit: $(STAMP) ## run the tests that need nothing but Python, of every part, in under three minutes
+	@echo "==> pytest -m '$(UNIT)' $(PYTEST_ARGS)"
+	@$(BIN)/python $(PYTEST) -m "$(UNIT)" $(PYTEST_ARGS)
+
+test: $(STAMP) programs servers ## run every test, with the newest Python and the newest versions
+	@echo "==> pytest $(PYTEST_ARGS)"
+	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST_STAMP) programs ## run the tests without servers, with the oldest Python and the oldest versions
+	@echo "==> pytest -m 'not servers' $(PYTEST_ARGS), with the oldest versions"
+	@.venv-oldest/bin/python $(PYTEST) -m "not servers" $(PYTEST_ARGS)
+
+# sysmon: the tracer of old does not see the threads on which compiled programs call.
+coverage: $(STAMP) ## measure which lines `make unit` runs; pyproject.toml has the floor
+	@COVERAGE_CORE=sysmon $(BIN)/python $(PYTEST) -m "$(UNIT)" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 servers: ## build the servers that the tests talk to, with Go; nine minutes the first time
 	@scripts/servers/build.sh
 
-check: $(STAMP) ## format, lint and types, changing nothing
+check: $(STAMP) ## format, lint, types and workflows, changing nothing
 	@echo "==> ruff format --check"
 	@$(BIN)/ruff format --check $(SOURCES)
 	@echo "==> ruff check"
 	@$(BIN)/ruff check $(SOURCES)
 	@echo "==> pyright"
 	@$(BIN)/pyright
+	@echo "==> check-jsonschema .github"
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff format $(SOURCES)
@@ -60,12 +81,14 @@ docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an 
 	@echo "==> build/docs/index.html"
 
 $(DOCS_STAMP): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c "$(CONSTRAINTS)" -e '.[docs]'
 	@touch $@
 
-pins: ## write constraints.txt anew from a fresh environment
-	@$(PYTHON) scripts/check_python.py
-	@PYTHON="$(PYTHON)" scripts/pins.sh
+package: $(STAMP) ## build the wheel and the source distribution, and try both in environments of their own
+	@scripts/package.sh $(BIN)/python
+
+pins: $(STAMP) ## write constraints.txt and constraints-oldest.txt anew
+	@$(BIN)/python scripts/pins.py
 
 programs: # that the tests use, from the system's packages
 	@scripts/need.sh

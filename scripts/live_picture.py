@@ -65,7 +65,7 @@ class Terminal:
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", "picture", "-f", os.devnull, *arguments]
-        return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ourselves
+        return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=True).stdout
 
 
 def take() -> str:
@@ -73,7 +73,7 @@ def take() -> str:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         runs = [
-            subprocess.Popen([sys.executable, "-c", PROGRAM, str(seed)], cwd=directory, stderr=subprocess.DEVNULL)  # noqa: S603
+            subprocess.Popen([sys.executable, "-c", PROGRAM, str(seed)], cwd=directory, stderr=subprocess.DEVNULL)
             for seed in (0, 1)
         ]
         terminal = Terminal(directory, f"{sys.executable} -m soltrace tail --utc soltrace-runs")

@@ -27,7 +27,7 @@ def soltrace(directory: Path, *arguments: str) -> None:
     """Run a command of ours."""
     command = [sys.executable, "-m", "soltrace", *arguments]
     environ = os.environ | {"OTEL_SERVICE_NAME": "demo"}
-    subprocess.run(command, cwd=directory, check=True, env=environ)  # noqa: S603 - ourselves
+    subprocess.run(command, cwd=directory, check=True, env=environ)
 
 
 def main() -> None:

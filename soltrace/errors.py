@@ -3,7 +3,8 @@
 SoltraceError
 ├── ConfigurationError    an argument of configure(), or a variable of the environment
 ├── ExperimentError       an experiment used as it can't be
-└── AttributeValueError   an attribute of a type that a log line can't carry
+├── AttributeValueError   an attribute of a type that a log line can't carry
+└── VersionError          a jax, diffrax or equinox that can't be traced
 
 SoltraceWarning           telemetry does less than was asked for, and the solve goes on
 """
@@ -23,6 +24,10 @@ class ExperimentError(SoltraceError, RuntimeError):
 
 class AttributeValueError(SoltraceError, TypeError):
     """An attribute is neither a bool, int, float or str, nor a list of them."""
+
+
+class VersionError(SoltraceError, ImportError):
+    """A library that is installed is too old, or too new, for its solves to be traced."""
 
 
 class SoltraceWarning(UserWarning):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +18,7 @@ def test_ratios_are_pairwise():
     assert Ratio.of([3.0], [2.0]) == Ratio(1.5, 1.5, 1.5)
 
 
+@pytest.mark.slow
 def test_the_table():
     """One row for each who reports, and nothing that the meters print gets in between."""
     options = ["--no-write", "--case", "Lorenz, gradient", "--repeats", "2", "--firsts", "1"]

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reading import EVENT, LINES_OF_A_PASS, peers, write_log
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_table():
     """One row for each who takes part."""
     command = [sys.executable, "-m", "benchmarks.reading", "--no-write", "--lines", "1000", "--repeats", "2"]

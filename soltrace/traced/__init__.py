@@ -4,10 +4,16 @@ Traced side. It tells `soltrace.host` and knows nothing of logs or spans.
 """
 
 from soltrace.host import register_barrier
-from soltrace.traced.adjoint import TracedAdjoint
-from soltrace.traced.barrier import wait_for_programs
-from soltrace.traced.meter import ProgressMeter
-from soltrace.traced.solve import diffeqsolve
+from soltrace.traced.versions import explain, require
+
+try:
+    require()
+    from soltrace.traced.adjoint import TracedAdjoint
+    from soltrace.traced.barrier import wait_for_programs
+    from soltrace.traced.meter import ProgressMeter
+    from soltrace.traced.solve import diffeqsolve
+except (ImportError, AttributeError) as error:  # what a library no longer has
+    raise explain(error) from error
 
 __all__ = ["ProgressMeter", "TracedAdjoint", "diffeqsolve"]
 

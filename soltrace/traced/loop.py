@@ -25,7 +25,7 @@ from typing import Any
 import jax
 from jax.core import ShapedArray, eval_jaxpr
 from jax.custom_batching import custom_vmap
-from jax.extend.core import ClosedJaxpr, Primitive
+from jax.extend.core import ClosedJaxpr, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
 from jax.interpreters import ad, batching, mlir
 
 from soltrace.traced._jax import Dims

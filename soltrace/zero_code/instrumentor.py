@@ -25,7 +25,7 @@ class SoltraceInstrumentor(BaseInstrumentor):
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Name what is instrumented."""
-        return ["diffrax >= 0.7.2, < 0.8"]
+        return ["diffrax >= 0.7.2"]
 
     def _instrument(self, **kwargs: Any) -> None:
         providers = {name: kwargs[name] for name in PROVIDERS if kwargs.get(name) is not None}

@@ -65,6 +65,7 @@ def test_bash_completes(script, tmp_path, line, expected):
     assert registered == "complete -o default -F _soltrace soltrace"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "line,expected",
     [
@@ -83,6 +84,7 @@ def test_fish_completes(script, tmp_path, line, expected):
     assert [reply if "\t" in expected[0] else reply.split("\t")[0] for reply in replies] == expected
 
 
+@pytest.mark.programs
 def test_zsh_takes_the_script(script, tmp_path):
     """Its grammar is right, and the command is registered."""
     path = script("zsh")

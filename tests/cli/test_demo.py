@@ -12,9 +12,12 @@ import termios
 from collections import Counter
 
 import msgspec
+import pytest
 
 from soltrace.demo.pass_costs import read_log
 from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassStarted
+
+pytestmark = pytest.mark.slow
 
 DEADLINE_S = 300
 COMMAND = [sys.executable, "-m", "soltrace", "demo"]

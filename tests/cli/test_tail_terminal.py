@@ -14,6 +14,8 @@ import pytest
 
 from soltrace.wire.records import Steps
 
+pytestmark = pytest.mark.programs
+
 KEYS = " · ? for keys"
 MODE = r"stty -a | grep -ow -e '-\?icanon' -e '-\?echo'"
 """Says whether the terminal is as a shell expects it."""

@@ -3,9 +3,12 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from tests.stack.servers import program
+
+pytestmark = pytest.mark.servers
 
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 RULES = [rule for group in YAML(typ="safe").load(DASHBOARDS / "alerts.yml")["groups"] for rule in group["rules"]]

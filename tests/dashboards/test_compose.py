@@ -42,6 +42,7 @@ def test_the_compose_file_satisfies_the_specification():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     ("directory", "mounted"),
     [(None, ROOT / "soltrace-runs"), ("./runs", ROOT / "runs"), ("/scratch/me", "/scratch/me")],
@@ -149,18 +150,21 @@ def test_what_is_mounted_from_here_is_not_written_to():
     assert writable == set(COMPOSE["volumes"])
 
 
+@pytest.mark.servers
 def test_the_collector_takes_its_configuration():
     """Its own check finds nothing wrong."""
     done = run(program("otelcol"), "validate", "--config", DASHBOARDS / "otelcol.yaml")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.servers
 def test_jaeger_takes_its_configuration():
     """Its own check finds nothing wrong."""
     done = run(program("jaeger"), "validate", "--config", DASHBOARDS / "jaeger.yaml")
     assert (done.returncode, "Error" in done.stdout + done.stderr) == (0, False)
 
 
+@pytest.mark.servers
 def test_prometheus_takes_its_configuration():
     """promtool finds nothing wrong, in the rules that it names neither."""
     done = run(program("promtool"), "check", "config", "--lint=all", "--lint-fatal", DASHBOARDS / "prometheus.yml")

@@ -34,6 +34,8 @@ def steps(page, address):
     return found, shown
 
 
+@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
 def test_what_a_page_says_is_what_happens(page, tmp_path, environ, receiver):
     """No error, no warning, and the output that is shown; what goes to a collector arrives."""

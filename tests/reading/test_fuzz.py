@@ -167,6 +167,7 @@ for i in range(times):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_a_killed_writer_loses_no_line_that_it_wrote(tmp_path: Path, log, part):
     """Two hundred and fifty writers, each killed at any moment: their lines are read back, torn ones are counted."""

@@ -312,11 +312,12 @@ def test_threads_that_solve_until_the_interpreter_ends(tmp_path, wait):
 def test_the_child_of_a_fork_knows_no_handle_of_its_parents(tmp_path):
     """A program that was compiled before keeps it, and its late end closes nothing here."""
     program = """
-import os, sys
+import os, sys, warnings
 import numpy as np
 import soltrace
 from soltrace import host
 from soltrace.host import Signal
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks, from Python 3.12 on
 info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
 start = lambda: int(host.receive(
     Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))[0])

@@ -14,6 +14,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.xdist_group("stack"))
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.fixture(scope="session")

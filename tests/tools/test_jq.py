@@ -4,6 +4,10 @@ import json
 import shutil
 import subprocess
 
+import pytest
+
+pytestmark = pytest.mark.programs
+
 QUESTION = """
 select(.event == "pass.ended") | {phase, status, s: .duration_s, accepted: .steps.accepted, seed: .attributes.seed, t}
 """

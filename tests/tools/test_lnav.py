@@ -8,6 +8,8 @@ from importlib import resources
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 FORMAT = resources.files("soltrace").joinpath("formats", "lnav.json")
 
 

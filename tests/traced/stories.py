@@ -25,6 +25,11 @@ def story(events: Iterable[dict[str, Any]]) -> list[str]:
     return [_line(event) for event in events]
 
 
+def by_pass(lines: Iterable[str]) -> list[str]:
+    """Put the lines of each pass together, in their order: of solves side by side, the compiler runs any one first."""
+    return sorted(lines, key=lambda line: line.split()[0])
+
+
 def _line(event: dict[str, Any]) -> str:
     what = f"{event['pass_id'].removeprefix('run.')}"
     if "batch_index" in event:

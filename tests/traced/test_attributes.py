@@ -243,7 +243,7 @@ def test_those_of_an_adjoint_made_while_disabled_stay(monkeypatch: pytest.Monkey
     given = {"seed": 3, "layers": [64, 64]}
     with capture() as c:
         with monkeypatch.context() as patch:
-            patch.setattr("soltrace.host.process.PROCESS.enabled", False)
+            patch.setattr("soltrace.host.process.PROCESS.over", True)
             adjoint = soltrace.TracedAdjoint(attributes=given)
         run(dfx.diffeqsolve, adjoint=adjoint)
         run(soltrace.diffeqsolve, adjoint=adjoint, attributes={"epoch": 1})
@@ -290,7 +290,7 @@ BAD: dict[str, Any] = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_attributes_are_refused_at_once(name: str, enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     """Not when the solve runs, nor only when somebody listens."""
-    monkeypatch.setattr("soltrace.host.process.PROCESS.enabled", enabled)
+    monkeypatch.setattr("soltrace.host.process.PROCESS.over", not enabled)
     for way in (
         lambda: run(soltrace.diffeqsolve, attributes=BAD[name]),
         lambda: soltrace.TracedAdjoint(attributes=BAD[name]),

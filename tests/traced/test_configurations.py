@@ -14,6 +14,8 @@ from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, PID, loss, run
 from tests.traced.stories import bits, story
 
+pytestmark = pytest.mark.slow
+
 FORWARD_AND_BACKWARD = [
     "1.forward started",
     "1.forward 2/0.500",

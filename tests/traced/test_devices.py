@@ -10,6 +10,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tests.traced.cases import DIRECT, loss, run
 from tests.traced.stories import story, told_by
 
+pytestmark = pytest.mark.slow
+
 YS = jnp.linspace(1.0, 2.0, 16).reshape(8, 2)
 SHARDED = PartitionSpec("i")
 

@@ -204,7 +204,7 @@ def test_without_jit_too_there_is_one_solve(solve: str, ours: str) -> None:
 def test_disabled_neither_tells(solve: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a wrapper."""
     with capture() as c:
-        monkeypatch.setattr("soltrace.host.process.PROCESS.enabled", False)
+        monkeypatch.setattr("soltrace.host.process.PROCESS.over", True)
         for ours in OURS.values():
             jax.jit(ft.partial(REPORTING[solve], progress_meter=ours()))(Y)
             REPORTING[solve](Y, progress_meter=ours())

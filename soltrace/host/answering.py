@@ -27,7 +27,7 @@ from soltrace.host.signals import (
     float_pair,
     int_pair,
 )
-from soltrace.host.table import HandleTable, PassEntry, Run
+from soltrace.host.table import HandleTable, OwningRun, PassEntry
 from soltrace.wire.losses import What, Why
 
 Answer = tuple[Array, PassEntry | None]
@@ -42,7 +42,7 @@ class Answers:
         """Answer from this table."""
         self._table = table
 
-    def answer(self, event: Emission, run: Run) -> Answer:
+    def answer(self, event: Emission, run: OwningRun) -> Answer:
         """Answer one signal; what begins, begins in this run."""
         match event.signal.role:
             case Role.START:
@@ -52,7 +52,7 @@ class Answers:
             case Role.END:
                 return self.end(event)
 
-    def start(self, event: Emission, run: Run) -> Answer:
+    def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a pass."""
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class Answers:
         """Find the pass of that handle."""
         return self._table.find(handle, self.kind)
 
-    def open(self, event: Emission, run: Run, context: Context, solve_id: str, pass_id: str) -> PassEntry:
+    def open(self, event: Emission, run: OwningRun, context: Context, solve_id: str, pass_id: str) -> PassEntry:
         """Open a pass."""
         # Nothing known: any solve may be meant, so that the last one tells nothing about the next.
         program = object() if event.info is NOTHING_KNOWN else event.info
@@ -89,7 +89,7 @@ class ForwardAnswers(Answers):
 
     kind = Kind.FORWARD
 
-    def start(self, event: Emission, run: Run) -> Answer:
+    def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a solve's first pass."""
         token, *own = event.ints_of_a_lane()[2:]
         context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
@@ -117,7 +117,7 @@ class BackwardAnswers(Answers):
 
     kind = Kind.BACKWARD
 
-    def start(self, event: Emission, run: Run) -> Answer:
+    def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open one; it is its forward pass's, whichever run that was in."""
         handle = event.ints_of_a_lane()[0]
         if handle <= 0:
@@ -162,7 +162,7 @@ class StretchAnswers(Answers):
 
     kind = Kind.STRETCH
 
-    def start(self, event: Emission, run: Run) -> Answer:  # noqa: ARG002 - it begins where its backward pass did
+    def start(self, event: Emission, run: OwningRun) -> Answer:  # noqa: ARG002 - it begins where its backward pass did
         """Open one, in the run of its backward pass."""
         backward = self._table.newest_backward(event.ints_of_a_lane()[0])
         if backward is None:
@@ -215,7 +215,7 @@ class MeterAnswers(Answers):
 
     kind = Kind.METER
 
-    def start(self, event: Emission, run: Run) -> Answer:
+    def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open one."""
         solve_id = run.new_solve()
         entry = self.open(event, run, run.context(), solve_id, f"{solve_id}.forward")
@@ -243,7 +243,7 @@ def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     return {kind.kind: kind(table) for kind in _TYPES}
 
 
-def _with_own(run: Run, context: Context, token: int = 0, *_: int) -> Context:
+def _with_own(run: OwningRun, context: Context, token: int = 0, *_: int) -> Context:
     """Add the attributes that a solve has registered to those of the place that it belongs to."""
     own = registered_attributes(token)
     if own is None:

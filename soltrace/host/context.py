@@ -11,12 +11,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.sinks import Ids
 from soltrace.wire.records import Attribute
 
 REGISTERED_AT_MOST: Final = 4096
 """Contexts are registered per call of a solver, and a program may keep its number for long; the oldest go."""
-LARGEST_TOKEN: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)

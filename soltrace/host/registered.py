@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
+from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.wire.records import Attribute
 
 RELEASED_AT_MOST: Final = 4096
 """Values that nobody holds any more: many more than the solves that jax lets be dispatched and not yet started."""
-LARGEST_TOKEN: Final = 2**31 - 1
 
 
 class _Values:

@@ -19,8 +19,10 @@ Array: TypeAlias = npt.NDArray[Any]
 
 NEVER: Final = 2**31 - 128
 """The wanted step of a pass about which nothing more is to be said: the largest int32 that is a float32 too."""
+LARGEST_TOKEN: Final = 2**31 - 1
+"""Of the numbers by which a program names its context or its attributes: they pass through int32."""
 NEVER_ELAPSED: Final = -1.0
-"""The same for a backward pass: `elapsed` never falls below 0."""
+"""As `NEVER`, for a backward pass: `elapsed` never falls below 0."""
 
 
 def int_pair(handle: int, wanted: int) -> Array:

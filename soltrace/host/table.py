@@ -24,7 +24,7 @@ OPEN_AT_MOST: Final = 4096
 """More open passes than this have lost their ends: a program that died never tells."""
 
 
-class Run(Protocol):
+class OwningRun(Protocol):
     """The run that a pass begins in, as far as a pass has to know it."""
 
     pacing: Pacing
@@ -53,7 +53,7 @@ class PassEntry:
 
     handle: int
     kind: Kind
-    run: Run
+    run: OwningRun
     """The run that it began in: all that is told of it is told there."""
     info: SolveInfo
     context: Context
@@ -139,7 +139,7 @@ class HandleTable:
             _, entry = self._ended.popitem(last=False)
             self._ended_lanes -= entry.lanes
 
-    def open_in(self, run: Run) -> list[PassEntry]:
+    def open_in(self, run: OwningRun) -> list[PassEntry]:
         """The passes (and stretches) of one run that are open."""
         return [entry for entry in self.open.values() if entry.run is run]
 

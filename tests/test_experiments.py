@@ -358,15 +358,15 @@ def test_an_experiment_on_a_thread_without_a_span_is_a_child_of_the_one_around_i
 def test_add_context_names_the_experiment_on_your_own_lines(exported):
     """Through structlog; what you say yourself stays; the ids are those of the innermost span."""
     provider, spans = exported
-    with structlog.testing.capture_logs(processors=[add_context]) as lines:
-        log = structlog.get_logger()
-        log.info("before")
-        with capture(tracing=Spans(provider)):
-            log.info("outside")
-            with experiment("fit", seed=3):
-                log.info("inside", run_id="mine")
-                with provider.get_tracer("mine").start_as_current_span("work"):
-                    log.info("deeper")
+    written = structlog.testing.LogCapture()
+    log = structlog.wrap_logger(None, processors=[add_context, written])
+    log.info("before")
+    with capture(tracing=Spans(provider)):
+        log.info("outside")
+        with experiment("fit", seed=3):
+            log.info("inside", run_id="mine")
+            with provider.get_tracer("mine").start_as_current_span("work"):
+                log.info("deeper")
     ids = {
         name: {
             "trace_id": trace.format_trace_id(span.context.trace_id),
@@ -375,7 +375,7 @@ def test_add_context_names_the_experiment_on_your_own_lines(exported):
         for name, span in spans().items()
     }
     fit = {"experiment": "fit", "attributes": {"seed": 3}}
-    assert lines == [
+    assert written.entries == [
         {"event": "before", "log_level": "info"},
         {"event": "outside", "log_level": "info", "run_id": "run"},
         {"event": "inside", "log_level": "info", "run_id": "mine", **fit, **ids["fit"]},

@@ -3,6 +3,8 @@ from collections import Counter
 import grpc
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MANY = "\nfor _ in range(10): solve()"
 ITEMS = {"span": 10, "log record": 21}
 """What ten solves make: a span each, and two lines of the log each, after its first line."""

@@ -19,6 +19,8 @@ from soltrace.testing import Capture, capture
 from tests.traced.cases import BACKSOLVE, DIRECT, YS, Y, loss, run
 from tests.traced.stories import bits
 
+pytestmark = pytest.mark.slow
+
 VALUES: dict[str, tuple[Any, Any]] = {
     "int": (3, 3),
     "beyond int32": (2**40, 2**40),

@@ -18,6 +18,8 @@ from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, YS, Y, loss, run
 from tests.traced.stories import bits
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "solve": lambda solve: jax.jit(lambda y: run(solve, y).ys)(Y),
     "grad": lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y)))(Y),

@@ -16,6 +16,8 @@ from soltrace.testing import capture
 from tests.traced.cases import Y, loss, run
 from tests.traced.stories import bits, story
 
+pytestmark = pytest.mark.slow
+
 
 class Counting(dfx.AbstractProgressMeter[Any]):
     """A user's own meter: its state is a count, told when it is closed."""

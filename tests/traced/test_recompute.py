@@ -9,6 +9,8 @@ import pytest
 from soltrace.traced.describe import _scheme
 from soltrace.traced.recompute import Checkpointed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("adjoint", "max_steps"),

@@ -22,6 +22,8 @@ from soltrace.zero_code.patch import patch, unpatch
 from tests.traced.cases import BACKSOLVE, CASES, RC, YS, Y, loss, run
 from tests.traced.stories import bits, story
 
+pytestmark = pytest.mark.slow
+
 STORIES = Path(__file__).parents[1] / "traced" / "stories"
 SIGNATURE = dfx.diffeqsolve._signature
 FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+0"]

@@ -83,11 +83,17 @@ class Process:
             if self._current is None and not (self._opening or self._refused) and self.enabled():
                 self._opening = True
                 try:
-                    self._make_current(None if self.plan is None else self.plan.open(self.shared))
+                    self._make_current(self._opened())
                 finally:
                     self._opening = False
                     self._refused = self._current is None
             return self._current
+
+    def _opened(self) -> Recorder | None:
+        if self.plan is None:
+            _LOG.warning("soltrace: nothing is recorded: soltrace.setup.configure, which says how, was not imported")
+            return None
+        return self.plan.open(self.shared)
 
     def _make_current(self, recorder: Recorder | None) -> None:
         self._current = recorder

@@ -140,3 +140,12 @@ with soltrace.experiment("fit"):
     child = min(logs, key=len)
     assert all('"experiment":null' in line for line in child)
     assert f"-{os.getpid()}" not in child[0]
+
+
+def test_without_a_plan_nothing_is_recorded_and_that_is_said(monkeypatch, program, caplog):
+    """Who imports a room by itself, and not `soltrace.diffeqsolve`, is told once."""
+    monkeypatch.setattr(PROCESS, "plan", None)
+    assert [program.start(), program.start()] == [0, 0]
+    assert [record.getMessage() for record in caplog.records] == [
+        "soltrace: nothing is recorded: soltrace.setup.configure, which says how, was not imported"
+    ]

@@ -16,7 +16,7 @@ from soltrace.host.emission import Emission
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Barrier, Shared
 from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
-from soltrace.wire.losses import described
+from soltrace.wire.losses import What, described
 
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LOG: Final = logging.getLogger("soltrace")
@@ -139,10 +139,7 @@ class Process:
     def receive(self, signal: Signal, info: SolveInfo, ints: Array, floats: Array, extras: Sequence[Array]) -> Array:
         """Answer a signal, and have its run told. A failure is counted there, and answered by default."""
         with self.shared.lock:
-            current = self.open() if signal.begins_a_pass else self._current
-            if current is None and signal.begins_a_pass:
-                return default_answer(signal)
-            run = current or self._latest
+            run = self.open() if signal.begins_a_pass else self._current or self._latest
             if run is None or (signal.role is Role.START and not run.has_room(signal.kind)):
                 return default_answer(signal)
             event = Emission(signal, info, ints, floats, extras, run.clock.time_ns(), run.clock.monotonic())
@@ -152,7 +149,7 @@ class Process:
                     event.entry = entry
                     entry.run.tell(event)
             except Exception as error:  # noqa: BLE001 - it must not reach the solve
-                run.signal_failed(error)
+                run.losses.failed(What.SIGNAL, error)
                 return default_answer(signal)
             return answer
 

@@ -114,10 +114,6 @@ class Recorder:
         self.losses.add(What.PASS_END, why)
         self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
-    def signal_failed(self, error: Exception) -> None:
-        """Count a signal that could not be understood."""
-        self.losses.failed(What.SIGNAL, error)
-
     # Records that are no pass's
 
     def announce(self, record: AnyRecord, parent: object = None) -> bool:

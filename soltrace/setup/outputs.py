@@ -7,23 +7,18 @@ import os
 import re
 import socket
 import sys
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from soltrace.errors import SoltraceWarning
 from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.warn import SAID, warn, warn_once
 
 if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
-
-SAID: Final[set[str]] = set()
-"""What is said once a process."""
-
 
 OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
@@ -116,18 +111,3 @@ def set_up_export(settings: Settings) -> None:
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")
-
-
-def warn_once(message: str) -> None:
-    """Warn, if this has not been said."""
-    if message not in SAID:
-        SAID.add(message)
-        warn(message)
-
-
-def warn(message: str) -> None:
-    """Warn, and go on even where warnings are errors: this may run inside a solve."""
-    try:
-        warnings.warn(message, SoltraceWarning, stacklevel=2)
-    except SoltraceWarning:
-        print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201

@@ -34,13 +34,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
+from soltrace.traced._jax import Dims, lenient, new_axis, to_front, to_lanes
 from soltrace.traced.emit import emit, witness
 
 tap_p = Primitive("soltrace_tap")
@@ -76,8 +75,8 @@ def tap(
 
 
 @tap_p.def_abstract_eval
-def _abstract(*operands: Any, sent: int, **_: Any) -> list[ShapedArray]:
-    return [ShapedArray(x.shape, x.dtype) for x in operands[:-sent]]
+def _abstract(*operands: Any, sent: int, **_: Any) -> list[Any]:
+    return list(operands[:-sent])
 
 
 @tap_p.def_impl
@@ -161,7 +160,7 @@ def _batch(operands: Sequence[jax.Array], dims: Dims, *, sent: int, **params: An
     # what is computed. What is sent gets its lanes in front, as the pace does.
     n = len(operands) - sent - 1
     depth = operands[n].ndim - 1 - (dims[n] is not None)
-    pace = to_front(operands[n], dims[n], batch_size(operands, dims))
+    pace = to_front(operands[n], dims[n], new_axis(operands, dims))
     told = [to_lanes(x, d, depth) for x, d in zip(operands[n + 1 :], dims[n + 1 :], strict=True)]
     return tap_p.bind(*operands[:n], pace, *told, sent=sent, **params), [*dims[:n], 0]
 

@@ -18,7 +18,7 @@ from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
 from soltrace.host.values import columns, common
-from soltrace.wire.attributes import plain, written
+from soltrace.wire.array_values import plain, written
 from soltrace.wire.records import AnyRecord, Number, Phase, Steps
 
 

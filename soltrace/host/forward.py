@@ -15,7 +15,7 @@ from soltrace.host.outcomes import EVENT, SUCCESSFUL, UNKNOWN, outcomes
 from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.values import columns, common, is_single, traced_attributes
-from soltrace.wire.attributes import written
+from soltrace.wire.array_values import written
 from soltrace.wire.records import AnyRecord, Attribute, Number
 
 

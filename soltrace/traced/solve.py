@@ -9,10 +9,9 @@ from functools import wraps
 from typing import Any
 
 import diffrax as dfx
-import numpy as np
 
 from soltrace import host
-from soltrace.traced._jax import under_a_jit
+from soltrace.traced._jax import on_device, under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
@@ -77,7 +76,7 @@ def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None
         # Under jit the caller is unknown, because what is traced now runs later and for others; the experiment that is
         # open then tells. Here it is data: as a Python number it would be a part of the key under which diffrax caches
         # the compiled solve.
-        context = np.int32(host.current_context())
+        context = on_device(host.current_context())
     more = adjoint.attributes.updated(attributes)
     replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, attributes=more, context=context)}
     if "progress_meter" in arguments:

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from contextlib import suppress
 
 from soltrace.errors import SoltraceWarning
 
@@ -21,4 +22,11 @@ def warn(message: str) -> None:
     try:
         warnings.warn(message, SoltraceWarning, stacklevel=2)
     except SoltraceWarning:
-        print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201
+        say(message)
+
+
+def say(message: str) -> None:
+    """Say something on stderr, where there is one: `print` would take stdout for None, and raises if it is closed."""
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is under pythonw and daemons
+        with suppress(OSError, ValueError):
+            print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201

@@ -16,6 +16,7 @@ import jax.tree_util as jtu
 
 from soltrace import host
 from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
@@ -92,6 +93,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
+        tracing(anew=False)
         state = kwargs["init_state"].progress_meter_state
         if isinstance(state, PassCarry):  # an adjoint around this one reports
             return self.inner.loop(**kwargs)

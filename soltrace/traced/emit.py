@@ -185,7 +185,7 @@ _lower_default = mlir.lower_fun(_default, multiple_results=True)
 def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
     if not reaches_host(ctx):
         return _lower_default(ctx, *operands, **params)
-    lowering()
+    lowering(params["callback"].signal)
     on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
     results = (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
     calls = ctx.module_context.host_callbacks

@@ -13,6 +13,7 @@ import diffrax as dfx
 from soltrace import host
 from soltrace.traced._jax import on_device, under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
 
@@ -68,6 +69,7 @@ def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None
     Returns:
         The arguments to replace.
     """
+    tracing(anew=True)
     adjoint = arguments.get("adjoint")
     if not isinstance(adjoint, TracedAdjoint):
         adjoint = TracedAdjoint(adjoint)

@@ -36,8 +36,9 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes, zero_tangent
+from soltrace.traced._jax import Dims, lenient, new_axis, scalar_type, to_front, to_lanes, zero_tangent
 from soltrace.traced.compiling import lowering
+from soltrace.traced.reach import HostCall, reaches_host
 
 emit_p = Primitive("soltrace_emit")
 emit_p.multiple_results = True
@@ -96,7 +97,7 @@ class _Callback:
 
     def answer(self) -> list[ShapedArray]:
         default = host.default_answer(self.signal)
-        return [ShapedArray((), default.dtype)] * default.size
+        return [scalar_type(default.dtype)] * default.size
 
     def call(self, *sent: Any) -> tuple[Any, ...]:
         """Call the host. Runs on a callback thread.
@@ -154,26 +155,40 @@ def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[
 def _batch(
     operands: Sequence[jax.Array], dims: Dims, *, callback: _Callback, depth: int
 ) -> tuple[list[Any], list[None]]:
-    size, n, sent = batch_size(operands, dims), callback.numbers, callback.sent
+    axis, n, sent = new_axis(operands, dims), callback.numbers, callback.sent
     numbers = [to_lanes(x, d, depth) for x, d in zip(operands[:n], dims[:n], strict=True)]
     if numbers and all(d is None for d in dims[:n]):  # only a witness knows of this vmap
-        numbers[0] = jnp.broadcast_to(numbers[0], (size, *(1,) * (depth - numbers[0].ndim), *numbers[0].shape))
-    extras = [to_front(x, d, size) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
+        numbers[0] = to_front(jnp.expand_dims(numbers[0], range(depth - numbers[0].ndim)), None, axis)
+    extras = [to_front(x, d, axis) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
     answer = emit_p.bind(*numbers, *extras, *operands[sent:], callback=callback, depth=depth + 1)
     return answer, [None] * len(answer)
 
 
-def _lower_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
-    lowering()
+def _call_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in callback.answer()]
     return io_callback(callback.call, shapes, *operands[: callback.sent])
 
 
-_lower_io_callback = mlir.lower_fun(_lower_anywhere, multiple_results=True)
+def _default(*_: Any, callback: _Callback, **__: Any) -> list[jax.Array]:
+    return [jnp.asarray(x) for x in np.atleast_1d(host.default_answer(callback.signal))]
+
+
+_lower_io_callback = mlir.lower_fun(_call_anywhere, multiple_results=True)
+_lower_default = mlir.lower_fun(_default, multiple_results=True)
+
+
+def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
+    if not reaches_host(ctx):
+        return _lower_default(ctx, *operands, **params)
+    lowering()
+    on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
+    results = (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
+    calls = ctx.module_context.host_callbacks
+    calls[-1:] = map(HostCall, calls[-1:])
+    return results
 
 
 def _lower_cpu(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
-    lowering()
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
@@ -219,6 +234,5 @@ def _lower_call(ctx: Any, callback: Any, operands: Sequence[Any]) -> Any:
 
 ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
-mlir.register_lowering(emit_p, _lower_io_callback)
-mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")
+mlir.register_lowering(emit_p, _lower)
 mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback.call_packed, xs))

@@ -280,8 +280,9 @@ def test_a_wrong_attribute_is_refused_at_once(attributes):
             [],
         ),
         ("seed,=3,lr=1", {"lr": 1}, ["seed", "=3"]),
+        ("file=r\udce9s.csv,t=" + "x" * 5000, {"file": r"r\udce9s.csv", "t": "x" * 4096 + "… (5000 characters)"}, []),
     ],
-    ids=["empty", "numbers", "others", "malformed"],
+    ids=["empty", "numbers", "others", "malformed", "neither text nor short"],
 )
 def test_attributes_from_the_environment_are_typed(text, attributes, malformed):
     """int, float, bool, else string; what is no key=value is told apart."""

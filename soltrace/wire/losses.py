@@ -34,6 +34,7 @@ class What(StrEnum):
     WAIT = "wait for programs"
     """What programs that still run have yet to tell."""
     ATTRIBUTES = "attributes of a solve"
+    EXPERIMENT = "experiment of a solve"
     SPAN = "span"
     METRIC_POINT = "metric point"
     LOG_RECORD = "log record"

@@ -19,12 +19,14 @@ from soltrace.callers.jit_key import KEY
 from soltrace.traced._jax import lenient
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
-from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
+from soltrace.traced.final_time import save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of, with_reporting_loop
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
+from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
+from soltrace.traced.widen import for_each_lane
 
 
 class TracedAdjoint(dfx.AbstractAdjoint):
@@ -136,8 +138,10 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     adjoint = _reporting(self.inner, solve["saveat"], signals, start[0])
     final, aux, done = _run(adjoint, solve, start, host.Signal.FORWARD_END, info)
     pace = outside if around else final.progress_meter_state.pace
-    ys, _ = tap(host.Signal.BACKWARD_START, info, _saved(final), pace, [done], hold=around)
-    return _with_users_meter(eqx.tree_at(_saved, final, ys)), aux
+    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
+    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
+    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
@@ -168,12 +172,11 @@ def _with_users_meter(final: Any) -> Any:
 
 
 def _reporting(inner: Any, saveat: dfx.SaveAt, signals: LoopSignals, forward: jax.Array) -> Any:
-    unread = tuple(name for name in ("controller_state", "solver_state", "made_jump") if not getattr(saveat, name))
     if not isinstance(inner, dfx.BacksolveAdjoint):
-        return with_reporting_loop(inner, signals, unread)
+        return with_reporting_loop(inner, signals, fields_unread(saveat))
     # Each stretch of its backward pass is a solve, with an adjoint that the user may have chosen.
     stretch = _StretchAdjoint(inner.kwargs.get("adjoint", inner), forward)
-    return with_reporting_loop(inner, signals, unread, kwargs=inner.kwargs | {"adjoint": stretch})
+    return with_reporting_loop(inner, signals, fields_unread(saveat), kwargs=inner.kwargs | {"adjoint": stretch})
 
 
 def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end: host.Signal, info: Any) -> Any:
@@ -200,7 +203,3 @@ def _after(done: jax.Array, final: Any) -> Any:
     result = final.result._value
     waiting = lenient(lambda: jnp.where(done == -1, -1, result).astype(result.dtype))()
     return eqx.tree_at(lambda s: s.result._value, final, waiting)
-
-
-def _saved(state: Any) -> list[Any]:
-    return [s.ys for s in save_states(state)]

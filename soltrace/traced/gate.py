@@ -34,8 +34,9 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
+from soltrace.traced._jax import Dims, batch_size, lenient, to_lanes
 from soltrace.traced.emit import emit
+from soltrace.traced.widen import widen
 
 gate_p = Primitive("soltrace_gate")
 
@@ -91,7 +92,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
 def _batch(operands: Sequence[jax.Array], dims: Dims, **params: Any) -> tuple[jax.Array, int]:
     (pace, *told), (dim, *dims) = operands, dims
     depth = pace.ndim - 1 - (dim is not None)
-    pace = to_front(pace, dim, batch_size(operands, [dim, *dims]))
+    pace = widen(pace, dim, batch_size(operands, [dim, *dims]))
     return gate_p.bind(pace, *[to_lanes(x, d, depth) for x, d in zip(told, dims, strict=True)], **params), 0
 
 

@@ -40,7 +40,7 @@ def test_answers_have_the_types_of_their_defaults(program):
             (Signal.FORWARD_START, ints(0, 1, 0), floats(0, 1, 1, 0, 0)),
             (Signal.FORWARD_STEP, ints(1, 1, 1, 0), floats(0.5)),
             (Signal.FORWARD_END, ints(1, 2, 2, 0), floats(1)),
-            (Signal.BACKWARD_START, ints(1), floats(0, 0)),
+            (Signal.BACKWARD_START, ints(1, 0), floats(0, 0)),
             (Signal.STRETCH_START, ints(1), floats(-1, 0, -1)),
             (Signal.STRETCH_STEP, ints(3, 1, 1, 0), floats(-0.5)),
             (Signal.STRETCH_END, ints(3, 2, 2, 0), floats(0)),

@@ -38,6 +38,7 @@ class What(StrEnum):
     WAIT = "wait for programs"
     """What programs that still run have yet to tell."""
     ATTRIBUTES = "attributes of a solve"
+    EXPERIMENT = "experiment of a solve"
     ATTRIBUTE = "attribute"
     """A part of one, of an experiment or a solve; the rest of it is told."""
     SPAN = "span"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
 _Output = TypeVar("_Output")
+
 OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
 

@@ -4,8 +4,10 @@
 here or beside it imports `jax._src`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import wraps
+from inspect import isfunction
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
@@ -84,6 +86,18 @@ def to_lanes(x: jax.Array, dim: int | None, depth: int) -> jax.Array:
         return x
     x = jnp.moveaxis(x, dim, 0)
     return jnp.expand_dims(x, range(1, depth + 2 - x.ndim))
+
+
+@contextmanager
+def replaced_callbacks(ctx: Any, replacement: Callable[[Callable[..., Any]], Any]) -> Generator[None]:
+    """Replace the callbacks that are added to the module in this block.
+
+    What jax puts around a callback runs before the callback does, and can't be left out otherwise.
+    """
+    callbacks: list[Any] = ctx.module_context.host_callbacks
+    before = len(callbacks)
+    yield
+    callbacks[before:] = [replacement(x) if isfunction(x) else x for x in callbacks[before:]]
 
 
 def zero_tangent(primal_out: Any) -> Any:

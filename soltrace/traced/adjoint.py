@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from soltrace import host
+from soltrace.callers.jit_key import KEY
 from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
@@ -44,7 +45,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
-            0, the experiment that is open when the program runs.
+            0, the experiment that whoever calls the program is in.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
@@ -166,14 +167,14 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
         self.inner,
         solve,
         attributes=plain.constants,
-        registered_attributes=plain.registered,
+        registered=plain.registered,
         traced_attributes=tuple(arrays),
         sharded=sharded,
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    ints = [*place, self.context, self.attributes.token]
+    ints = [*place, self.context, self.attributes.token, KEY.number]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 
 

@@ -25,7 +25,7 @@ def describe_solve(
     solve: dict[str, Any],
     *,
     attributes: tuple[tuple[str, Attribute], ...] = (),
-    registered_attributes: object = None,
+    registered: object = None,
     traced_attributes: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
@@ -37,7 +37,7 @@ def describe_solve(
         max_steps=solve["max_steps"],
         results=_RESULTS,
         attributes=attributes,
-        registered_attributes=registered_attributes,
+        registered=registered,
         traced_attributes=traced_attributes,
         sharded=sharded,
         events_located=is_located(solve["event"]),

@@ -4,8 +4,7 @@ Traced side. What can't call the host is lowered to the answers that a host give
 the same to the bit, and reports nothing. Not an error: without soltrace the program is lowered.
 """
 
-import pickle
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from soltrace.wire.warn import warn_once
 
@@ -46,24 +45,3 @@ def _runs_here(module: Any) -> bool:
         return module.get_backend(optional=True) is not None
     except RuntimeError:  # there is no such backend
         return False
-
-
-class HostCall:
-    """What a compiled program calls. It says what to do to whoever pickles it with the program."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Any) -> None:
-        """Wrap what jax has made of the callback."""
-        self._call = call
-
-    def __call__(self, *operands: Any) -> Any:
-        """Call the host."""
-        return self._call(*operands)
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse: an executable that is loaded again has no callbacks."""
-        raise pickle.PicklingError(
-            "A compiled program that reports can't be written down: it calls this process. Use jax.export, which "
-            "leaves the reports out, or compile it with SOLTRACE_DISABLED=true."
-        )

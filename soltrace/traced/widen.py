@@ -3,8 +3,8 @@
 Traced side. Not `broadcast_to`: that is transposed into a sum, and the cotangent of a pace has the handle of a backward
 pass in it. A sum of handles is the handle of another pass.
 
-`widen_p` has one operand, any float `[...]`, and the parameter `axis`. Its result is `[axis.size, ...]`; its transpose
-takes the largest along that axis, which for a handle is the handle: lanes that have nothing to tell have 0 there.
+`widen_p` has one operand, any float `[...]`, and the parameter `axis`, the new `Axis`. Its result is `[size, ...]`; its
+transpose takes the largest along that axis, which for a handle is the handle: lanes that have nothing to tell have 0.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
-from soltrace.traced._jax import Axis, Dims
+from soltrace.traced._jax import Axis, Dims, to_front
 
 widen_p = Primitive("soltrace_widen")
 
@@ -28,13 +28,13 @@ def widen(pace: jax.Array, dim: int | None, axis: Axis) -> jax.Array:
 
 @widen_p.def_abstract_eval
 def _abstract(pace: Any, *, axis: Axis) -> Any:
-    sharding = pace.sharding.update(spec=PartitionSpec(axis.spec, *pace.sharding.spec))
+    sharding = NamedSharding(pace.sharding.mesh, PartitionSpec(axis.spec, *pace.sharding.spec))
     return pace.update(shape=(axis.size, *pace.shape), sharding=sharding)
 
 
 @widen_p.def_impl
 def _impl(pace: jax.Array, *, axis: Axis) -> jax.Array:
-    return batching.broadcast(pace, axis.size, 0, axis.spec)
+    return to_front(pace, None, axis)
 
 
 def _transpose(cotangent: Any, _: Any, *, axis: Axis) -> list[Any]:

@@ -97,6 +97,119 @@ def test_vmap_of_grad_with_settings(settings: Any) -> None:
     ]
 
 
+@contextlib.contextmanager
+def updated(**flags: Any) -> Iterator[None]:
+    """Flags of jax's that have no context of their own."""
+    before = {name: getattr(jax.config, name) for name in flags}
+    for name, value in flags.items():
+        jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+@contextlib.contextmanager
+def all_of(*settings: contextlib.AbstractContextManager[Any], **flags: Any) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for setting in settings:
+            stack.enter_context(setting)
+        stack.enter_context(updated(**flags))
+        yield
+
+
+SETTINGS: dict[str, Any] = {
+    "debug": lambda: all_of(jax.debug_nans(True), jax.debug_infs(True)),
+    "checks": lambda: all_of(jax.enable_checks(True)),
+    "log transfers": lambda: all_of(jax.transfer_guard("log")),
+    "another device": lambda: all_of(jax.default_device(jax.devices()[1])),
+    "another partitioner": lambda: all_of(jax_use_shardy_partitioner=False),
+    "what is told": lambda: all_of(
+        jax.log_compiles(True),
+        jax.explain_cache_misses(True),
+        jax_include_full_tracebacks_in_locations=False,
+        jax_traceback_filtering="off",
+    ),
+    "numbers": lambda: all_of(
+        jax.default_matmul_precision("highest"),
+        jax.threefry_partitionable(False),
+        jax.legacy_prng_key("error"),
+        jax.enable_custom_prng(True),
+        jax.debug_key_reuse(True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings(name: str) -> None:
+    """Forward, backward and under vmap, eager and compiled: nothing of ours is subject to what the user is."""
+    y, t0, t1, dt0 = jnp.asarray([1.0, 0.5]), jnp.asarray(0.0), jnp.asarray(1.0), jnp.asarray(0.25)
+    ys = jnp.stack([y, 2 * y])
+
+    def both(solve: Any) -> Any:
+        gradients = jax.vmap(jax.value_and_grad(lambda y: loss(solve, y, t0=t0, t1=t1, dt0=dt0)))
+        return run(solve, y, t0=t0, t1=t1, dt0=dt0).ys, jax.jit(gradients)(ys)
+
+    with SETTINGS[name]():
+        expected = both(dfx.diffeqsolve)
+        with capture(every=2, fraction=0.5) as told:
+            values = both(soltrace.diffeqsolve)
+            events = told.events()
+    assert bits(values) == bits(expected)
+    assert story(events) == [
+        *FORWARD_AND_BACKWARD[:3],
+        "2.forward started [2]",
+        "2.forward[0] 2/0.500",
+        "2.forward[1] 2/0.500",
+        "2.forward 2/0.500",
+        "2.forward[0] ended 4/1.000 4+0",
+        "2.forward[1] ended 4/1.000 4+0",
+        "2.forward ended 4/1.000 8+0",
+        "2.backward started [2]",
+        "2.backward[0] 2/0.500",
+        "2.backward[1] 2/0.500",
+        "2.backward 2/0.500",
+        "2.backward[0] 4/1.000",
+        "2.backward[1] 4/1.000",
+        "2.backward 4/1.000",
+        "2.backward[0] ended 4/1.000 4+0&4",
+        "2.backward[1] ended 4/1.000 4+0&4",
+        "2.backward ended 4/1.000 8+0&8",
+    ]
+
+
+@pytest.mark.parametrize("guard", ["disallow", "disallow_explicit"])
+def test_transfers_are_forbidden(guard: str) -> None:
+    """An eager solve whose arguments are on the device passes: numbers of ours are brought there apart."""
+    y, t0, t1, dt0 = jnp.asarray([1.0, 0.5]), jnp.asarray(0.0), jnp.asarray(1.0), jnp.asarray(0.25)
+    solve = lambda solve, **attributes: run(solve, y, t0=t0, t1=t1, dt0=dt0, **attributes).ys
+    with capture(every=2, fraction=0.5) as told:
+        solve(dfx.diffeqsolve), solve(soltrace.diffeqsolve)  # what compiles may bring constants along
+        with jax.transfer_guard(guard):
+            expected = solve(dfx.diffeqsolve)
+            outside = solve(soltrace.diffeqsolve)
+            with soltrace.experiment("fit", seed=3):
+                inside = solve(soltrace.diffeqsolve, attributes={"lr": 0.1})
+        passes = [event for event in told.events() if "pass_id" in event]
+    assert bits(outside) == bits(inside) == bits(expected)
+    lines = [line.partition(".")[2] for line in FORWARD_AND_BACKWARD[:3]]
+    assert story(passes) == [f"{i}.{line}" for i in (1, 2, 3) for line in lines]
+
+
+def test_caches_are_cleared_in_the_middle() -> None:
+    """Between a forward pass and its backward pass, and between two runs of a program that was compiled before."""
+    y = jnp.asarray([1.0, 0.5])
+    with capture(every=2, fraction=0.5) as told:
+        compiled = jax.jit(lambda y: run(soltrace.diffeqsolve, y).ys).lower(y).compile()
+        _, pullback = jax.vjp(lambda y: loss(soltrace.diffeqsolve, y), y)
+        jax.clear_caches()
+        pullback(jnp.asarray(1.0))
+        compiled(y)
+        events = told.events()
+    assert story(events) == [*FORWARD_AND_BACKWARD, *[line.replace("1.", "2.", 1) for line in FORWARD_AND_BACKWARD[:3]]]
+
+
 @pytest.mark.filterwarnings("ignore:Complex dtype support in Diffrax")
 @pytest.mark.parametrize("settings", [contextlib.nullcontext, x64])
 def test_complex(settings: Any) -> None:

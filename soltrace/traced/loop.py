@@ -106,6 +106,9 @@ def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **pa
     return [out if d == 0 else out[0] for d, out in zip(dims, outs, strict=True)], dims
 
 
+# A loop may hold a "high" primitive: in jax 0.12, `jnp.searchsorted` is one, and so every interpolation has one. Then it
+# is asked for "low" ones, once nothing differentiates or batches it any more.
+loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
 batching.primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

@@ -35,6 +35,8 @@ class Context:
     """The same object for every context that belongs to one experiment."""
     on_main_thread: bool = False
     """Where it was entered."""
+    variables: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    """What was bound there with `structlog.contextvars`."""
 
     def within(self, scope: object) -> bool:
         """Say whether this belongs to that experiment or to one inside it."""

@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
 from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context, HasContext
@@ -25,6 +27,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
@@ -134,6 +137,7 @@ class Recorder:
                 experiment=context.experiment,
                 attributes=context.attributes,
                 process_index=self.run.process_index,
+                context=context.variables or UNSET,
                 function=plain_text(function, NAME_AT_MOST),
                 trace_s=trace_s,
                 lower_s=lower_s,
@@ -169,8 +173,9 @@ class Recorder:
         with self._lock:
             contexts = self._shared.contexts
             context = self.callers if experiment is None else experiment.context
-            if place is not None and place is not context.parent:
-                context = replace(context, parent=place)
+            variables = context.variables if experiment is not None else context_variables()
+            if (place is not None and place is not context.parent) or variables != context.variables:
+                context = replace(context, parent=place or context.parent, variables=variables)
             elif experiment is None and context is (contexts.current or self.base):
                 return 0
             return contexts.register(context)

@@ -106,8 +106,8 @@ def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **pa
     return [out if d == 0 else out[0] for d, out in zip(dims, outs, strict=True)], dims
 
 
-# A loop may hold a "high" primitive: in jax 0.12, `jnp.searchsorted` is one, and so every interpolation has one. Then it
-# is asked for "low" ones, once nothing differentiates or batches it any more.
+# A loop may hold a "high" primitive: `jnp.searchsorted`, which each interpolation calls, is one in jax 0.12. The loop
+# is then asked for "low" ones, once nothing differentiates or batches it any more.
 loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
 batching.primitive_batchers[loop_p] = _batch

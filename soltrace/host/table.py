@@ -34,8 +34,8 @@ class OwningRun(Protocol):
         """Number a solve: its `solve_id`."""
         ...
 
-    def context(self, token: int = 0) -> Context:
-        """Where a pass belongs whose program names this context; 0: whichever is current."""
+    def context(self, token: int = 0, caller: int | None = None) -> Context:
+        """Where a pass belongs whose program names this experiment, or else this number of its caller."""
         ...
 
     def tell(self, event: Any) -> None:

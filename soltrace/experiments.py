@@ -23,8 +23,9 @@ from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
-from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.attributes import plain_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, What, Why
+from soltrace.wire.plain_text import NAME_AT_MOST, PATH_AT_MOST, plain_text, said_by
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
 
 P = ParamSpec("P")
@@ -73,17 +74,19 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
         Args:
             name: Its name, a non-empty string. Keep it the same from run to run, and put what differs into attributes.
-            attributes: Bools, ints, floats and strings, or lists of them; NumPy's scalars and vectors too.
+            attributes: Bools, ints, floats and strings, or lists of them; and whatever has such a form: NumPy's and
+                jax's arrays, paths, dates, members of enumerations. A dictionary or a dataclass becomes attributes with
+                dots in their names. What is too large is cut, and says so.
             **more: Further attributes, whose names are identifiers.
 
         Raises:
             soltrace.ExperimentError: The name is not a non-empty string.
-            soltrace.AttributeValueError: An attribute is of another type.
+            soltrace.AttributeValueError: An attribute has no such form.
         """
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(f"An experiment's name must be a non-empty string, got {name!r}.")
-        self.name = name
-        self.attributes: dict[str, Attribute] = plain_attributes({**(attributes or {}), **more})
+        self.name = plain_text(name, NAME_AT_MOST)
+        self.attributes: dict[str, Attribute] = plain_attributes({} if attributes is None else attributes, more)
         self._open: _Open | None = None
         self._entered = False
 
@@ -159,8 +162,8 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
 def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open:
     outer, time_ns = recorder.enclosing, recorder.clock.time_ns()
-    path = name if outer.experiment is None else f"{outer.experiment}/{name}"
-    attributes = {**outer.attributes, **own}
+    path = name if outer.experiment is None else plain_text(f"{outer.experiment}/{name}", PATH_AT_MOST)
+    attributes = within_bounds({**outer.attributes, **own})
     span = _span(recorder, name, path, attributes, time_ns, outer)
     ids = None if span is None else span.ids
     on_main_thread = threading.current_thread() is threading.main_thread()
@@ -218,7 +221,7 @@ def _end(opened: _Open, error: BaseException | None) -> None:
             span_id=UNSET if context.ids is None else context.ids.span_id,
             status="ok" if error is None else "error",
             duration_s=duration_s,
-            error=UNSET if error is None else f"{type(error).__name__}: {error}",
+            error=UNSET if error is None else said_by(error),
         ),
     )
 

@@ -114,7 +114,7 @@ class Program:
 
     def backward_start(self, forward):
         """Start a backward pass; returns the pair that answers."""
-        return self.tell(Signal.BACKWARD_START, [forward], [0.0, 0.0])
+        return self.tell(Signal.BACKWARD_START, [forward, 0], [0.0, 0.0])
 
     def backward_step(self, index, elapsed, wanted, handle):
         return self.tell(Signal.BACKWARD_STEP, [index], [elapsed, wanted, handle])

@@ -45,7 +45,8 @@ AS_USERS_DO = {"demo", "cli"}
 LIBRARIES: dict[str, set[str]] = {
     "soltrace.traced": {"jax", "diffrax", "equinox", "numpy"},
     "soltrace.host": {"numpy"},
-    "soltrace.wire.attributes": {"numpy"},
+    "soltrace.wire.array_values": {"numpy"},
+    "soltrace.wire.attribute_forms": {"numpy"},
     "soltrace.wire": set(),
     "soltrace.sinks.json_log": {"structlog"},
     "soltrace.sinks": {"opentelemetry"},

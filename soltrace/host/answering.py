@@ -75,11 +75,13 @@ class Answers:
         pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
         handle = self._table.new_handle()
         entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        event.entry = entry
         self._table.add(entry)
         return entry
 
     def close(self, event: Emission, entry: PassEntry, position: float) -> None:
         """Close a pass that ends at this position of its pace."""
+        event.entry = entry
         entry.pace.end(position, event.monotonic)
         self._table.end(entry)
 
@@ -94,7 +96,7 @@ class ForwardAnswers(Answers):
         token, *own = event.ints_of_a_lane()[2:]
         context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
         entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
-        entry.span = _span(event.floats)
+        entry.began_at = event.floats[..., 0]
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -108,6 +110,7 @@ class ForwardAnswers(Answers):
         if entry is None or entry.ended:
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
+        entry.span, entry.began_at = _longest(entry.began_at, event.floats[..., 0]), None
         self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
@@ -261,12 +264,13 @@ def _paced(event: Emission, entry: PassEntry) -> Answer:
     return np.array(_whole(wanted), np.int32), entry
 
 
-def _span(floats: Array) -> float:
-    """The largest `t1 - t0`."""
-    if floats.ndim == 1:
-        t0, t1 = floats[:2].tolist()
-        return t1 - t0
-    return float((floats[..., 1] - floats[..., 0]).max())
+def _longest(began_at: Array | None, ended_at: Array) -> float:
+    """The longest time that a lane has covered: an event or a failure may end it long before its `t1`."""
+    if began_at is None:
+        return math.nan
+    if began_at.shape != ended_at.shape:  # one of them is the same for several lanes; for which is not told
+        began_at = np.fmin.reduce(began_at, axis=None)
+    return float(np.fmax.reduce(ended_at - began_at, axis=None))
 
 
 def _whole(wanted: float) -> int:

@@ -26,6 +26,7 @@ from soltrace.host.translate import Translator
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.losses import Loss, Losses, What, Why
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
 
 CHECK_S: Final = 0.5
@@ -133,7 +134,7 @@ class Recorder:
                 experiment=context.experiment,
                 attributes=context.attributes,
                 process_index=self.run.process_index,
-                function=function,
+                function=plain_text(function, NAME_AT_MOST),
                 trace_s=trace_s,
                 lower_s=lower_s,
                 compile_s=compile_s,

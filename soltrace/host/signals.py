@@ -87,7 +87,7 @@ class Signal(Enum):
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
     # handle, step, accepted, result; t; int32 handle
     FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
-    # forward handle; -; float32[2] elapsed wanted, backward handle
+    # forward handle, lane of the forward pass; -; float32[2] elapsed wanted, backward handle
     BACKWARD_START = "backward.start", Kind.BACKWARD, Role.START, _NO_WAY_BACK
     # index of the step; elapsed, wanted, backward handle; float32[2] the pair anew
     BACKWARD_STEP = "backward.step", Kind.BACKWARD, Role.STEP, _NO_WAY_BACK

@@ -20,8 +20,9 @@ from soltrace.setup import outputs
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
 from soltrace.wire import resource
-from soltrace.wire.attributes import parse_attributes
+from soltrace.wire.attributes import parse_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, described
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
 
 
@@ -53,6 +54,7 @@ class OpeningPlan:
 
 def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     outputs.set_up_export(settings)
+    settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
     run_id, sinks = outputs.log(settings, undo)
     base = Context(attributes=attributes)
@@ -86,6 +88,6 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
 def _attributes(settings: Settings) -> dict[str, Attribute]:
     attributes, malformed = parse_attributes(os.environ.get("SOLTRACE_ATTRIBUTES", ""))
     if malformed:
-        parts = ", ".join(map(repr, malformed))
+        parts = plain_text(", ".join(map(repr, malformed)), NAME_AT_MOST)
         outputs.warn(f"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: {parts}.")
-    return attributes | dict(settings.attributes or {})
+    return within_bounds(attributes | dict(settings.attributes or {}))

@@ -116,7 +116,7 @@ def _lanes(name: str, value: Any) -> LaneChoice:
 
 def _attributes(name: str, value: Any) -> dict[str, Attribute]:
     if value is None or isinstance(value, Mapping):
-        return plain_attributes(value or {})  # pyright: ignore[reportUnknownArgumentType] - each is looked at there
+        return plain_attributes({} if value is None else value)
     raise ConfigurationError(f"{name}= must be a mapping of names to values, got {value!r}.")
 
 

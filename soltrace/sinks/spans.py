@@ -18,8 +18,15 @@ from opentelemetry.trace import Link, ProxyTracerProvider, Span, SpanContext, St
 from soltrace import __version__
 from soltrace.sinks import Ids
 from soltrace.sinks.otel import force_flush
-from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes, start_attributes
+from soltrace.sinks.span_attributes import (
+    chosen_attributes,
+    end_attributes,
+    exception_attributes,
+    root_attributes,
+    start_attributes,
+)
 from soltrace.wire.names import ATTR_MARKER, SCOPE
+from soltrace.wire.plain_text import said_by
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -192,8 +199,8 @@ class OpenExperiment:
     def end(self, time_ns: int, error: BaseException | None) -> None:
         """End it, as failed if an exception left the experiment."""
         if error is not None:
-            self._span.record_exception(error)
-            self._span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+            self._span.add_event("exception", exception_attributes(error), time_ns)
+            self._span.set_status(StatusCode.ERROR, said_by(error))
         self._span.end(time_ns)
 
 

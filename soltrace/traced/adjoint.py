@@ -19,13 +19,15 @@ from soltrace import host
 from soltrace.traced._jax import lenient
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
-from soltrace.traced.final_time import save_states, save_the_end, time_reached, without_ours
+from soltrace.traced.final_time import save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
+from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
 from soltrace.traced.ways import Way, way_of
+from soltrace.traced.widen import for_each_lane
 
 
 class TracedAdjoint(dfx.AbstractAdjoint):
@@ -138,7 +140,7 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         solve |= {"init_state": state, "args": args, "terms": terms}
     # From jax 0.11 on, the compiler rounds a backsolve by what stands around it: in chunks, a last bit may differ.
     # Of an adjoint of the user's, nobody knows what it does.
-    unread = _unread(solve["saveat"]) if way is not Way.UNKNOWN else ()
+    unread = fields_unread(solve["saveat"]) if way is not Way.UNKNOWN else ()
     in_chunks = way is Way.THROUGH or isinstance(self.inner, dfx.ImplicitAdjoint)
     signals = LoopSignals(
         host.Signal.FORWARD_STEP, info, backward=way is not Way.AROUND, in_chunks=in_chunks, unread=unread
@@ -149,8 +151,10 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )
-    ys, _ = tap(host.Signal.BACKWARD_START, info, _saved(final), pace, [done], hold=around)
-    return _with_users_meter(eqx.tree_at(_saved, final, ys)), aux
+    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
+    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
+    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
@@ -179,10 +183,6 @@ def _with_meter_state(state: Any, meter: Any) -> Any:
 def _with_users_meter(final: Any) -> Any:
     ours = final.progress_meter_state
     return _with_meter_state(final, ours.user) if isinstance(ours, PassCarry) else final
-
-
-def _unread(saveat: dfx.SaveAt) -> tuple[str, ...]:
-    return tuple(name for name in ("controller_state", "solver_state", "made_jump") if not getattr(saveat, name))
 
 
 def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.AbstractAdjoint:
@@ -236,7 +236,3 @@ def _after(done: jax.Array, final: Any) -> Any:
     result = final.result._value
     waiting = lenient(lambda: jnp.where(done == -1, -1, result).astype(result.dtype))()
     return eqx.tree_at(lambda s: s.result._value, final, waiting)
-
-
-def _saved(state: Any) -> list[Any]:
-    return [s.ys for s in save_states(state)]

@@ -24,7 +24,7 @@ class Checkpointed:
 
     def __call__(self, steps: int) -> int:
         """Count the evaluations of the step in the backward pass of a loop of so many steps."""
-        return _backward(steps, self.checkpoints)
+        return _backward(steps, self.checkpoints) if steps else 0
 
 
 @dataclass(frozen=True)

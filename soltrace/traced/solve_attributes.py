@@ -14,12 +14,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from soltrace import host
 from soltrace.errors import AttributeValueError
 from soltrace.traced._jax import under_a_jit
-from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.array_values import ITEMS_AT_MOST
+from soltrace.wire.attributes import plain_and_kept
+from soltrace.wire.flat_attributes import ROWS_AT_MOST
 from soltrace.wire.records import Attribute
 
 Constants = tuple[tuple[str, Attribute], ...]
@@ -62,14 +63,14 @@ class SolveAttributes(eqx.Module):
         """Add what a user gave, in the place of what has the same name.
 
         Args:
-            attributes: Names and values. An array has at most one axis.
+            attributes: Names and values, as `soltrace.wire.attributes.plain_attributes` takes them.
 
         Raises:
-            AttributeValueError: They are no mapping, a name is no string, or a value is of another type.
+            AttributeValueError: They are no mapping, a name is no string, or a value has no form that a line can carry.
         """
         if attributes is None:
             return self
-        new, values = _split(attributes)
+        new, values = _split(attributes, tell=True)
         arrays = {name: x for name, x in self.arrays.items() if name not in values} | new
         values = self.plain.values() | values
         if under_a_jit() or not host.enabled():
@@ -90,29 +91,29 @@ def check_attributes(attributes: Mapping[str, Any] | None) -> None:
         AttributeValueError: As `SolveAttributes.updated`.
     """
     if attributes is not None:
-        _split(attributes)
+        _split(attributes, tell=False)
 
 
-def _split(attributes: Mapping[str, Any]) -> tuple[dict[str, jax.Array], dict[str, Attribute]]:
+def _split(attributes: Any, *, tell: bool) -> tuple[dict[str, jax.Array], dict[str, Attribute]]:
     """Tell arrays of jax's from what can be made plain."""
-    if not isinstance(attributes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise AttributeValueError(f"Attributes must be a mapping of names to values, got {attributes!r}.")
-    arrays = {name: value for name, value in attributes.items() if isinstance(value, jax.Array)}
-    others = {name: value for name, value in attributes.items() if name not in arrays}
-    for name, value in arrays.items():
-        if value.ndim > 1 or not _is_real(value.dtype):
-            raise AttributeValueError(
-                f"Attribute {name!r} must be a scalar or a vector of bools, ints or floats, "
-                f"got an array of shape {value.shape} and dtype {value.dtype}."
-            )
-    for name, value in others.items():
-        if isinstance(value, list | tuple) and any(isinstance(item, Tracer) for item in value):
-            raise AttributeValueError(
-                f"Attribute {name!r} lists a traced array: stack the list into one array instead."
-            )
-    plain_attributes(dict.fromkeys(arrays, 0))  # checks their names
-    return arrays, plain_attributes(others)
+    values = plain_and_kept(attributes, lambda value: isinstance(value, jax.Array), tell=tell)
+    arrays: dict[str, jax.Array] = {}
+    for name, value in list(values.items()):
+        if isinstance(value, jax.Array):
+            del values[name]
+            arrays |= _vectors(name, value)
+    return arrays, values
 
 
-def _is_real(dtype: Any) -> bool:
-    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating))
+def _vectors(name: str, array: jax.Array) -> dict[str, jax.Array]:
+    """An array as what a line has room for: as many items as it shows and one, and rows by their number."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.bool_, jnp.number)):
+        raise AttributeValueError(f"Attribute {name!r} must be an array of numbers, got one of dtype {array.dtype}.")
+    if array.ndim == 0:
+        return {name: array}
+    if array.ndim == 1:
+        return {name: array if array.size <= ITEMS_AT_MOST else array[: ITEMS_AT_MOST + 1]}
+    rows = [jax.lax.index_in_dim(array, i, keepdims=False) for i in range(min(len(array), ROWS_AT_MOST))]
+    return {key: part for i, row in enumerate(rows) for key, part in _vectors(f"{name}.{i}", row).items()}

@@ -95,7 +95,7 @@ def test_no_name_is_both_a_value_and_a_namespace(program, exported):
     ):
         forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 1e-3, 1e-3]] * 2)[0]
         program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0]] * 2, [[1.0]] * 2)
-        _, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 2, [[0.0, 0.0]] * 2)
+        _, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
         program.tell(Signal.BACKWARD_END, [[forward]] * 2, [[handle]] * 2)
         told.flush()
     names = {name for span in exported.spans.values() for name in span.attributes}

@@ -33,7 +33,7 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     outcomes = iter([[("float32", False, (), b"1")], [("float32", False, (), b"2")]])
     monkeypatch.setattr(judge, "_outcome", lambda *_: next(outcomes))
-    found, solved = problems(draw(1000))
-    assert solved
+    found, refusal = problems(draw(1000))
+    assert not refusal
     assert found[0].startswith("diffrax: bits")
     assert "no forward pass" in found

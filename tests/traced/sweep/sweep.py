@@ -29,14 +29,14 @@ def sweep(seeds: Sequence[int], *, verbose: bool = False) -> Tally:
     tally = Tally()
     for seed in seeds:
         combination, began = draw(seed), time.monotonic()
-        found, solved = problems(combination)
-        tally.solved += solved
-        tally.refused += not solved
+        found, refusal = problems(combination)
+        tally.solved += not refusal
+        tally.refused += bool(refusal)
         if found:
             tally.wrong.append("\n".join(_report(seed, str(combination), found)))
             _print(tally.wrong[-1])
         elif verbose:
-            _print(f"{'ok' if solved else 'refused by both'} {seed} {time.monotonic() - began:.0f} s: {combination}")
+            _print(f"ok {seed} {time.monotonic() - began:.0f} s: {combination} {refusal and '-- refused: ' + refusal}")
     return tally
 
 

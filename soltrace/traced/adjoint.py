@@ -13,11 +13,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import numpy as np
 
 from soltrace import host
 from soltrace.callers.jit_key import KEY
-from soltrace.traced._jax import lenient
+from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
@@ -87,13 +87,14 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
-        self.context = np.int32(context) if isinstance(context, int) and context else context
+        self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
+        tracing(anew=False)
         state = kwargs["init_state"].progress_meter_state
         if isinstance(state, PassCarry):  # an adjoint around this one reports
             return self.inner.loop(**kwargs)

@@ -129,10 +129,7 @@ def test_work_in_a_pool_is_in_what_it_inherits():
 def test_of_tasks_on_one_thread_the_one_that_runs_counts():
     """A program that is under way was called by it."""
 
-    async def task(name, *, enter=True):
-        if not enter:
-            await asyncio.sleep(0)
-            return await asyncio.to_thread(lambda: None) or inside()
+    async def task(name):
         with experiment(name):
             await asyncio.sleep(0)
             found = await asyncio.create_task(child()), inside()
@@ -178,15 +175,20 @@ def test_a_program_under_way_belongs_to_where_it_was_called(tracer, monkeypatch)
     done = []
     monkeypatch.setattr(CALLERS, "programs", lambda _: [lambda: bool(done)])
     CALLERS.traced()
+
+    def work():
+        with tracer.start_as_current_span("b"):
+            return spans(1)
+
     with tracer.start_as_current_span("a"):
         pass
-    nothing, late = CALLERS.at(0)
-    assert (nothing[0].span, late) == (None, True)
-    assert on_a_thread(lambda: tracer.start_as_current_span("b").__enter__() and CALLERS.at(1)[0] != ())
+    (before,), late = CALLERS.at(0)
+    assert (before.span, late) == (None, True)
+    assert on_a_thread(work) == ["b"]  # the number is still in use
     done.append(True)
     assert spans(0) == []
     with tracer.start_as_current_span("c"):
-        pass
+        assert spans(0) == ["c"]
     assert CALLERS.nobody
 
 

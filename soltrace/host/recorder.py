@@ -103,7 +103,10 @@ class Recorder:
             return named
         if token:
             self.losses.add(What.EXPERIMENT, Why.FORGOTTEN)
-        for entry in () if caller is None else reversed(CALLERS.at(caller)):
+        entries, late = CALLERS.at(caller) if caller is not None else ((), False)
+        for entry in entries[-1:] if late else ():
+            return _at(entry.experiment or self.base, None if self.tracing is None else entry.span)
+        for entry in reversed(entries):
             if (found := self._entered(entry)) is not None:
                 return found
         return contexts.main_threads or self.base
@@ -117,9 +120,7 @@ class Recorder:
             over = span is None
         else:
             over = experiment is not entry.experiment
-        if over:
-            return None
-        return _at(experiment or contexts.main_threads or self.base, span)
+        return None if over else _at(experiment or contexts.main_threads or self.base, span)
 
     def has_room(self, kind: Kind) -> bool:
         """Say whether something may begin; if not, it is lost, and counted."""

@@ -109,6 +109,8 @@ class ForwardAnswers(Answers):
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
         entry.span, entry.began_at = _longest(entry.began_at, event.floats[..., 0]), None
+        if not _all_good(event, entry):
+            self._table.failed(entry, event.monotonic)
         self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
@@ -194,8 +196,7 @@ class StretchAnswers(Answers):
         event.report = backward.steps_before >= backward.wanted
         if event.report:
             backward.wanted = pace.next(backward.steps_before, event.monotonic, entry.cost_s)
-        known = outcomes(entry.info.results)
-        event.closing = not bool(known.good[known.clean(event.ints[..., 3])].all())
+        event.closing = not _all_good(event, entry)
         if event.closing:
             self._table.end(backward)
         return np.array(entry.handle, np.int32), entry
@@ -250,6 +251,12 @@ def _with_own(run: OwningRun, context: Context, token: int = 0, *_: int) -> Cont
     if own is None:
         run.losses.add(What.ATTRIBUTES, Why.FORGOTTEN)
     return replace(context, attributes={**context.attributes, **own}) if own else context
+
+
+def _all_good(event: Emission, entry: PassEntry) -> bool:
+    """Say whether no lane of a solve that ends has failed."""
+    known = outcomes(entry.info.results)
+    return bool(known.good[known.clean(event.ints[..., 3])].all())
 
 
 def _nothing(event: Emission) -> Answer:

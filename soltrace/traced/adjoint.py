@@ -112,8 +112,8 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
         adjoint = _reporting(self.inner, solve["saveat"], signals, self.forward)
-        final, aux, _ = _run(adjoint, solve, start, host.Signal.STRETCH_END, info)
-        return _with_users_meter(final), aux
+        final, aux, done = _run(adjoint, solve, start, host.Signal.STRETCH_END, info)
+        return _tapped(None, info, solve["saveat"], final, final.progress_meter_state.pace, done), aux
 
 
 def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
@@ -137,10 +137,17 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     adjoint = _reporting(self.inner, solve["saveat"], signals, start[0])
     final, aux, done = _run(adjoint, solve, start, host.Signal.FORWARD_END, info)
     pace = outside if around else final.progress_meter_state.pace
-    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
-    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
-    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
-    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
+    return _tapped(host.Signal.BACKWARD_START, info, solve["saveat"], final, pace, done, hold=around), aux
+
+
+def _tapped(signal: Any, info: Any, saveat: Any, final: Any, pace: jax.Array, done: jax.Array, **hold: bool) -> Any:
+    """Tap what is read of the final state, and give the user's progress meter its place again.
+
+    All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    """
+    read = parts_read(saveat)
+    parts, _ = tap(signal, info, read(final), pace, [for_each_lane(done, pace)], **hold)
+    return _with_users_meter(eqx.tree_at(read, final, parts, is_leaf=lambda x: x is None))
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:

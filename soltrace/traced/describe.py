@@ -42,6 +42,7 @@ def describe_solve(
         recomputed=_scheme(adjoint, solve["max_steps"]),
         sharded=sharded,
         events_located=is_located(solve["event"]),
+        throws=bool(solve["throw"]),
         backward="whole" if isinstance(adjoint, dfx.ImplicitAdjoint) else "steps",
     )
 

@@ -50,7 +50,7 @@ tap_p.multiple_results = True
 
 
 def tap(
-    signal: host.Signal,
+    signal: host.Signal | None,
     info: host.SolveInfo,
     tree: Any,
     pace: jax.Array,
@@ -61,7 +61,7 @@ def tap(
     """Return `tree` and `pace` as they are, and call the host when their cotangents pass.
 
     Args:
-        signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END.
+        signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END; None: only let what is sent live with the tree.
         info: What is known of the solve while it is traced.
         tree: A pytree. Its arrays are watched, and the rest goes through.
         pace: float32[2].

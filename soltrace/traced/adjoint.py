@@ -113,7 +113,9 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
         adjoint = _reporting(self.inner, solve["saveat"], signals, self.forward)
         final, aux, done = _run(adjoint, solve, start, host.Signal.STRETCH_END, info)
-        return _tapped(None, info, solve["saveat"], final, final.progress_meter_state.pace, done), aux
+        # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
+        hold, pace = not solve["throw"], final.progress_meter_state.pace
+        return _tapped(None, info, solve["saveat"], final, pace, done, hold=hold), aux
 
 
 def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:

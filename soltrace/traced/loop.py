@@ -99,7 +99,8 @@ def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **pa
 
     run = lambda *xs: note_mapped(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
     batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
-    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
+    report = params["report"].batched([mapped[i] for i in params["report"].leaves])
+    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "report": report}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
     # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
     dims = [0 if m or not out.size else None for m, out in zip(mapped, outs, strict=True)]

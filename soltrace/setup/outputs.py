@@ -9,7 +9,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +50,7 @@ def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
     if settings.directory is None and "directory" not in SAID:
         SAID.add("directory")
         file = directory / f"{stem}{ending}"
-        print(f"soltrace: logging to {file}; follow it with: soltrace tail {directory}", file=sys.stderr)  # noqa: T201
+        say(f"logging to {file}; follow it with: soltrace tail {directory}")
     return stem, [sink]
 
 
@@ -130,4 +130,11 @@ def warn(message: str) -> None:
     try:
         warnings.warn(message, SoltraceWarning, stacklevel=2)
     except SoltraceWarning:
-        print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201
+        say(message)
+
+
+def say(message: str) -> None:
+    """Say it on stderr, if there is one: a program may be started without, or its reader be gone."""
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is then; `print` would take stdout
+        with suppress(OSError, ValueError):
+            print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201

@@ -84,6 +84,12 @@ class Worker:
         self._say_losses(last=True)
         return True
 
+    def deal_with_the_last(self, item: Queued) -> None:
+        """Deal with what is told after that, on the caller's thread."""
+        with self._working:
+            self._deal_with(item)
+            self._say_losses(last=True)
+
     def _run(self) -> None:
         with self._working:
             while (batch := self._queue.take(self._patience_s())) is not None:

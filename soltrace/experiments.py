@@ -18,8 +18,9 @@ from msgspec import UNSET, structs
 
 from soltrace.callers import CALLERS, EXPERIMENT
 from soltrace.callers.publishing import current_span
+from soltrace.callers.tasks import current_task
 from soltrace.errors import ExperimentError
-from soltrace.host.context import Context, current_task
+from soltrace.host.context import Context
 from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder

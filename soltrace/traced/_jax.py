@@ -12,10 +12,12 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE  # pyright: ignore[reportPrivateImportUsage]
 from jax.interpreters import ad, batching
 from jax.sharding import NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -41,6 +43,14 @@ def scalar_type(dtype: Any) -> ShapedArray:
     A type that names no mesh can't be computed with under one whose axes are explicit.
     """
     return ShapedArray((), dtype, sharding=NamedSharding(jax.sharding.get_abstract_mesh(), PartitionSpec()))
+
+
+def on_device(number: int) -> ArrayLike:
+    """Make a number of ours an int32 scalar that a program takes, whatever transfers the user has forbidden."""
+    if under_a_jit():
+        return np.int32(number)
+    with jax.transfer_guard_host_to_device("allow"):
+        return jax.device_put(np.int32(number))
 
 
 def under_a_jit() -> bool:

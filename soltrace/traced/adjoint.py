@@ -13,11 +13,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import numpy as np
 
 from soltrace import host
-from soltrace.callers.jit_key import KEY
-from soltrace.traced._jax import lenient
+from soltrace.callers import CALLERS
+from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
@@ -87,13 +87,14 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
-        self.context = np.int32(context) if isinstance(context, int) and context else context
+        self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
+        tracing(anew=False)
         state = kwargs["init_state"].progress_meter_state
         if isinstance(state, PassCarry):  # an adjoint around this one reports
             return self.inner.loop(**kwargs)
@@ -118,8 +119,12 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
-        final, aux, _ = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
-        return _with_users_meter(final), aux
+        final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
+        pace = getattr(final.progress_meter_state, "pace", None)
+        if pace is None:  # an adjoint of the user's has not handed on what its loop was given
+            return _with_users_meter(final), aux
+        # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
+        return _tapped(None, info, solve["saveat"], final, pace, done, hold=not solve["throw"]), aux
 
 
 def _is_default(context: Any) -> bool:
@@ -152,10 +157,17 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )
-    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
-    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
-    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
-    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
+    return _tapped(host.Signal.BACKWARD_START, info, solve["saveat"], final, pace, done, hold=around), aux
+
+
+def _tapped(signal: Any, info: Any, saveat: Any, final: Any, pace: jax.Array, done: jax.Array, **hold: bool) -> Any:
+    """Tap what is read of the final state, and give the user's progress meter its place again.
+
+    All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    """
+    read = parts_read(saveat)
+    parts, _ = tap(signal, info, read(final), pace, [for_each_lane(done, pace)], **hold)
+    return _with_users_meter(eqx.tree_at(read, final, parts, is_leaf=lambda x: x is None))
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
@@ -173,7 +185,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    ints = [*place, self.context, self.attributes.token, KEY.number]
+    ints = [*place, self.context, self.attributes.token, CALLERS.traced()]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 
 

@@ -163,8 +163,13 @@ def _pack(numbers: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> np.ndar
 def witness(tree: Any) -> jax.Array:
     """Make a float32 scalar that depends on each array of a pytree: a call that takes it can't run before they do."""
     arrays = [x for x in jtu.tree_leaves(tree) if isinstance(x, jax.Array) and x.size]
-    firsts = [jax.lax.stop_gradient(x).ravel()[0].real.astype(jnp.float32) for x in arrays]
+    firsts = [_first(jax.lax.stop_gradient(x)).real.astype(jnp.float32) for x in arrays]
     return sum(firsts, jnp.zeros((), jnp.float32))
+
+
+def _first(x: jax.Array) -> jax.Array:
+    # Of an axis that is sharded nothing can be taken out.
+    return x.real.astype(jnp.float32).sum() if any(jax.typeof(x).sharding.spec) else x.ravel()[0]
 
 
 @emit_p.def_abstract_eval
@@ -210,7 +215,7 @@ _lower_default = mlir.lower_fun(_default, multiple_results=True)
 def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
     if not reaches_host(ctx):
         return _lower_default(ctx, *operands, **params)
-    lowering()
+    lowering(params["callback"].signal)
     on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
     return (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
 

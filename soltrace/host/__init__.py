@@ -3,7 +3,8 @@
 It imports numpy, and neither jax nor a logging or tracing library. What stands here is the port for the traced room.
 """
 
-from soltrace.host.process import callers_place, compiled, enabled, receive, register_barrier
+from soltrace.host.handlers import raised_by_a_handler
+from soltrace.host.process import callers_place, compiled, enabled, failed, receive, register_barrier
 from soltrace.host.registered import RegisteredSolve, registered_solve
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
 
@@ -17,6 +18,8 @@ __all__ = [
     "compiled",
     "default_answer",
     "enabled",
+    "failed",
+    "raised_by_a_handler",
     "receive",
     "register_barrier",
     "registered_solve",

@@ -75,11 +75,13 @@ class Answers:
         pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
         handle = self._table.new_handle()
         entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        event.entry = entry
         self._table.add(entry)
         return entry
 
     def close(self, event: Emission, entry: PassEntry, position: float) -> None:
         """Close a pass that ends at this position of its pace."""
+        event.entry = entry
         entry.pace.end(position, event.monotonic)
         self._table.end(entry)
 

@@ -39,6 +39,8 @@ class Context:
     """Where it was entered."""
     task: Callable[[], Any] | None = None
     """A weak reference to the task of asyncio's that entered it."""
+    variables: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    """What was bound there with `structlog.contextvars`."""
 
     def within(self, scope: object) -> bool:
         """Say whether this belongs to that experiment or to one inside it."""

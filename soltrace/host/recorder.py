@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
@@ -26,6 +28,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
@@ -163,6 +166,7 @@ class Recorder:
                 experiment=context.experiment,
                 attributes=context.attributes,
                 process_index=self.run.process_index,
+                context=context.variables or UNSET,
                 function=plain_text(function, NAME_AT_MOST),
                 trace_s=trace_s,
                 lower_s=lower_s,
@@ -189,10 +193,12 @@ class Recorder:
     def callers_place(self) -> Context | None:
         """Where a solve belongs that the calling thread runs itself; None: nobody is in anything."""
         span = None if self.tracing is None else self.tracing.caller()
+        variables = context_variables()
         with self._lock:
-            if span is None and CALLERS.nobody and not self._shared.contexts.open:
+            if span is None and not variables and CALLERS.nobody and not self._shared.contexts.open:
                 return None
-            return _at(self._shared.contexts.callers or self.base, span)
+            place = _at(self._shared.contexts.callers or self.base, span)
+            return place if variables == place.variables else replace(place, variables=variables)
 
     def enter(self, context: Context) -> None:
         """Note that an experiment is open."""

@@ -15,6 +15,7 @@ from soltrace import host
 from soltrace.callers.jit_key import KEY
 from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
 
@@ -72,6 +73,7 @@ def reporting(arguments: Mapping[str, Any], more: Mapping[str, Any] | None = Non
     Returns:
         The arguments to replace.
     """
+    tracing(anew=True)
     adjoint = arguments.get("adjoint")
     if not isinstance(adjoint, TracedAdjoint):
         adjoint = TracedAdjoint(adjoint)

@@ -13,11 +13,10 @@ from typing import Any, Final, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from soltrace import host
 from soltrace.errors import AttributeValueError
-from soltrace.traced._jax import under_a_jit
+from soltrace.traced._jax import on_device, under_a_jit
 from soltrace.wire.array_values import ITEMS_AT_MOST
 from soltrace.wire.attributes import plain_and_kept
 from soltrace.wire.flat_attributes import ROWS_AT_MOST
@@ -83,18 +82,20 @@ class SolveAttributes(eqx.Module):
             return self
         if (place := host.callers_place()) is None:
             # Data, like every other number: with and without an experiment the same compiled program serves.
-            return type(self)(self.arrays, np.int32(self.token), self.plain)
+            token = on_device(self.token) if isinstance(self.token, int) else self.token
+            return type(self)(self.arrays, token, self.plain)
         return self._registered(self.arrays, {**self._brought(), **self.plain.values()}, place)
 
     def _brought(self) -> Mapping[str, Attribute]:
-        brought = host.registered_solve(int(self.token))
+        # Not by the token: that is on a device.
+        brought = None if self.plain.registered is None else host.registered_solve(self.plain.registered.token)
         return {} if brought is None else brought.attributes
 
     def _registered(self, arrays: dict[str, jax.Array], values: dict[str, Attribute], place: Any) -> Self:
         if not values and place is None:
             return type(self)(arrays, 0, _Plain())
         registered = host.RegisteredSolve(values, place)
-        return type(self)(arrays, np.int32(registered.token), _Plain(registered=registered))
+        return type(self)(arrays, on_device(registered.token), _Plain(registered=registered))
 
 
 NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())

@@ -52,6 +52,7 @@ class Why(StrEnum):
     QUEUE_FULL = "queue full"
     NO_SIGN_OF_LIFE = "abandoned: no sign of life"
     RUN_CLOSED = "abandoned: the run was closed"
+    INTERRUPTED = "interrupted by a signal handler"
     NOT_AWAITED = "a barrier failed or took too long"
     RAISED = "raised"
     """The exception's type and message stand in its place."""

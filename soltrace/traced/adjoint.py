@@ -4,6 +4,7 @@ Traced side. `diffrax.diffeqsolve` hands everything to `adjoint.loop(...)` after
 state back, so this is where a solve can be seen whole without touching diffrax.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from jax.core import Tracer
 
 from soltrace import host
 from soltrace.callers import CALLERS
@@ -223,7 +225,11 @@ def _run(
     state, meter = solve["init_state"], solve["progress_meter"]
     ours = PassCarry(state.progress_meter_state, start, signals)
     state = _with_meter_state(state, ours)
-    final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+    try:
+        final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+    except Exception:
+        _end_at_once(end, signals.info, start[0], solve["t0"])
+        raise
     if known:  # not counted in the loop, which is spared a variable
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
@@ -231,6 +237,13 @@ def _run(
     witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
     (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
     return _after(done, without_ours(final)), aux, done
+
+
+def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:
+    """Report the end of a solve that has raised, where it has begun: without jit, its start has been told by now."""
+    if not isinstance(handle, Tracer):
+        with contextlib.suppress(Exception):  # what the solve has raised is what the user is to see
+            emit(end, info, [handle, 0, 0, dfx.RESULTS.internal_error._value], [t])
 
 
 def _after(done: jax.Array, final: Any) -> Any:

@@ -110,7 +110,8 @@ class Unrolls(dfx.AbstractAdjoint):
             turn = lambda state, _: (jax.lax.cond(cond(state), body, lambda s: s, state), None)
             return jax.lax.scan(turn, init, length=max_steps)[0]
 
-        return self._loop(**solve, inner_while_loop=plain, outer_while_loop=scanned)
+        bounded = ft.partial(eqxi.while_loop, kind="bounded")
+        return self._loop(**solve, inner_while_loop=bounded, outer_while_loop=scanned)
 
 
 class Steps(dfx.AbstractAdjoint):

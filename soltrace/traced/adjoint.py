@@ -23,7 +23,7 @@ from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
-from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of
+from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
@@ -222,11 +222,8 @@ def _run(
     """
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
-    state, meter = solve["init_state"], solve["progress_meter"]
-    ours = PassCarry(state.progress_meter_state, start, signals)
-    state = _with_meter_state(state, ours)
     try:
-        final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+        final, aux = run_loop(adjoint, solve, start, signals, known=known)
     except Exception:
         _end_at_once(end, signals.info, start[0], solve["t0"])
         raise

@@ -95,6 +95,14 @@ def _statistics(solve: Any, k: Any) -> Any:
     return stats["mine"]
 
 
+def test_an_adjoint_that_bears_nothing_of_ours() -> None:
+    """It runs bare, with a warning that says why; start and end are told all the same."""
+    make = lambda solve: jax.jit(jax.value_and_grad(lambda k: value(solve, own.Refuses(), k)))
+    with pytest.warns(soltrace.SoltraceWarning, match="Refuses are not reported.*no progress meter is supported"):
+        events = told_by(make, jnp.float32(2.0))
+    assert story(events) == ["1.forward started", "1.forward ended 4/1.000 4+0", *AROUND[3:]]
+
+
 def test_an_adjoint_that_refuses_a_solve_that_has_begun() -> None:
     """Without jit the start is told before the adjoint says no; so the end is told too."""
     refused = lambda: run(soltrace.diffeqsolve, adjoint=dfx.BacksolveAdjoint(), saveat=dfx.SaveAt(steps=True))

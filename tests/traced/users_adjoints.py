@@ -101,6 +101,15 @@ class Itself(dfx.AbstractAdjoint):
         return _only_transpose_ys(final), aux
 
 
+class Refuses(dfx.AbstractAdjoint):
+    """Takes no progress meter."""
+
+    def loop(self, **solve: Any) -> Any:
+        if solve["init_state"].progress_meter_state is not None:
+            raise ValueError("no progress meter is supported")
+        return dfx.RecursiveCheckpointAdjoint().loop(**solve)
+
+
 class Unrolls(dfx.AbstractAdjoint):
     """Has a loop of its own."""
 

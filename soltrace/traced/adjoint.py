@@ -121,8 +121,12 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
-        final, aux, _ = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
-        return _with_users_meter(final), aux
+        final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
+        pace = getattr(final.progress_meter_state, "pace", None)
+        if pace is None:  # an adjoint of the user's has not handed on what its loop was given
+            return _with_users_meter(final), aux
+        # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
+        return _tapped(None, info, solve["saveat"], final, pace, done, hold=not solve["throw"]), aux
 
 
 def _is_default(context: Any) -> bool:
@@ -155,10 +159,17 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )
-    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
-    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
-    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
-    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
+    return _tapped(host.Signal.BACKWARD_START, info, solve["saveat"], final, pace, done, hold=around), aux
+
+
+def _tapped(signal: Any, info: Any, saveat: Any, final: Any, pace: jax.Array, done: jax.Array, **hold: bool) -> Any:
+    """Tap what is read of the final state, and give the user's progress meter its place again.
+
+    All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    """
+    read = parts_read(saveat)
+    parts, _ = tap(signal, info, read(final), pace, [for_each_lane(done, pace)], **hold)
+    return _with_users_meter(eqx.tree_at(read, final, parts, is_leaf=lambda x: x is None))
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:

@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 DIFFRAX_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+SWEEP_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
@@ -17,7 +18,7 @@ PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT := not servers and not programs and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
@@ -74,6 +75,10 @@ format: $(STAMP) ## format, and mend what ruff can mend
 bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
+
+sweep: $(STAMP) ## compare 500 random solves with diffrax, to the bit; an hour (SWEEP_ARGS="--count 40 --seed 7")
+	@echo "==> python -m tests.traced.sweep $(SWEEP_ARGS)"
+	@$(BIN)/python -m tests.traced.sweep $(SWEEP_ARGS)
 
 # -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
 docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error

@@ -18,13 +18,15 @@ from msgspec import UNSET, structs
 
 from soltrace.callers import CALLERS, EXPERIMENT
 from soltrace.callers.publishing import current_span
+from soltrace.callers.tasks import current_task
 from soltrace.errors import ExperimentError
-from soltrace.host.context import Context, current_task
+from soltrace.host.context import Context
 from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
 from soltrace.wire.attributes import plain_attributes, within_bounds
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import OUTSIDE, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, PATH_AT_MOST, plain_text, said_by
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
@@ -168,11 +170,14 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
     attributes = within_bounds({**outer.attributes, **own})
     span = _span(recorder, name, path, attributes, time_ns, outer)
     ids = None if span is None else span.ids
+    variables = context_variables()
     on_main_thread = threading.current_thread() is threading.main_thread()
     parent = None if span is None else span.parent
     task = None if (running := current_task()) is None else weakref.ref(running)
     scope = object()
-    context = Context(path, attributes, parent, ids, outer, scope=scope, on_main_thread=on_main_thread, task=task)
+    context = Context(
+        path, attributes, parent, ids, outer, scope=scope, on_main_thread=on_main_thread, task=task, variables=variables
+    )
     recorder.enter(context)
     EXPERIMENT.set(context)
     CALLERS.entered(context, context, parent if span is not None else current_span())
@@ -184,6 +189,7 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
             experiment=path,
             attributes=attributes,
             process_index=recorder.run.process_index,
+            context=context.variables or UNSET,
             trace_id=UNSET if ids is None else ids.trace_id,
             span_id=UNSET if ids is None else ids.span_id,
         ),
@@ -224,6 +230,7 @@ def _end(opened: _Open, error: BaseException | None) -> None:
             experiment=context.experiment,
             attributes=context.attributes,
             process_index=recorder.run.process_index,
+            context=context.variables or UNSET,
             trace_id=UNSET if context.ids is None else context.ids.trace_id,
             span_id=UNSET if context.ids is None else context.ids.span_id,
             status="ok" if error is None else "error",

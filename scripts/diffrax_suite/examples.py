@@ -25,7 +25,7 @@ SHORTER: Final[dict[str, list[tuple[str, str]]]] = {
     "coupled_odes": [],
     "forcing": [],
     "hessian": [("t1 = 140", "t1 = 14")],
-    "kalman_filter": [("n_gradient_steps=100", "n_gradient_steps=2")],
+    "kalman_filter": [("main(n_gradient_steps=100)", "")],  # bare, it needs a jax of before 0.12
     "latent_ode": [
         ("dataset_size=10000", "dataset_size=32"),
         ("batch_size=256", "batch_size=8"),

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 # program's `__main__` away again when the program has ended, but for what is called at exit.
 
 
-Run: TypeAlias = Callable[[], None]
+Prepared: TypeAlias = Callable[[], None]
 """What runs a program that has been prepared. It raises what the program raises."""
 _STRING: Final = "<string>"
 _STDIN: Final = "<stdin>"
@@ -30,7 +30,7 @@ _PYC_HEADER: Final = 16
 """Bytes in front of the code: the magic number, flags, and what the source was like."""
 
 
-def prepared(target: Sequence[str]) -> Run:
+def prepared(target: Sequence[str]) -> Prepared:
     """Prepare what follows `python` on a command line, options of Python's own left out.
 
     Args:
@@ -53,7 +53,7 @@ def prepared(target: Sequence[str]) -> Run:
             return script(name, *arguments)
 
 
-def script(path: str, *arguments: str) -> Run:
+def script(path: str, *arguments: str) -> Prepared:
     """Prepare `python PATH ARGUMENT...`."""
     file = os.path.abspath(path)  # noqa: PTH100 - as Python makes it: `..` stays what it is in pathlib
     if (importer := pkgutil.get_importer(file)) is not None:
@@ -67,7 +67,7 @@ def script(path: str, *arguments: str) -> Run:
     return _execution(lambda: _compiled(source, file), __file__=file, __cached__=None, __loader__=loader)
 
 
-def _archive(path: str, file: str, importer: Any, arguments: Sequence[str]) -> Run:
+def _archive(path: str, file: str, importer: Any, arguments: Sequence[str]) -> Prepared:
     """Prepare a directory or a zip file: its `__main__` is run, and its modules are found first."""
     try:
         spec = importer.find_spec("__main__")  # a zip file's compiles it already
@@ -82,7 +82,7 @@ def _archive(path: str, file: str, importer: Any, arguments: Sequence[str]) -> R
     return _of_spec(spec)
 
 
-def code(text: str, *arguments: str) -> Run:
+def code(text: str, *arguments: str) -> Prepared:
     """Prepare `python -c TEXT ARGUMENT...`."""
     _pretend(["-c", *arguments], "")
     if sys.version_info >= (3, 14):
@@ -92,14 +92,14 @@ def code(text: str, *arguments: str) -> Run:
     return _execution(lambda: _compiled(text, _STRING), __loader__=BuiltinImporter)
 
 
-def stdin(*arguments: str) -> Run:
+def stdin(*arguments: str) -> Prepared:
     """Prepare `python - ARGUMENT...`, also of a terminal: read to its end, it is run as a whole."""
     source = sys.stdin.buffer.read()
     _pretend(["-", *arguments], "")
     return _execution(lambda: _compiled(source, _STDIN), __file__=_STDIN, __cached__=None, __loader__=BuiltinImporter)
 
 
-def module(name: str, *arguments: str) -> Run:
+def module(name: str, *arguments: str) -> Prepared:
     """Prepare `python -m NAME ARGUMENT...`."""
     _pretend(["-m", *arguments], str(Path.cwd()))
     spec = _spec(name)
@@ -107,7 +107,7 @@ def module(name: str, *arguments: str) -> Run:
     return _of_spec(spec)
 
 
-def _of_spec(spec: ModuleSpec) -> Run:
+def _of_spec(spec: ModuleSpec) -> Prepared:
     loader: Any = spec.loader
     return _execution(
         lambda: loader.get_code(spec.name),
@@ -146,7 +146,7 @@ def _unpacked(bytecode: bytes) -> CodeType:
     return marshal.loads(bytecode[_PYC_HEADER:])  # noqa: S302 - it is what was asked for
 
 
-def _execution(compiled: Callable[[], CodeType], **names: object) -> Run:
+def _execution(compiled: Callable[[], CodeType], **names: object) -> Prepared:
     """Make the module `__main__`, with what Python gives it, and a function that executes it."""
     main = ModuleType("__main__")
     vars(main).update({"__builtins__": builtins} | names)

@@ -5,7 +5,6 @@ the caller's context variables. So a program says in the start of a solve under 
 (`soltrace.callers`), or names an experiment that it was given.
 """
 
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from soltrace.callers import EXPERIMENT
+from soltrace.callers.tasks import current_task
 from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.sinks import Ids
 from soltrace.wire.records import Attribute
@@ -39,6 +39,8 @@ class Context:
     """Where it was entered."""
     task: Callable[[], Any] | None = None
     """A weak reference to the task of asyncio's that entered it."""
+    variables: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    """What was bound there with `structlog.contextvars`."""
 
     def within(self, scope: object) -> bool:
         """Say whether this belongs to that experiment or to one inside it."""
@@ -125,14 +127,3 @@ def _innermost(entered: Sequence[Context]) -> Context | None:
 def _of_another_task(context: Context) -> bool:
     task = None if context.task is None else context.task()
     return task is not None and not task.done() and task is not current_task()
-
-
-def current_task() -> Any:
-    """The task of asyncio's that calls; None where asyncio isn't even there."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return None
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop runs on this thread
-        return None

@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
@@ -26,6 +28,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
@@ -71,7 +74,7 @@ class Recorder:
         """
         self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
         self.losses = Losses()
-        self.closed = False
+        self.closed = self._afterwards = False
         self._shared, self._lock = shared, shared.lock
         self._abandon_after_s = abandon_after_s
         self._sinks = list(sinks)
@@ -100,7 +103,10 @@ class Recorder:
             return named
         if token:
             self.losses.add(What.EXPERIMENT, Why.FORGOTTEN)
-        for entry in () if caller is None else reversed(CALLERS.at(caller)):
+        entries, late = CALLERS.at(caller) if caller is not None else ((), False)
+        for entry in entries[-1:] if late else ():
+            return _at(entry.experiment or self.base, None if self.tracing is None else entry.span)
+        for entry in reversed(entries):
             if (found := self._entered(entry)) is not None:
                 return found
         return contexts.main_threads or self.base
@@ -114,9 +120,7 @@ class Recorder:
             over = span is None
         else:
             over = experiment is not entry.experiment
-        if over:
-            return None
-        return _at(experiment or contexts.main_threads or self.base, span)
+        return None if over else _at(experiment or contexts.main_threads or self.base, span)
 
     def has_room(self, kind: Kind) -> bool:
         """Say whether something may begin; if not, it is lost, and counted."""
@@ -136,11 +140,12 @@ class Recorder:
         entry.cost_s = self.clock.monotonic() - event.monotonic
 
     def abandon(self, entry: PassEntry, why: Why) -> None:
-        """Give a pass up: its end is made up, and counted as lost."""
+        """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it."""
         self._shared.passes.end(entry)
         if entry.kind is Kind.STRETCH:
             return
-        self.losses.add(What.PASS_END, why)
+        if not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
+            self.losses.add(What.PASS_END, why)
         self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
     # Records that are no pass's
@@ -148,9 +153,9 @@ class Recorder:
     def announce(self, record: AnyRecord, parent: object = None) -> bool:
         """Queue a record that is no pass's; say whether the run was still open for it."""
         with self._lock:
-            if not self.closed:
+            if accepted := self._afterwards or not self.closed:
                 self._put(Announcement(record, parent))
-            return not self.closed
+            return accepted
 
     def compiled(self, function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
         """Queue what the compilation of a program took."""
@@ -162,6 +167,7 @@ class Recorder:
                 experiment=context.experiment,
                 attributes=context.attributes,
                 process_index=self.run.process_index,
+                context=context.variables or UNSET,
                 function=plain_text(function, NAME_AT_MOST),
                 trace_s=trace_s,
                 lower_s=lower_s,
@@ -170,6 +176,9 @@ class Recorder:
         )
 
     def _put(self, item: Queued) -> None:
+        if self._afterwards:
+            self._worker.deal_with_the_last(item)
+            return
         self._worker.ensure_started()
         self._queue.put(item)
 
@@ -188,10 +197,12 @@ class Recorder:
     def callers_place(self) -> Context | None:
         """Where a solve belongs that the calling thread runs itself; None: nobody is in anything."""
         span = None if self.tracing is None else self.tracing.caller()
+        variables = context_variables()
         with self._lock:
-            if span is None and CALLERS.nobody and not self._shared.contexts.open:
+            if span is None and not variables and CALLERS.nobody and not self._shared.contexts.open:
                 return None
-            return _at(self._shared.contexts.callers or self.base, span)
+            place = _at(self._shared.contexts.callers or self.base, span)
+            return place if variables == place.variables else replace(place, variables=variables)
 
     def enter(self, context: Context) -> None:
         """Note that an experiment is open."""
@@ -211,6 +222,9 @@ class Recorder:
     def wait_for(self, scope: object, timeout_s: float = float("inf")) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
 
+        Those whose program diffrax's own error has stopped are not waited for. Where it goes on all the same, because
+        nothing that could fail was read, its results have been waited for before.
+
         Args:
             scope: the experiment's.
             timeout_s: then give up all.
@@ -228,6 +242,8 @@ class Recorder:
                     self.clock.wait(self._shared.passes_ended, min(soonest - now, CHECK_S))
 
     def _patience_ends(self, entry: PassEntry) -> float:
+        if self._shared.passes.is_stopped(entry):
+            return -math.inf
         return entry.last_seen + max(self._abandon_after_s, SILENCES * entry.usual_gap)
 
     # Flushing and ending
@@ -260,6 +276,16 @@ class Recorder:
     def close(self, timeout_s: float) -> bool:
         """Flush, give up what is still open, say what was lost, and end. Nothing begins here any more."""
         deadline = time.monotonic() + timeout_s
+        flushed = self.finish(timeout_s)
+        if self._afterwards:  # or else a sink hangs: closing it now would pull it away under the worker
+            self._afterwards = False
+            for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
+                flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
+        return flushed
+
+    def finish(self, timeout_s: float) -> bool:
+        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told."""
+        deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         with self._lock:
             for entry in self._shared.passes.open_in(self):
@@ -268,11 +294,9 @@ class Recorder:
             self._shared.passes_ended.notify_all()
             self._queue.close()
         if not self._worker.join(max(deadline - time.monotonic(), 0.0)):
-            return False  # a sink hangs: closing it now would pull it away under the worker
-        flushed = self._flush_sinks(deadline)
-        for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
-            flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
-        return flushed and programs
+            return False
+        self._afterwards = True
+        return self._flush_sinks(deadline) and programs
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:
         return TelemetryDropped(

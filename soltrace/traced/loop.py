@@ -109,11 +109,15 @@ def _batch(
         return [same.get(i, out) for i, out in enumerate(outs)]
 
     batched = jax.make_jaxpr(run)(*operands)
-    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
+    report = params["report"].batched([i not in same for i in params["report"].leaves])
+    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "report": report}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
     return outs, [None if i in same else 0 for i in range(len(outs))]
 
 
+# A loop may hold a "high" primitive: `jnp.searchsorted`, which each interpolation calls, is one in jax 0.12. The loop
+# is then asked for "low" ones, once nothing differentiates or batches it any more.
+loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
 batching.fancy_primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

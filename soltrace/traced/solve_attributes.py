@@ -74,7 +74,7 @@ class SolveAttributes(eqx.Module):
         values = self.plain.values() | values
         if under_a_jit() or not host.enabled():
             return type(self)(arrays, self.token, _Plain.of(values, self.plain.registered))
-        return self._registered(arrays, {**self._brought(), **values}, None)
+        return self.registered(arrays, {**self._brought(), **values}, None)
 
     def called_here(self) -> Self:
         """Have the solve know its caller, unless it is a part of a program, which others may run too."""
@@ -84,14 +84,19 @@ class SolveAttributes(eqx.Module):
             # Data, like every other number: with and without an experiment the same compiled program serves.
             token = on_device(self.token) if isinstance(self.token, int) else self.token
             return type(self)(self.arrays, token, self.plain)
-        return self._registered(self.arrays, {**self._brought(), **self.plain.values()}, place)
+        return self.registered(self.arrays, {**self._brought(), **self.plain.values()}, place)
+
+    def __reduce__(self) -> Any:
+        # Not by the number: in another process it is another solve's, or nobody's.
+        return _restored, (self.arrays, dict(self._brought()), self.plain.values())
 
     def _brought(self) -> Mapping[str, Attribute]:
         # Not by the token: that is on a device.
         brought = None if self.plain.registered is None else host.registered_solve(self.plain.registered.token)
         return {} if brought is None else brought.attributes
 
-    def _registered(self, arrays: dict[str, jax.Array], values: dict[str, Attribute], place: Any) -> Self:
+    def registered(self, arrays: dict[str, jax.Array], values: dict[str, Attribute], place: Any) -> Self:
+        """Have the host know what the solve brings, and name it by a number."""
         if not values and place is None:
             return type(self)(arrays, 0, _Plain())
         registered = host.RegisteredSolve(values, place)
@@ -99,6 +104,14 @@ class SolveAttributes(eqx.Module):
 
 
 NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())
+
+
+def _restored(
+    arrays: dict[str, jax.Array], brought: dict[str, Attribute], constants: dict[str, Attribute]
+) -> SolveAttributes:
+    """Make a copy, perhaps in another process."""
+    copy = NO_ATTRIBUTES.registered(arrays, brought, None)
+    return SolveAttributes(arrays, copy.token, _Plain.of(constants, copy.plain.registered)) if constants else copy
 
 
 def check_attributes(attributes: Mapping[str, Any] | None) -> None:

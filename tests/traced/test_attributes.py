@@ -1,6 +1,7 @@
 """A solve's attributes: exactly what was given, whatever it is traced into, and never a reason to compile again."""
 
 import gc
+import pickle
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
@@ -316,3 +317,14 @@ def test_a_traced_value_in_a_list_is_refused() -> None:
     solve = jax.jit(lambda y, epoch: run(soltrace.diffeqsolve, y, attributes={"bad": [1, epoch]}).ys)
     with pytest.raises(soltrace.AttributeValueError, match="'bad'"):
         solve(Y, 1)
+
+
+def test_a_pickled_adjoint_brings_its_own_attributes():
+    """By value: its number may be another solve's where it is read."""
+    pickled = pickle.dumps(soltrace.TracedAdjoint(attributes={"own": 1}))
+    others = [soltrace.TracedAdjoint(attributes={"other": i}) for i in range(2)]
+    adjoint = pickle.loads(pickled)
+    assert int(adjoint.attributes.token) not in {0, *(int(other.attributes.token) for other in others)}
+    with capture() as told:
+        dfx.diffeqsolve(dfx.ODETerm(lambda t, y, args: -y), dfx.Euler(), 0.0, 1.0, 0.5, jnp.ones(2), adjoint=adjoint)
+        assert {str(event["attributes"]) for event in told.events()} == {"{'own': 1}"}

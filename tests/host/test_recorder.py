@@ -156,6 +156,26 @@ def test_a_silent_pass_is_given_up(program):
     }
 
 
+@pytest.mark.parametrize("throws", [True, False])
+def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, monkeypatch, throws):
+    """diffrax raises where a solve has failed: no end of the backward pass comes, and no wait brings it."""
+    program = make_program(throws=throws)
+    with capture(abandon_after_s=30.0) as told:
+        clock = Clock()
+        monkeypatch.setattr(told.recorder, "clock", clock)
+        context = opened("fit")
+        told.recorder.enter(context)
+        forward = program.start()
+        program.end(forward, result=1)
+        program.backward_start(forward)
+        told.recorder.wait_for(context.scope)
+        assert clock.now == pytest.approx(0.0 if throws else 30.0)
+        ends = [(e["pass_id"], e["status"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
+        counted = [] if throws else [Loss(What.PASS_END, Why.NO_SIGN_OF_LIFE, "", 1)]
+        assert told.recorder.losses.total() == counted
+    assert ends == [("run.1.forward", "error", "max_steps_reached"), ("run.1.backward", "error", "abandoned")]
+
+
 def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):
     """A step that takes a minute is no sign of death: ten such pauses are."""
     with capture(abandon_after_s=30.0) as told:
@@ -441,3 +461,43 @@ def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program):
         program.step(handle, 1, 1, 0.5)
         told.recorder.close(10.0)
         assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.RUN_CLOSED, "", 1)]
+
+
+class FullSink:
+    """As a log on a disk that is full for a while."""
+
+    def __init__(self):
+        self.full, self.records = False, []
+
+    def handle(self, record):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.records.append(record)
+
+    def flush(self, timeout_s):
+        return True
+
+    def close(self):
+        pass
+
+
+def test_what_a_sink_has_missed_is_said_once_it_works_again(program):
+    """To that sink; the others were told of it when it happened."""
+    sink = FullSink()
+    with capture(sinks=[sink]) as told:
+        handle = program.start()
+        told.flush()
+        sink.full = True
+        program.step(handle, 1, 1, 0.1)
+        told.flush()
+        program.step(handle, 2, 2, 0.2)
+        told.flush()
+        sink.full = False
+        program.end(handle)
+        told.flush()
+    said = [record for record in sink.records if isinstance(record, TelemetryDropped)]
+    assert sum(record.dropped for record in said) == 2
+    assert {(record.what, record.reason) for record in said} == {
+        ("record", "FullSink: OSError: [Errno 28] No space left on device")
+    }
+    assert sum(record.dropped for record in told.records if isinstance(record, TelemetryDropped)) == 2

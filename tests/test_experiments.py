@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import subprocess
 import sys
 import threading
@@ -19,6 +20,13 @@ from soltrace.host.process import PROCESS
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire.records import ExperimentEnded, ExperimentStarted
+
+
+def on_another_thread(function):
+    """Call it there."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(10)
 
 
 def named(events):
@@ -449,3 +457,68 @@ with soltrace.experiment("fit"):
     (log,) = tmp_path.iterdir()
     events = [line.partition('"event":"')[2].partition('"')[0] for line in log.read_text().splitlines()]
     assert events == ["log.opened", "experiment.started", "pass.started", "pass.ended", "experiment.ended"]
+
+
+def test_experiments_that_overlap_leave_nothing_behind(exported, caplog):
+    """Left in the order in which they were entered: what is over is current for nobody."""
+    provider, spans = exported
+    with capture(tracing=Spans(provider)) as told:
+        first, second = experiment("first"), experiment("second")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert trace.get_current_span().name == "second"
+        second.__exit__(None, None, None)
+        assert not trace.get_current_span().get_span_context().is_valid
+        with experiment("third"):
+            pass
+        assert [name for _, name in named(told.events())][-2:] == ["third", "third"]
+    assert spans()["third"].parent is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("close", [lambda close: contextvars.Context().run(close), on_another_thread])
+def test_a_generator_may_be_closed_from_elsewhere(close, exported, caplog):
+    """That is no error, nothing is said of it, and what comes after is not inside."""
+    provider, spans = exported
+
+    def trials():
+        with experiment("trial"):
+            yield
+
+    with capture(tracing=Spans(provider)) as told:
+        trial = trials()
+        next(trial)
+        close(trial.close)
+        with experiment("after"):
+            pass
+        ended = [(event["experiment"], event["status"]) for event in told.events() if "status" in event]
+    assert ended == [("trial", "ok"), ("after", "ok")]
+    assert spans()["after"].parent is None
+    assert caplog.records == []
+
+
+def test_tasks_beside_one_another_do_not_inherit(exported):
+    """Neither names nor attributes nor parents; a task that was made inside does."""
+    provider, spans = exported
+
+    async def inner():
+        with experiment("inner"):
+            await asyncio.sleep(0)
+
+    async def task(name):
+        with experiment(name, **{name: 1}):
+            await asyncio.sleep(0.01)
+            await asyncio.create_task(inner())
+
+    async def main():
+        await asyncio.gather(task("a"), task("b"))
+
+    with capture(tracing=Spans(provider)) as told:
+        asyncio.run(main())
+        ended = sorted(
+            (record.experiment, record.attributes) for record in told.records if "Ended" in repr(type(record))
+        )
+    assert ended == [("a", {"a": 1}), ("a/inner", {"a": 1}), ("b", {"b": 1}), ("b/inner", {"b": 1})]
+    assert spans()["a"].parent is None
+    assert spans()["b"].parent is None

@@ -6,7 +6,7 @@ In the copy, an experiment or a span is current which that thread has never ente
 import functools
 from collections.abc import Callable
 from contextvars import Context
-from types import ModuleType
+from types import BuiltinMethodType, ModuleType
 from typing import Any
 
 from soltrace.callers.publishing import current_span
@@ -37,7 +37,8 @@ def _noted(fn: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _copies(fn: Any) -> bool:
-    return isinstance(getattr(fn, "__self__", None), Context) and getattr(fn, "__name__", None) == "run"
+    # By its type first: whatever else is submitted is not asked anything.
+    return isinstance(fn, BuiltinMethodType) and isinstance(fn.__self__, Context) and fn.__name__ == "run"
 
 
 class _Noting:

@@ -22,6 +22,7 @@ from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
+from soltrace.traced.fallback import or_bare
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
@@ -102,7 +103,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         if has_started(state):  # without jit our meter has reported the start by now, so it reports the rest
             return self.inner.loop(**kwargs)
-        return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
+        silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
+        return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):

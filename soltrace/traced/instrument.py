@@ -105,18 +105,34 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Make a loop of diffrax's report, where it is that of a pass."""
 
     @wraps(loop)
-    def run(*, init_state: Any, outer_while_loop: Any, t0: Any, **kwargs: Any) -> Any:
+    def run(*, init_state: Any, outer_while_loop: Any, t0: Any, args: Any, terms: Any, **kwargs: Any) -> Any:
         # Closes over no tracer: backsolve calls it inside a `custom_vjp` of its own.
         carry = init_state.progress_meter_state
         if isinstance(carry, PassCarry) and carry.start is not None:
             carry.signals.run.recomputed = scheme(outer_while_loop, kwargs.get("max_steps"))
             outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0)
-        return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, **kwargs)
+            if _is_eager() and carry.signals.backward:
+                init_state, args, terms = _end_of_backward(init_state, args, terms)
+        return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, args=args, terms=terms, **kwargs)
 
     return run
 
 
 _integrate.loop = _reporting(_integrate.loop)
+
+
+def _is_eager() -> bool:
+    return jax.config.jax_disable_jit  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _end_of_backward(init: Any, args: Any, terms: Any) -> tuple[Any, Any, Any]:
+    """Tap what goes into the loop; without a trace, it isn't known what else its body closes over."""
+    carry: PassCarry = init.progress_meter_state
+    start: Any = carry.start
+    inputs = (_with_meter(init, None), args, terms)
+    inputs, pace = tap(host.Signal.BACKWARD_END, carry.signals.info, inputs, first_pace(start), start[:1])
+    state, args, terms = inputs
+    return _with_meter(state, dataclasses.replace(carry, pace=pace)), args, terms
 
 
 def run_loop(
@@ -175,12 +191,14 @@ class _ReportingWhile:
         return _with_meter(final, dataclasses.replace(ended, start=meter.start))
 
     def _run(self, cond: Any, body: Any, init: Any, start: Any, **kwargs: Any) -> Any:
-        meter = dataclasses.replace(init.progress_meter_state, start=None, pace=first_pace(start))
+        given = init.progress_meter_state.pace if _is_eager() else None
+        meter = dataclasses.replace(
+            init.progress_meter_state, start=None, pace=first_pace(start) if given is None else given
+        )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
         body = self._reporting(body)
-        # A staged loop would round differently from the single operations.
-        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-            return self.while_loop(cond, body, self._end_of_backward_eagerly(init, start), **kwargs)
+        if _is_eager():  # a staged loop would round differently from the single operations
+            return self.while_loop(cond, body, init, **kwargs)
         return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, start)
 
     def _reporting(self, body: Any) -> Any:
@@ -226,15 +244,6 @@ class _ReportingWhile:
         signal = host.Signal.BACKWARD_END
         (consts, others), tapped = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
-
-    def _end_of_backward_eagerly(self, init: Any, start: Any) -> Any:
-        """Tap the state that goes into the loop; without a trace it isn't known what its body closes over."""
-        if not self.signals.backward:
-            return init
-        pace = init.progress_meter_state.pace
-        state = _with_meter(init, None)
-        state, pace = tap(host.Signal.BACKWARD_END, self.signals.info, state, pace, start[:1])
-        return _with_meter(state, dataclasses.replace(init.progress_meter_state, pace=pace))
 
     def _used(self, out_rest: Any) -> tuple[frozenset[int], ChunkReport]:
         """Find which leaves of the final state diffrax reads, and which of them a report tells."""

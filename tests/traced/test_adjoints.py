@@ -111,6 +111,14 @@ def test_an_adjoint_that_refuses_a_solve_that_has_begun() -> None:
     assert story(told.events()) == ["1.forward started", "1.forward ended 0/0.000 0+0 error internal_error"]
 
 
+@pytest.mark.slow
+def test_gradient_of_an_argument_without_jit() -> None:
+    """What the loop's body closes over, and no state carries, is seen to leave the loop too."""
+    make = lambda solve: jax.grad(lambda k: value(solve, dfx.RecursiveCheckpointAdjoint(), k))
+    with jax.disable_jit():
+        assert story(told_by(make, jnp.float32(2.0))) == CHECKPOINTED
+
+
 def test_no_class_is_left_behind() -> None:
     """A class is a node of jax's for good: none is made for a solve."""
     known = lambda: len(_subclasses(dfx.AbstractAdjoint))

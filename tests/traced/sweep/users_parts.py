@@ -59,10 +59,10 @@ class Louder(dfx.Heun):
 
 
 class Remembering(dfx.Euler):
-    """Counts its steps, flips a bit, and carries what is no array."""
+    """Counts its steps, flips a bit, draws keys, and carries nothing."""
 
     def init(self, *_: Any) -> Any:
-        return {"count": 0, "bit": False, "name": "mine", "key": jr.key(1)}
+        return {"count": 0, "bit": False, "nothing": None, "key": jr.key(1)}
 
     def step(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any, solver_state: Any, made_jump: Any) -> Any:
         y1, error, dense, _, result = super().step(terms, t0, t1, y0, args, None, made_jump)
@@ -72,7 +72,7 @@ class Remembering(dfx.Euler):
             y1,
             error,
             dense,
-            {"count": count, "bit": ~jnp.asarray(solver_state["bit"]), "name": "mine", "key": key},
+            {"count": count, "bit": ~jnp.asarray(solver_state["bit"]), "nothing": None, "key": key},
             result,
         )
 

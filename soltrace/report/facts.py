@@ -88,7 +88,7 @@ class Experiment(Struct, frozen=True):
     duration_s: float | None
     """None if it never ended, as far as the log goes."""
     status: str
-    """`ok`, `error` or `open`."""
+    """`ok`, `error`, `open`, or `replaced` if a retry of its job has begun before it ended."""
     error: str | None
     attributes: Mapping[str, Attribute]
     passes: int

@@ -9,7 +9,7 @@ from soltrace.report.facts import Experiment, LogReport, PhaseCost, Run
 from soltrace.report.sections.model import Row, Section, Table
 from soltrace.report.sections.words import first_cause, utc_text
 
-_ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended"}
+_ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended", "replaced": "replaced by a retry"}
 
 
 def ran_section(report: LogReport) -> Section:

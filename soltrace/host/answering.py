@@ -15,7 +15,7 @@ from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
 from soltrace.host.pacing import Pace
-from soltrace.host.registered import registered_attributes
+from soltrace.host.registered import registered_solve
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
@@ -75,11 +75,13 @@ class Answers:
         pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
         handle = self._table.new_handle()
         entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        event.entry = entry
         self._table.add(entry)
         return entry
 
     def close(self, event: Emission, entry: PassEntry, position: float) -> None:
         """Close a pass that ends at this position of its pace."""
+        event.entry = entry
         entry.pace.end(position, event.monotonic)
         self._table.end(entry)
 
@@ -91,10 +93,9 @@ class ForwardAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a solve's first pass."""
-        token, *own = event.ints_of_a_lane()[2:]
-        context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
+        context, solve_id = _place(run, *event.ints_of_a_lane()[2:]), run.new_solve()
         entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
-        entry.span = _span(event.floats)
+        entry.began_at = event.floats[..., 0]
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -108,6 +109,9 @@ class ForwardAnswers(Answers):
         if entry is None or entry.ended:
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
+        entry.span, entry.began_at = _longest(entry.began_at, event.floats[..., 0]), None
+        if not _all_good(event, entry):
+            self._table.failed(entry, event.monotonic)
         self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
@@ -193,8 +197,7 @@ class StretchAnswers(Answers):
         event.report = backward.steps_before >= backward.wanted
         if event.report:
             backward.wanted = pace.next(backward.steps_before, event.monotonic, entry.cost_s)
-        known = outcomes(entry.info.results)
-        event.closing = not bool(known.good[known.clean(event.ints[..., 3])].all())
+        event.closing = not _all_good(event, entry)
         if event.closing:
             self._table.end(backward)
         return np.array(entry.handle, np.int32), entry
@@ -217,8 +220,8 @@ class MeterAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open one."""
-        solve_id = run.new_solve()
-        entry = self.open(event, run, run.context(), solve_id, f"{solve_id}.forward")
+        solve_id, context = run.new_solve(), run.context(caller=next(iter(event.ints_of_a_lane()), None))
+        entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -243,12 +246,20 @@ def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     return {kind.kind: kind(table) for kind in _TYPES}
 
 
-def _with_own(run: OwningRun, context: Context, token: int = 0, *_: int) -> Context:
-    """Add the attributes that a solve has registered to those of the place that it belongs to."""
-    own = registered_attributes(token)
+def _place(run: OwningRun, token: int, registered: int = 0, caller: int | None = None, *_: int) -> Context:
+    """Find where a solve belongs, and add the attributes that it brings itself."""
+    own = registered_solve(registered)
     if own is None:
         run.losses.add(What.ATTRIBUTES, Why.FORGOTTEN)
-    return replace(context, attributes={**context.attributes, **own}) if own else context
+    place = None if token or own is None else own.place
+    context = run.context(token, caller) if place is None else place
+    return replace(context, attributes={**context.attributes, **own.attributes}) if own and own.attributes else context
+
+
+def _all_good(event: Emission, entry: PassEntry) -> bool:
+    """Say whether no lane of a solve that ends has failed."""
+    known = outcomes(entry.info.results)
+    return bool(known.good[known.clean(event.ints[..., 3])].all())
 
 
 def _nothing(event: Emission) -> Answer:
@@ -261,12 +272,13 @@ def _paced(event: Emission, entry: PassEntry) -> Answer:
     return np.array(_whole(wanted), np.int32), entry
 
 
-def _span(floats: Array) -> float:
-    """The largest `t1 - t0`."""
-    if floats.ndim == 1:
-        t0, t1 = floats[:2].tolist()
-        return t1 - t0
-    return float((floats[..., 1] - floats[..., 0]).max())
+def _longest(began_at: Array | None, ended_at: Array) -> float:
+    """The longest time that a lane has covered: an event or a failure may end it long before its `t1`."""
+    if began_at is None:
+        return math.nan
+    if began_at.shape != ended_at.shape:  # one of them is the same for several lanes; for which is not told
+        began_at = np.fmin.reduce(began_at, axis=None)
+    return float(np.fmax.reduce(ended_at - began_at, axis=None))
 
 
 def _whole(wanted: float) -> int:

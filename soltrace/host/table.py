@@ -6,13 +6,15 @@ passes, and a bounded number of forward passes that have ended, because backward
 number of them, or none ever.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from soltrace.host.context import Context
 from soltrace.host.pacing import Pace, Pacing
-from soltrace.host.signals import Kind, SolveInfo
+from soltrace.host.signals import Array, Kind, SolveInfo
 from soltrace.wire.losses import Losses, Why
 
 LARGEST_HANDLE: Final = 2**23
@@ -34,8 +36,8 @@ class OwningRun(Protocol):
         """Number a solve: its `solve_id`."""
         ...
 
-    def context(self, token: int = 0) -> Context:
-        """Where a pass belongs whose program names this context; 0: whichever is current."""
+    def context(self, token: int = 0, caller: int | None = None) -> Context:
+        """Where a pass belongs whose program names this experiment, or else this number of its caller."""
         ...
 
     def tell(self, event: Any) -> None:
@@ -64,8 +66,10 @@ class PassEntry:
     last_seen: float
     parent: "PassEntry | None" = None
     """Of a backward pass its forward one, unless that is forgotten; of a stretch its backward pass."""
+    began_at: Array | None = None
+    """Of a forward pass that is open: where its lanes began, in the solver's time."""
     span: float = float("nan")
-    """The largest `t1 - t0` of its lanes."""
+    """The longest time that a lane of the forward pass has covered; known once that has ended."""
     usual_gap: float = 0.0
     """The longest time between two signals so far."""
     cost_s: float = 0.0
@@ -99,6 +103,7 @@ class HandleTable:
         self._ended: OrderedDict[int, PassEntry] = OrderedDict()
         self._ended_lanes = 0
         self.last_handle = last_handle
+        self._stopped: WeakKeyDictionary[SolveInfo, float] = WeakKeyDictionary()
 
     def new_handle(self) -> int:
         """The next number that is not in use."""
@@ -133,6 +138,19 @@ class HandleTable:
             self._ended[entry.handle] = entry
             self._ended_lanes += entry.lanes
             self._forget()
+
+    def failed(self, entry: PassEntry, now: float) -> None:
+        """Note that the solve of a forward pass has failed; if it throws, its program is being stopped."""
+        if entry.info.throws:
+            self._stopped[entry.info] = now
+
+    def is_stopped(self, entry: PassEntry) -> bool:
+        """Say whether a solve of the same program has failed and thrown since the solve of this pass began.
+
+        It need not be this one: of a program on several devices each has a pass, and the error of one stops them all.
+        """
+        began = entry.began if entry.parent is None else entry.parent.began
+        return self._stopped.get(entry.info, -math.inf) >= began
 
     def _forget(self) -> None:
         while len(self._ended) > 1 and (len(self._ended) > ENDED_AT_MOST or self._ended_lanes > LANES_AT_MOST):

@@ -54,6 +54,7 @@ class OpeningPlan:
 
 def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     outputs.set_up_export(settings)
+    settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
     run_id, sinks = outputs.log(settings, undo)
     base = Context(attributes=attributes)

@@ -1,6 +1,7 @@
 import gc
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def names(events):
 
 def opened(name):
     """A context that stands for an experiment."""
-    return Context(name, {"seed": 3}, scope=object())
+    return Context(name, {"seed": 3}, scope=object(), on_main_thread=True)
 
 
 def test_a_pass_belongs_to_what_is_current_when_its_program_starts(program):
@@ -51,9 +52,10 @@ def test_a_pass_belongs_to_what_is_current_when_its_program_starts(program):
 
 
 def test_a_program_may_name_its_experiment(program):
-    """Two at once, in one process."""
+    """Whatever its caller is in."""
     with capture() as told:
-        first, second = opened("first"), opened("second")
+        first = opened("first")
+        second = replace(opened("second"), outer=first)
         told.recorder.enter(first)
         told.recorder.enter(second)
         program.start(token=told.recorder.token(first))
@@ -110,7 +112,7 @@ def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
     with capture(abandon_after_s=0.0) as told:
         outer, inner = opened("outer"), None
         told.recorder.enter(outer)
-        inner = Context("outer/inner", outer=outer, scope=object())
+        inner = Context("outer/inner", outer=outer, scope=object(), on_main_thread=True)
         told.recorder.enter(inner)
         program.start()
         told.recorder.leave(inner)
@@ -152,6 +154,26 @@ def test_a_silent_pass_is_given_up(program):
         "t": 0.25,
         "steps": {"accepted": 1, "rejected": 0},
     }
+
+
+@pytest.mark.parametrize("throws", [True, False])
+def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, monkeypatch, throws):
+    """diffrax raises where a solve has failed: no end of the backward pass comes, and no wait brings it."""
+    program = make_program(throws=throws)
+    with capture(abandon_after_s=30.0) as told:
+        clock = Clock()
+        monkeypatch.setattr(told.recorder, "clock", clock)
+        context = opened("fit")
+        told.recorder.enter(context)
+        forward = program.start()
+        program.end(forward, result=1)
+        program.backward_start(forward)
+        told.recorder.wait_for(context.scope)
+        assert clock.now == pytest.approx(0.0 if throws else 30.0)
+        ends = [(e["pass_id"], e["status"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
+        counted = [] if throws else [Loss(What.PASS_END, Why.NO_SIGN_OF_LIFE, "", 1)]
+        assert told.recorder.losses.total() == counted
+    assert ends == [("run.1.forward", "error", "max_steps_reached"), ("run.1.backward", "error", "abandoned")]
 
 
 def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):

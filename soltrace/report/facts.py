@@ -104,6 +104,8 @@ class PhaseCost(Struct, frozen=True):
     passes: int
     failed: int
     open: int
+    replaced: int
+    """Of runs that a retry of their job has replaced, before they ended."""
     accepted: int
     rejected: int
     recomputed: int

@@ -8,6 +8,10 @@ SLURM = {"scheduler": "slurm", "job": "7", "array_task": "3"}
 POD = {"scheduler": "kubernetes", "job": "fit", "array_task": "3", "namespace": "lab"}
 
 
+def _known(resource):
+    return {name: value for name, value in resource.items() if value is not None}
+
+
 @pytest.mark.parametrize(
     "first,second,replaced",
     [
@@ -34,8 +38,8 @@ POD = {"scheduler": "kubernetes", "job": "fit", "array_task": "3", "namespace": 
 def test_a_retry_replaces_what_its_scheduler_has_killed(logs, first, second, replaced):
     """It is the same job, task or index, and a later attempt."""
     attempts = Attempts()
-    attempts.opened(logs("a").opened(0, **first))
+    attempts.opened(logs("a").opened(0, **_known(first)))
     assert not attempts.replaced("a")
-    attempts.opened(logs("b").opened(100, **second))
+    attempts.opened(logs("b").opened(100, **_known(second)))
     assert attempts.replaced("a") is replaced
     assert attempts.replaced("b") is (first.get("restart") == "2")

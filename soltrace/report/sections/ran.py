@@ -41,8 +41,10 @@ def _passes(phases: list[PhaseCost]) -> str:
         return "No pass of a solve was recorded."
     failed = sum(phase.failed for phase in phases)
     still_open = sum(phase.open for phase in phases)
-    troubles = [f"{failed:,} failed"] * (failed > 0) + [f"{still_open:,} did not end"] * (still_open > 0)
-    return f"{plural(passes, 'pass')}: {' and '.join(troubles) if troubles else 'all ended ok'}."
+    replaced = sum(phase.replaced for phase in phases)
+    counts = {"failed": failed, "did not end": still_open, "replaced by a retry": replaced}
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f"{plural(passes, 'pass')}: {' and '.join(said) if said else 'all ended ok'}."
 
 
 def _experiments(report: LogReport) -> Table:

@@ -35,6 +35,7 @@ ATTRIBUTE_OF_FACT: Final = {
     "job": "soltrace.scheduler.job",
     "rank": "soltrace.scheduler.rank",
     "array_task": "soltrace.scheduler.array_task",
+    "restart": "soltrace.scheduler.restart",
 }
 """The resource attribute for each fact, by the fact's key in the log."""
 

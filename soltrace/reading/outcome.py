@@ -1,7 +1,8 @@
 """Tells how what is followed ends: whether its passes are over, and whether one has failed or stalled.
 
 For scripts that wait. Passes are over when at least one was seen, none is open and no experiment either, and nothing
-has come for a moment. A pass that is said to have stalled, or whose run is gone without a word, is not waited for.
+has come for a moment. A pass that is said to have stalled, or whose run is gone without a word, is not waited for. What
+has become of a run that was replaced by a retry of its job does not count: the retry does.
 """
 
 import os
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from soltrace.reading.attempts import Attempts
 from soltrace.reading.parse import Parsed
 from soltrace.wire.records import (
     ExperimentEnded,
@@ -52,6 +54,10 @@ class _Run:
     """Its open passes, and whether they are said to have stalled."""
     experiments: dict[str | None, int] = field(default_factory=dict[str | None, int])
     """Its open experiments, and how often each is open."""
+    failed: bool = False
+    """Whether a pass of it has failed."""
+    over: bool = False
+    """Whether it is not waited for any more."""
 
 
 def process_is_gone(host: str, pid: int) -> bool:
@@ -92,8 +98,7 @@ class Outcome:
         self._began_s = monotonic()
         self._heard_s = self._began_s
         self._seen = False
-        self._failed = False
-        self._stalled = False
+        self._attempts = Attempts()
 
     def feed(self, record: Parsed) -> None:
         """Take in a record. Those of one run must come in their order."""
@@ -103,9 +108,10 @@ class Outcome:
         run = self._runs.get(record.run_id)
         if run is None:
             run = self._runs[record.run_id] = _Run(self._heard_s, record.timestamp)
-        run.heard_s, run.newest = self._heard_s, max(run.newest, record.timestamp)
+        run.heard_s, run.newest, run.over = self._heard_s, max(run.newest, record.timestamp), False
         match record:
             case LogOpened():
+                self._attempts.opened(record)
                 host, pid = record.resource.get("host"), record.resource.get("pid")
                 run.process = (host, pid) if isinstance(host, str) and isinstance(pid, int) else None
             case ExperimentStarted():
@@ -116,7 +122,7 @@ class Outcome:
                     del run.experiments[record.experiment]
             case PassEnded():
                 self._seen = True
-                self._failed = self._failed or record.status == "error"
+                run.failed = run.failed or record.status == "error"
                 run.stalled.pop(record.pass_id, None)
             case PassRecord():
                 self._seen = True
@@ -129,18 +135,21 @@ class Outcome:
         now = self._monotonic()
         if not self._seen or now - self._heard_s < SETTLED_S:
             return None
-        for name, run in list(self._runs.items()):
-            if self._given_up(run, now):
-                self._stalled = self._stalled or bool(run.stalled)
-                del self._runs[name]
-        waiting = any(not run.stalled or not all(run.stalled.values()) for run in self._runs.values())
+        runs = self._counting()
+        for run in runs:
+            run.over = run.over or self._given_up(run, now)
+        waiting = any(not run.over and (not run.stalled or not all(run.stalled.values())) for run in runs)
         return None if waiting else self.final()
 
     def final(self) -> int:
         """Return the exit status if nothing more comes: a pass that is open then has stalled."""
-        if self._failed:
+        runs = self._counting()
+        if any(run.failed for run in runs):
             return EXIT_FAILED
-        return EXIT_STALLED if self._stalled or any(run.stalled for run in self._runs.values()) else EXIT_OK
+        return EXIT_STALLED if any(run.stalled for run in runs) else EXIT_OK
+
+    def _counting(self) -> list[_Run]:
+        return [run for run_id, run in self._runs.items() if not self._attempts.replaced(run_id)]
 
     def _given_up(self, run: _Run, now: float) -> bool:
         if not _open(run):

@@ -19,6 +19,7 @@ from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
 from soltrace.reading.select import RecordFilter
 from soltrace.reading.text import clean
+from soltrace.wire.records import LogOpened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +174,8 @@ class Reader:
             if isinstance(value, Unknown) and not self._unknown:
                 self.problems.add(value.reason, f"{entry.path}:{entry.number}")
                 continue
-            if about is not None and outcome is not None and about.admits(value):
+            # Where a run lives says which other run it replaces, whatever is asked for.
+            if about is not None and outcome is not None and (isinstance(value, LogOpened) or about.admits(value)):
                 outcome.feed(value)
             if everything or chooses(entry):
                 yield entry

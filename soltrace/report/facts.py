@@ -88,7 +88,7 @@ class Experiment(Struct, frozen=True):
     duration_s: float | None
     """None if it never ended, as far as the log goes."""
     status: str
-    """`ok`, `error` or `open`."""
+    """`ok`, `error`, `open`, or `replaced` if a retry of its job has begun before it ended."""
     error: str | None
     attributes: Mapping[str, Attribute]
     passes: int
@@ -104,6 +104,8 @@ class PhaseCost(Struct, frozen=True):
     passes: int
     failed: int
     open: int
+    replaced: int
+    """Of runs that a retry of their job has replaced, before they ended."""
     accepted: int
     rejected: int
     recomputed: int

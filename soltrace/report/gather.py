@@ -55,6 +55,7 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
         load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
         _, left_out = read(connection, files, say, load)
         connection.execute(read_sql("passes"))
+        connection.execute(read_sql("replaced"))
         sources = _sources(connection, files, left_out)
         connection.execute(read_sql("experiments"))
         connection.execute(read_sql("chosen"), {"limit": CURVES})

@@ -141,10 +141,10 @@ def _named(value: Any) -> Form | None:
     if isinstance(value, functools.partial):
         applied = cast("functools.partial[Any]", value)
         return Entries({"func": applied.func, "args": applied.args, "keywords": applied.keywords}.items())
-    if isinstance(value, types.ModuleType):
+    if isinstance(value, types.ModuleType | np.ufunc):
         return plain_text(value.__name__)
     if isinstance(value, type) or callable(value):
-        name = getattr(value, "__qualname__", None) or (None if isinstance(value, type) else _own_name(value))
+        name = getattr(value, "__qualname__", None)
         if isinstance(name, str):
             module = getattr(value, "__module__", None)
             said = isinstance(module, str) and module not in {"builtins", "__main__"}
@@ -152,10 +152,6 @@ def _named(value: Any) -> Form | None:
     if _is_a(value, "equinox", "Module"):
         return plain_text(type(value).__qualname__)
     return None
-
-
-def _own_name(value: Any) -> Any:
-    return getattr(value, "__name__", None) if isinstance(value, np.ufunc) else None
 
 
 def _made_of_others(value: Any) -> Form | None:

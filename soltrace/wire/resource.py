@@ -38,6 +38,7 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "job": ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID"),
             "rank": ("SLURM_PROCID",),
             "array_task": ("SLURM_ARRAY_TASK_ID",),
+            "restart": ("SLURM_RESTART_COUNT",),
         },
     ),
     "pbs": Scheduler(
@@ -48,7 +49,15 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "array_task": ("PBS_ARRAY_INDEX", "PBS_ARRAYID"),
         },
     ),
-    "lsf": Scheduler("LSB_JOBID", {"job": ("LSB_JOBID",), "rank": _MPI_RANKS, "array_task": ("LSB_JOBINDEX",)}),
+    "lsf": Scheduler(
+        "LSB_JOBID",
+        {
+            "job": ("LSB_JOBID",),
+            "rank": _MPI_RANKS,
+            "array_task": ("LSB_JOBINDEX",),
+            "restart": ("LSB_RESTART",),
+        },
+    ),
     # The index is Kubernetes' own, of an indexed Job; the names are what its documentation calls them in a pod's `env`.
     # A pod's host name is its name. Last: the others may run inside it.
     "kubernetes": Scheduler(
@@ -142,5 +151,7 @@ def _job(environ: Mapping[str, str]) -> dict[str, Attribute]:
         }
         if name == "lsf" and found["array_task"] == "0":  # how it says that a job is no array
             del found["array_task"]
+        if name == "lsf" and found["restart"] is not None:  # it does not count them
+            found["restart"] = "1" if found["restart"] == "Y" else None
         return {"scheduler": name, **{key: value for key, value in found.items() if value}}
     return {}

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soltrace.reading.files.follow import Follower
+from soltrace.reading.files.lines import HEAD
+from soltrace.reading.files.source import LogEntry
 from soltrace.reading.parse import Rejected
 from soltrace.reading.prefilter import prefilter
 from soltrace.wire.records import PassProgress, Record
@@ -83,7 +85,9 @@ def test_no_valid_line_is_lost(logs, pieces, places, only_progress):
     assert all(entry.value.reason for entry in seen if isinstance(entry.value, Rejected))
 
 
-ACTIONS = st.sampled_from(["write", "write", "poll", "poll", "rename", "copy", "compress", "copy compressed", "torn"])
+ACTIONS = st.sampled_from(
+    [*["write", "poll"] * 2, "rename", "copy", "compress", "copy compressed", "torn", "old size", "itself"]
+)
 
 
 @given(actions=st.lists(ACTIONS, max_size=25), directly=st.booleans())
@@ -105,7 +109,12 @@ def test_rotations_lose_nothing_and_repeat_nothing(logs, actions, directly):
                 with file.open("ab") as target:
                     target.write(torn + (line[:100] if action == "torn" else line))
                 torn = line[100:] if action == "torn" else b""
-            elif action == "poll" or not known:
+            elif action == "old size" and whole:
+                seen += with_an_old_size(file, follower)
+            elif action == "itself" and file.stat().st_size >= HEAD:
+                copy = shutil.copy(file, path / ".run.jsonl")
+                Path(copy).replace(file)
+            elif action == "poll" or not known or action in {"old size", "itself"}:
                 seen += follower.poll(every=True)
                 known = whole
             else:
@@ -117,6 +126,15 @@ def test_rotations_lose_nothing_and_repeat_nothing(logs, actions, directly):
         seen += follower.poll(every=True)
 
     assert sorted(entry.value.step for entry in seen) == list(range(1, step + 1))
+
+
+def with_an_old_size(file: Path, follower: Follower) -> list[LogEntry]:
+    """What is seen while a file system tells an old size, and what it holds beyond that is not there."""
+    data = file.read_bytes()
+    os.truncate(file, len(data) * 2 // 3)
+    seen = list(follower.poll(every=True))
+    file.write_bytes(data)
+    return seen
 
 
 def rotate(file: Path, how: str, torn: bytes) -> None:

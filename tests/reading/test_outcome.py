@@ -137,3 +137,21 @@ def test_whether_a_process_is_gone():
     assert not process_is_gone("elsewhere", 2**22 + 1)
     assert not process_is_gone(host, 10**30)
     assert not process_is_gone(host, 0)
+
+
+def test_a_retry_settles_what_was_killed_before_it(world, logs):
+    """Its scheduler says that it is one: what the first attempt left behind does not count, be it open or failed."""
+    first, second = logs("a"), logs("b")
+    outcome = world.outcome()
+    job = {"scheduler": "slurm", "job": "77", "array_task": "3"}
+    feed(outcome, first.opened(**job), first.experiment_started(0), first.started(0), first.started(0, 2))
+    feed(outcome, first.ended(5, 2, status="error"))
+    world.s = 10_000
+    assert outcome.final() == 1
+
+    feed(outcome, second.opened(6, **job, restart="1"), second.experiment_started(6), second.started(7))
+    world.s += 10
+    assert outcome.status() is None
+    feed(outcome, second.ended(8), second.experiment_ended(9))
+    world.s += 2
+    assert outcome.status() == outcome.final() == 0

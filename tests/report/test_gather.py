@@ -11,6 +11,7 @@ from soltrace import __version__
 from soltrace.report.ask import MAX_TEXT_CHARS, MOST_ATTRIBUTES
 from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
+from soltrace.report.markdown import markdown
 from soltrace.wire.records import Steps
 
 _SHARES = ("progress_min", "progress_median", "progress_max")
@@ -264,3 +265,23 @@ def test_compressed_logs(tmp_path, log):
     sources = gather([tmp_path / "torn.jsonl.gz"]).sources
     assert 0 < sources.records < 5000
     assert sources.skipped.rows == [Skipped("no JSON object with an event", 1)]
+
+
+def test_a_retry_replaces_what_was_killed_before_it(tmp_path, logs):
+    """Of a job that its scheduler has begun again, nothing is open, and what it gave up has not failed."""
+    job = {"scheduler": "slurm", "job": "77", "array_task": "3"}
+    a, b, other = logs("a"), logs("b"), logs("c")
+    a.append(tmp_path / "a.jsonl", a.opened(**job), a.experiment_started(0), a.started(0), a.started(0, 2))
+    a.append(tmp_path / "a.jsonl", a.ended(1, 2, status="error", result="abandoned"))
+    b.append(tmp_path / "b.jsonl", b.opened(2, **job, restart="1"), b.experiment_started(2), b.started(3), b.ended(4))
+    b.append(tmp_path / "b.jsonl", b.experiment_ended(5))
+    other.append(tmp_path / "c.jsonl", other.opened(**job | {"array_task": "4"}), other.started(0))
+    report = gather([tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")])
+    assert [(run.run_id, run.passes, run.failed, run.open) for run in report.runs.rows] == [
+        ("c", 1, 0, 1),
+        ("a", 2, 0, 0),
+        ("b", 1, 0, 0),
+    ]
+    assert sorted((row.run_id, row.status) for row in report.experiments.rows) == [("a", "replaced"), ("b", "ok")]
+    assert (report.failures.total, [row.run_id for row in report.open.rows]) == (0, ["c"])
+    assert "replaced by a retry" in markdown(report)

@@ -2,9 +2,18 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from soltrace import experiment
 from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes, start_attributes
+from soltrace.sinks.spans import Spans
+from soltrace.testing import capture
+from soltrace.wire.attributes import plain_attributes
 from soltrace.wire.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
+from tests.wire.test_attributes import FORMS
 
 PASS = {
     "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
@@ -93,3 +102,20 @@ def test_numbers_are_floats(text, number):
     chosen = chosen_attributes(record, "t", "step", "steps.accepted")
     assert chosen == {"soltrace.t": pytest.approx(number, nan_ok=True), "soltrace.step": 1}
     assert [type(value) for value in chosen.values()] == [float, int]
+
+
+def test_otlp_takes_whatever_an_attribute_may_be():
+    """Each form is of one type, and text that can be encoded; ints that are too large are text."""
+    forms = [value for value, _ in FORMS.values()]
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with capture(tracing=Spans(provider)):
+        for value in forms:
+            with experiment("fit", v=value):
+                pass
+    spans = exporter.get_finished_spans()
+    # Fewer where the SDK has refused one.
+    kept = [sum("attributes.v" in name for name in span.attributes) for span in spans]
+    assert kept == [len(plain_attributes({"v": value})) for value in forms]
+    assert encode_spans(spans).SerializeToString()

@@ -148,7 +148,7 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "own text": (Url(), {"v": "http://x"}),
     "function": (len, {"v": "len"}),
     "method": (Url.__str__, {"v": f"{__name__}.Url.__str__"}),
-    "ufunc": (np.sin, {"v": "numpy.sin"}),
+    "ufunc": (np.sin, {"v": "sin"}),
     "class": (dfx.Tsit5, {"v": f"{dfx.Tsit5.__module__}.Tsit5"}),
     "partial": (functools.partial(max, 1), {"v.func": "max", "v.args": [1], "v.keywords": "{}"}),
     "module": (jnp, {"v": "jax.numpy"}),

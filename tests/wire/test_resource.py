@@ -51,6 +51,9 @@ def test_the_resource_is_text(monkeypatch):
             {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"},
             {"scheduler": "slurm", "job": "7", "array_task": "2"},
         ),
+        ({"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "2"}, {"scheduler": "slurm", "job": "7", "restart": "2"}),
+        ({"LSB_JOBID": "7", "LSB_RESTART": "Y"}, {"scheduler": "lsf", "job": "7", "restart": "1"}),
+        ({"LSB_JOBID": "7", "LSB_RESTART": "N"}, {"scheduler": "lsf", "job": "7"}),
         (
             {"PBS_JOBID": "7[2].a", "PBS_ARRAY_INDEX": "2"},
             {"scheduler": "pbs", "job": "7[2].a", "array_task": "2"},
@@ -90,6 +93,9 @@ def test_the_resource_is_text(monkeypatch):
     ids=[
         "slurm",
         "slurm array",
+        "slurm again",
+        "lsf again",
+        "lsf for the first time",
         "pbs array",
         "pbs rank",
         "lsf",

@@ -19,6 +19,8 @@ MAX_LINE_BYTES: Final = 1 << 24
 """A longer line is not one of ours, which have some hundred bytes: it is skipped and not collected."""
 HEAD: Final = 256
 """Bytes that tell a file from others: those of our logs hold the time of the first line, to the microsecond."""
+_TELLING: Final = 64
+"""As many of them hold that time."""
 
 SHORT_LOOKS_AT_MOST: Final = 50
 """Looks at a file that is shorter than what was read of it: some seconds, as long as a file server may be behind."""
@@ -177,8 +179,8 @@ class LineReader:
         return Change.GROWN if stat.st_size > self.offset or (written and self.head) else Change.NOTHING
 
     def _is_replaced_by_itself(self, stat: os.stat_result) -> bool:
-        """Whether another file with the same contents was put in its place, as rsync does, and nothing is lost."""
-        return len(self.head) >= HEAD and stat.st_size >= self.offset and self._begins_as_before(HEAD)
+        """Whether another file with the same contents was put in its place, as rsync does."""
+        return min(len(self.head), stat.st_size) >= _TELLING and self._begins_as_before(stat.st_size)
 
     def _shorter(self, size: int) -> Change:
         """Tell a file that was truncated from one whose size is an old one, as network file systems tell it.

@@ -102,6 +102,8 @@ class Tracker:
         heard: list[OpenPass] = []
         forgotten = 0
         for open_pass in self._table.open:
+            if self._runs.replaced(open_pass.first.run_id):
+                continue
             brief = (now - open_pass.first.timestamp).total_seconds() < _BRIEF_S
             if (now - open_pass.latest).total_seconds() > _FORGOTTEN_S:
                 forgotten += 1

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.reading.attempts import Attempts
 from soltrace.reading.live.history import Estimate, History, Point, estimate
 from soltrace.reading.parse import Parsed
 from soltrace.reading.text import clean, clean_end
@@ -241,6 +242,7 @@ class Runs:
 
     def __init__(self) -> None:
         self._resources: OrderedDict[str, Mapping[str, Attribute]] = OrderedDict()
+        self._attempts = Attempts()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._taken: set[str] = set()
         self._first: str | None = None
@@ -248,6 +250,8 @@ class Runs:
 
     def opened(self, record: LogOpened | LogResource) -> None:
         """Take in the first line of a log, or what completes it."""
+        if isinstance(record, LogOpened):
+            self._attempts.opened(record)
         self._resources[record.run_id] = record.resource
         self._see(record.run_id)
         if len(self._resources) > _MOST_RUNS:
@@ -256,6 +260,10 @@ class Runs:
     def resource(self, run_id: str) -> Mapping[str, Attribute]:
         """Return what is known of where a run lives."""
         return self._resources.get(run_id, {})
+
+    def replaced(self, run_id: str) -> bool:
+        """Say whether a retry of a run's job has taken its place: what is open of it never ends."""
+        return self._attempts.replaced(run_id)
 
     def column(self, record: Record) -> str:
         """Return the name of a record's run if there is more than one run, else nothing."""

@@ -9,7 +9,7 @@ from soltrace.report.facts import Experiment, LogReport, PhaseCost, Run
 from soltrace.report.sections.model import Row, Section, Table
 from soltrace.report.sections.words import first_cause, utc_text
 
-_ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended"}
+_ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended", "replaced": "replaced by a retry"}
 
 
 def ran_section(report: LogReport) -> Section:
@@ -41,8 +41,10 @@ def _passes(phases: list[PhaseCost]) -> str:
         return "No pass of a solve was recorded."
     failed = sum(phase.failed for phase in phases)
     still_open = sum(phase.open for phase in phases)
-    troubles = [f"{failed:,} failed"] * (failed > 0) + [f"{still_open:,} did not end"] * (still_open > 0)
-    return f"{plural(passes, 'pass')}: {' and '.join(troubles) if troubles else 'all ended ok'}."
+    replaced = sum(phase.replaced for phase in phases)
+    counts = {"failed": failed, "did not end": still_open, "replaced by a retry": replaced}
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f"{plural(passes, 'pass')}: {' and '.join(said) if said else 'all ended ok'}."
 
 
 def _experiments(report: LogReport) -> Table:

@@ -1,0 +1,20 @@
+-- Runs of a job that its scheduler has begun again, as `soltrace.reading.attempts` tells them, and what they left behind.
+CREATE TABLE replaced AS
+WITH opened AS (
+    SELECT run_id, timestamp, resource->>'scheduler' AS scheduler, resource->>'job' AS job, resource->>'array_task' AS task,
+        resource->>'namespace' AS namespace, resource->>'pod' AS pod,
+        coalesce(TRY_CAST(resource->>'restart' AS INTEGER), 0) AS restart
+    FROM records WHERE event = 'log.opened'
+), attempts AS (
+    SELECT *, CASE WHEN scheduler IN ('slurm', 'lsf') THEN restart::VARCHAR ELSE pod END AS name,
+        first_value(name) OVER (
+            PARTITION BY scheduler, namespace, job, task ORDER BY restart DESC, timestamp DESC
+        ) AS latest
+    FROM opened
+    WHERE job IS NOT NULL
+        AND (scheduler IN ('slurm', 'lsf') OR scheduler = 'kubernetes' AND task IS NOT NULL AND pod IS NOT NULL)
+)
+SELECT DISTINCT run_id FROM attempts WHERE name <> latest;
+
+UPDATE passes SET status = 'replaced' FROM replaced
+WHERE passes.run_id = replaced.run_id AND (status = 'open' OR result = 'abandoned');

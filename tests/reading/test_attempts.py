@@ -1,0 +1,45 @@
+"""Which run replaces which: only where the scheduler itself says so."""
+
+import pytest
+
+from soltrace.reading.attempts import Attempts
+
+SLURM = {"scheduler": "slurm", "job": "7", "array_task": "3"}
+POD = {"scheduler": "kubernetes", "job": "fit", "array_task": "3", "namespace": "lab"}
+
+
+def _known(resource):
+    return {name: value for name, value in resource.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "first,second,replaced",
+    [
+        (SLURM, SLURM | {"restart": "1"}, True),
+        (SLURM | {"restart": "9"}, SLURM | {"restart": "10"}, True),
+        (SLURM | {"restart": "2"}, SLURM | {"restart": "1"}, False),
+        (SLURM | {"rank": "1"}, SLURM | {"rank": "0", "restart": "1"}, True),
+        (SLURM, SLURM, False),
+        (SLURM, SLURM | {"array_task": "4", "restart": "1"}, False),
+        (SLURM, SLURM | {"job": "8", "restart": "1"}, False),
+        (SLURM, SLURM | {"restart": "many"}, False),
+        (SLURM | {"scheduler": "lsf"}, SLURM | {"scheduler": "lsf", "restart": "1"}, True),
+        (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-b"}, True),
+        (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-a"}, False),
+        (
+            {"scheduler": "kubernetes", "job": "fit", "pod": "a"},
+            {"scheduler": "kubernetes", "job": "fit", "pod": "b"},
+            False,
+        ),
+        ({"scheduler": "pbs", "job": "7"}, {"scheduler": "pbs", "job": "7"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_retry_replaces_what_its_scheduler_has_killed(logs, first, second, replaced):
+    """It is the same job, task or index, and a later attempt."""
+    attempts = Attempts()
+    attempts.opened(logs("a").opened(0, **_known(first)))
+    assert not attempts.replaced("a")
+    attempts.opened(logs("b").opened(100, **_known(second)))
+    assert attempts.replaced("a") is replaced
+    assert attempts.replaced("b") is (first.get("restart") == "2")

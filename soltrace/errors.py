@@ -3,7 +3,7 @@
 SoltraceError
 ├── ConfigurationError    an argument of configure(), or a variable of the environment
 ├── ExperimentError       an experiment used as it can't be
-├── AttributeValueError   an attribute of a type that a log line can't carry
+├── AttributeValueError   an attribute that a log line can't carry in any form
 └── VersionError          a jax, diffrax or equinox that can't be traced
 
 SoltraceWarning           telemetry does less than was asked for, and the solve goes on
@@ -23,7 +23,7 @@ class ExperimentError(SoltraceError, RuntimeError):
 
 
 class AttributeValueError(SoltraceError, TypeError):
-    """An attribute is neither a bool, int, float or str, nor a list of them."""
+    """An attribute is no bool, int, float, str or list of them, and has no form that is made of such things."""
 
 
 class VersionError(SoltraceError, ImportError):

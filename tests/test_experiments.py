@@ -2,6 +2,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import numpy as np
@@ -231,13 +232,50 @@ def test_attributes_are_made_plain_at_once():
 
 @pytest.mark.parametrize(
     "value",
-    [None, {"a": 1}, object(), [[1]], np.zeros((2, 2)), 1j, [None]],
-    ids=["none", "mapping", "object", "nested", "matrix", "complex", "list of none"],
+    [object(), [object()], {"b": object()}, iter([1])],
+    ids=["object", "list of objects", "table of objects", "iterator"],
 )
 def test_other_attributes_are_refused_at_once(value):
     """Not when the solve ends."""
-    with pytest.raises(AttributeValueError, match="Attribute 'a' must be a bool, int, float or str"):
+    with pytest.raises(AttributeValueError, match=r"Attribute 'a(\.b)?' must be a bool, int, float or str"):
         experiment("fit", a=value)
+
+
+class UnreadableError(Exception):
+    """An exception whose message can't be read."""
+
+    def __str__(self) -> str:
+        raise KeyError("no")
+
+
+def fail_deep(names, error):
+    """Raise inside experiments within one another."""
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(experiment(name))
+        raise error
+
+
+def test_names_and_errors_are_bounded_and_text(program):
+    """However deep experiments nest, and whatever an exception says."""
+    with capture() as told, pytest.raises(ValueError, match="x"):
+        fail_deep(["half \ud83d", "a" * 1000, *"bcde" * 250], ValueError("x" * 10_000))
+    names = [event["experiment"] for event in told.events() if event["event"] == "experiment.started"]
+    second = rf"half \ud83d/{'a' * 256}… (1000 characters)"
+    assert names[:3] == [r"half \ud83d", second, f"{second}/b"]
+    assert max(map(len, names)) < 1100
+    assert told.events()[-1]["error"] == f"ValueError: {'x' * 4084}… (10012 characters)"
+
+
+def test_an_exception_that_can_not_be_read_ends_the_span(exported):
+    """With what is known of it."""
+    provider, spans = exported
+    with capture(tracing=Spans(provider)), pytest.raises(UnreadableError):
+        fail_deep(["fit"], UnreadableError())
+    [event] = spans()["fit"].events
+    assert (event.name, event.attributes["exception.type"]) == ("exception", f"{__name__}.UnreadableError")
+    assert event.attributes["exception.message"] == "its message could not be read: KeyError"
+    assert "in fail_deep" in event.attributes["exception.stacktrace"]
 
 
 def test_experiments_on_threads_do_not_mix(program):
@@ -249,7 +287,7 @@ def test_experiments_on_threads_do_not_mix(program):
             with experiment(name) as own:
                 barrier.wait(10)
                 seen[name] = add_context(None, "info", {"event": "hello"})["experiment"]
-                program.solve(token=host.current_context())
+                program.solve(place=host.callers_place())
                 program.solve(token=own.token)
                 barrier.wait(10)
 
@@ -280,7 +318,7 @@ def test_disabled_it_does_nothing(tmp_path, monkeypatch):
     configure(enabled=False)
     with experiment("fit") as fit:
         assert fit.token == 0
-        assert host.register_context(fit) == 0
+        assert host.callers_place() is None
         assert add_context(None, "info", {"event": "hello"}) == {"event": "hello"}
     assert list(tmp_path.iterdir()) == []
     assert PROCESS.recorder is None

@@ -8,6 +8,8 @@ from opentelemetry import trace
 # It has no public name, though it exists for distributions to derive theirs from.
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # pyright: ignore[reportPrivateUsage]
 
+from soltrace.export.named import unusable
+
 
 class Configurator(_OTelSDKConfigurator):
     """The SDK's configurator, as a distribution would have it."""
@@ -19,5 +21,5 @@ def set_up() -> None:
     Raises:
         Exception: whatever the SDK raises, for example because the package that reads such a file is not installed.
     """
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if unusable("traces") or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         Configurator().configure()  # pyright: ignore[reportUnknownMemberType] - takes anything

@@ -102,6 +102,10 @@ class BoundedMetricReader(MetricReader):
         while not self._over.wait(self._interval_s):
             self.gather()
 
+    def cancel(self) -> None:
+        """Collect no more, and nothing for the last time: there is no provider to collect from."""
+        self._over.set()
+
     def gather(self) -> bool:
         """Collect all metrics, and return whether that worked. Never raises.
 

@@ -24,7 +24,8 @@ from soltrace.errors import ConfigurationError
 from soltrace.export.batch import BatchProcessor, Limits
 from soltrace.export.delivery import Delivery
 from soltrace.export.environment import OtelSignal, interval_s, limits
-from soltrace.export.exporters import MissingExtraError, maker
+from soltrace.export.exporters import maker
+from soltrace.export.named import unusable
 from soltrace.export.process_resource import process_resource
 from soltrace.export.processors import (
     BoundedLogRecordProcessor,
@@ -72,18 +73,21 @@ class SdkProviders:
         for batch, _ in self._batches:
             batch.start()
         problems: list[str] = []
+        failed: dict[str, list[str]] = {}
         resource: Resource | None = None
         for signal, names in asked.items():
             if self._stands(signal, names, endpoint, problems):
                 continue
             resource = resource or process_resource()
+            before = len(self._batches), len(self._readers)
             try:
                 _MAKE[signal](self, [maker(signal, name, endpoint) for name in names], resource)
             except Exception as error:  # noqa: BLE001 - an exporter's own, too: solves go on without it
-                problems.append(_problem(signal, error))
+                self._take_back(*before)
+                failed.setdefault(_reason(error), []).append(signal)
             else:
                 self._made[signal] = (*names, endpoint)
-        return list(dict.fromkeys(problems))
+        return [*problems, *(f"{_listed(signals)} are not exported: {reason}" for reason, signals in failed.items())]
 
     def _stands(self, signal: OtelSignal, names: Sequence[str], endpoint: str | None, problems: list[str]) -> bool:
         """Whether there is nothing to do for a signal."""
@@ -91,11 +95,22 @@ class SdkProviders:
             if endpoint is not None and self._made[signal][-1] != endpoint:
                 problems.append(f"{signal} go where they went: otlp_endpoint= holds as long as the process.")
             return signal != "metrics" or self._metrics_pid == os.getpid()
-        if names and not _is_placeholder(_CURRENT[signal]()):
+        if names and (problem := unusable(signal)):
+            problems.append(f"{signal} are exported as if it were not set: {problem}")
+        elif names and not _is_placeholder(_CURRENT[signal]()):
             if endpoint is not None:
                 problems.append(f"{signal} go where your program's own provider sends them, not to otlp_endpoint=.")
             return True
         return not names
+
+    def _take_back(self, batches: int, readers: int) -> None:
+        """Stop what has been started beyond these for a provider that could not be made."""
+        for reader in self._readers[readers:]:
+            reader.cancel()
+        for batch, delivery in self._batches[batches:]:
+            batch.stop(0.0)
+            delivery.shut_down()
+        del self._readers[readers:], self._batches[batches:]
 
     def own_meter_provider(self) -> MeterProvider | None:
         """Return our meter provider: in the child of a fork, the global one has the parent's sums in it."""
@@ -104,50 +119,48 @@ class SdkProviders:
     def make_traces(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
         """Set up a tracer provider. It reads OTEL_TRACES_SAMPLER and the limits of a span itself."""
         at_most = limits("OTEL_BSP_", 5000)
-        batches = [self._batch("traces", make, at_most) for make in makers]
+        batches = [self._batch("traces", make, at_most)[0] for make in makers]
         provider = TracerProvider(resource=resource, id_generator=_id_generator(), shutdown_on_exit=False)
-        for batch, _ in batches:
+        for batch in batches:
             provider.add_span_processor(BoundedSpanProcessor(batch))
-        self._batches += batches
         trace.set_tracer_provider(provider)
 
     def make_logs(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
         """Set up a logger provider."""
         at_most = limits("OTEL_BLRP_", 1000)
-        batches = [self._batch("logs", make, at_most) for make in makers]
+        batches = [self._batch("logs", make, at_most)[0] for make in makers]
         provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-        for batch, _ in batches:
+        for batch in batches:
             provider.add_log_record_processor(BoundedLogRecordProcessor(batch))
-        self._batches += batches
         logs.set_logger_provider(provider)
 
     def make_metrics(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
         """Set up a meter provider. In the child of a fork it is another one, and only soltrace uses it."""
         scraped: list[MetricReader] = []
         pushed: list[BoundedMetricReader] = []
-        batches: list[tuple[BatchProcessor[Any], Delivery]] = []
         at_most = Limits(delay_s=3600.0, queue_size=COLLECTIONS_AT_MOST, batch_size=1)
         for make in makers:
             if isinstance(make, type) and issubclass(make, MetricReader):
                 scraped.append(make())
                 continue
             batch, delivery = self._batch("metrics", cast("MakeExporter", make), at_most, data_points)
-            batches.append((batch, delivery))
             pushed.append(BoundedMetricReader(delivery.exporter, batch, interval_s()))
+            self._readers.append(pushed[-1])
         provider = MeterProvider([*scraped, *pushed], resource, shutdown_on_exit=False)
-        self._batches += batches
-        self._readers += pushed
         self._meter_provider, self._metrics_pid = provider, os.getpid()
-        if _is_placeholder(metrics.get_meter_provider()):
+        if unusable("metrics") or _is_placeholder(metrics.get_meter_provider()):
             metrics.set_meter_provider(provider)
 
     def _batch(
         self, signal: OtelSignal, make: MakeExporter, at_most: Limits, size: Callable[[Any], int] = lambda _: 1
     ) -> tuple[BatchProcessor[Any], Delivery]:
+        """Start exporting, of which `_take_back` and `stop` are the end."""
         delivery = Delivery(make, ITEM_OF[signal])
         deliver = delivery if signal != "metrics" else partial(_deliver_one, delivery)
         lost = partial(OUTSIDE.add, ITEM_OF[signal])
-        return BatchProcessor(deliver, lost, at_most, size=size, name=f"soltrace-{signal}"), delivery
+        batch = BatchProcessor(deliver, lost, at_most, size=size, name=f"soltrace-{signal}")
+        self._batches.append((batch, delivery))
+        return batch, delivery
 
     def flush(self, timeout_s: float) -> bool:
         """Export everything recorded so far, all signals at once.
@@ -213,8 +226,9 @@ def _id_generator() -> IdGenerator | None:
     raise ConfigurationError(f"OTEL_PYTHON_ID_GENERATOR: there is no {name!r}.")
 
 
-def _problem(signal: OtelSignal, error: Exception) -> str:
-    if isinstance(error, MissingExtraError):
-        return f"nothing is exported: {error}"
-    reason = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
-    return f"{signal} are not exported: {reason}"
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+
+
+def _listed(signals: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(signals[:-1]), signals[-1])))

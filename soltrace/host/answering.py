@@ -15,7 +15,7 @@ from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
 from soltrace.host.pacing import Pace
-from soltrace.host.registered import registered_attributes
+from soltrace.host.registered import registered_solve
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
@@ -93,10 +93,9 @@ class ForwardAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a solve's first pass."""
-        token, *own = event.ints_of_a_lane()[2:]
-        context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
+        context, solve_id = _place(run, *event.ints_of_a_lane()[2:]), run.new_solve()
         entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
-        entry.span = _span(event.floats)
+        entry.began_at = event.floats[..., 0]
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -110,6 +109,7 @@ class ForwardAnswers(Answers):
         if entry is None or entry.ended:
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
+        entry.span, entry.began_at = _longest(entry.began_at, event.floats[..., 0]), None
         self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
@@ -219,8 +219,8 @@ class MeterAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open one."""
-        solve_id = run.new_solve()
-        entry = self.open(event, run, run.context(), solve_id, f"{solve_id}.forward")
+        solve_id, context = run.new_solve(), run.context(caller=next(iter(event.ints_of_a_lane()), None))
+        entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -245,12 +245,14 @@ def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     return {kind.kind: kind(table) for kind in _TYPES}
 
 
-def _with_own(run: OwningRun, context: Context, token: int = 0, *_: int) -> Context:
-    """Add the attributes that a solve has registered to those of the place that it belongs to."""
-    own = registered_attributes(token)
+def _place(run: OwningRun, token: int, registered: int = 0, caller: int | None = None, *_: int) -> Context:
+    """Find where a solve belongs, and add the attributes that it brings itself."""
+    own = registered_solve(registered)
     if own is None:
         run.losses.add(What.ATTRIBUTES, Why.FORGOTTEN)
-    return replace(context, attributes={**context.attributes, **own}) if own else context
+    place = None if token or own is None else own.place
+    context = run.context(token, caller) if place is None else place
+    return replace(context, attributes={**context.attributes, **own.attributes}) if own and own.attributes else context
 
 
 def _nothing(event: Emission) -> Answer:
@@ -263,12 +265,13 @@ def _paced(event: Emission, entry: PassEntry) -> Answer:
     return np.array(_whole(wanted), np.int32), entry
 
 
-def _span(floats: Array) -> float:
-    """The largest `t1 - t0`."""
-    if floats.ndim == 1:
-        t0, t1 = floats[:2].tolist()
-        return t1 - t0
-    return float((floats[..., 1] - floats[..., 0]).max())
+def _longest(began_at: Array | None, ended_at: Array) -> float:
+    """The longest time that a lane has covered: an event or a failure may end it long before its `t1`."""
+    if began_at is None:
+        return math.nan
+    if began_at.shape != ended_at.shape:  # one of them is the same for several lanes; for which is not told
+        began_at = np.fmin.reduce(began_at, axis=None)
+    return float(np.fmax.reduce(ended_at - began_at, axis=None))
 
 
 def _whole(wanted: float) -> int:

@@ -18,7 +18,7 @@ from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
 from soltrace.host.values import columns, common
-from soltrace.wire.attributes import plain, written
+from soltrace.wire.array_values import plain, written
 from soltrace.wire.records import AnyRecord, Number, Phase, Steps
 
 
@@ -51,9 +51,12 @@ class Backward(PassView):
     def __init__(self, event: Emission, run: RunInfo) -> None:
         """Read the start, and what the forward pass has left, if that has not been forgotten."""
         entry, shape = event.entry, event.ints.shape[:-1]
+        _, which = columns(event.ints, len(shape))
         memory = _memory(entry.parent)
         self._forgotten = memory is None
         memory = memory or _nothing_known(shape)
+        if memory.lanes.shape[1] == which.max() + 1:  # the shapes alone don't tell lanes from outputs
+            memory = memory.of_lanes(shape, which)
         super().__init__(
             entry, run, BackwardLanes(memory, entry.info.results), single=memory.single, index=memory.index
         )

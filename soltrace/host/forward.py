@@ -3,7 +3,8 @@
 Host side, on the worker thread.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -15,7 +16,7 @@ from soltrace.host.outcomes import EVENT, SUCCESSFUL, UNKNOWN, outcomes
 from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.values import columns, common, is_single, traced_attributes
-from soltrace.wire.attributes import written
+from soltrace.wire.array_values import written
 from soltrace.wire.records import AnyRecord, Attribute, Number
 
 
@@ -30,6 +31,11 @@ class Memory:
     index: BatchIndex
     attributes: dict[str, Attribute]
     lane_attributes: dict[str, tuple[Shape, Array]]
+
+    def of_lanes(self, shape: Shape, which: Array) -> Self:
+        """What a batch of that shape has to know, each of whose lanes is one of the lanes here."""
+        own = {name: (shape, values[which]) for name, (_, values) in self.lane_attributes.items()}
+        return replace(self, shape=shape, lanes=self.lanes[:, which], lane_attributes=own)
 
 
 class Forward(PassView):
@@ -98,7 +104,8 @@ class Forward(PassView):
         """What is kept when it has ended."""
         lanes = self.lanes
         kept = np.stack((lanes.t0, lanes.t1, lanes.t, lanes.direction, lanes.step, lanes.accepted))
-        return Memory(lanes.shape, kept, self.single, self.index, self.attributes, self.lane_attributes)
+        own = {name: (lanes.shape, self.fitted(*known)) for name, known in self.lane_attributes.items()}
+        return Memory(lanes.shape, kept, self.single, self.index, self.attributes, own)
 
     def _tolerance(self, values: Array) -> Number | UnsetType:
         return UNSET if np.isnan(values).any() else self._common(values)

@@ -18,7 +18,8 @@ from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
 from soltrace.host.values import static_attributes
-from soltrace.wire.attributes import attribute, written
+from soltrace.wire.array_values import attribute, written
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
     AnyRecord,
@@ -72,9 +73,9 @@ class PassView:
         return [
             PassStarted(
                 **self._every_line(event.time_ns),
-                solver=info.solver,
-                adjoint=info.adjoint,
-                controller=info.controller,
+                solver=plain_text(info.solver, NAME_AT_MOST),
+                adjoint=plain_text(info.adjoint, NAME_AT_MOST),
+                controller=plain_text(info.controller, NAME_AT_MOST),
                 max_steps=info.max_steps,
                 batch_shape=self.index.shape(self.lanes.shape),
                 **known,
@@ -224,6 +225,7 @@ class PassView:
             "experiment": self.entry.context.experiment,
             "attributes": self.attributes,
             "process_index": self.run.process_index,
+            "context": self.entry.context.variables or UNSET,
             "solve_id": self.entry.solve_id,
             "pass_id": self.entry.pass_id,
             "phase": self.phase,

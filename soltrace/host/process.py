@@ -11,8 +11,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from soltrace.callers import CALLERS
 from soltrace.host.answering import answers
-from soltrace.host.context import HasContext
+from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.recorder import Recorder
@@ -221,6 +222,7 @@ class _AlwaysOn:
 
 
 PROCESS: Final = Process()
+CALLERS.enabled = PROCESS.enabled
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PROCESS.forget)
 
@@ -277,30 +279,20 @@ def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) ->
         PROCESS.failed(error)
 
 
-def register_context(experiment: HasContext | None = None) -> int:
-    """Remember where a solve belongs, for a program that will name it in its start.
-
-    Args:
-        experiment: the experiment that the caller chose. None: the one that is current now.
+def callers_place() -> Context | None:
+    """Find where a solve belongs that the calling thread runs itself, and not in a program that others may run too.
 
     Returns:
-        A number for the start's `context_token`; 0 where the start needs none, because no experiment was chosen, the
-        caller is in the innermost one and has no OpenTelemetry span of its own: then what is current *when the program
-        runs* counts.
+        None where its program needs to be told nothing, because nobody is in an experiment or a span.
     """
     try:
         run = PROCESS.open()
-        return 0 if run is None else run.register_context(experiment)
+        return None if run is None else run.callers_place()
     except Exception as error:
         if raised_by_a_handler(error):
             raise
         PROCESS.failed(error)
-        return 0
-
-
-def current_context() -> int:
-    """Remember where the caller stands: `register_context()` without a choice."""
-    return register_context()
+        return None
 
 
 def register_barrier(barrier: Callable[[], object]) -> None:

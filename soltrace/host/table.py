@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from soltrace.host.context import Context
 from soltrace.host.pacing import Pace, Pacing
-from soltrace.host.signals import Kind, SolveInfo
+from soltrace.host.signals import Array, Kind, SolveInfo
 from soltrace.wire.losses import Losses, Why
 
 LARGEST_HANDLE: Final = 2**23
@@ -34,8 +34,8 @@ class OwningRun(Protocol):
         """Number a solve: its `solve_id`."""
         ...
 
-    def context(self, token: int = 0) -> Context:
-        """Where a pass belongs whose program names this context; 0: whichever is current."""
+    def context(self, token: int = 0, caller: int | None = None) -> Context:
+        """Where a pass belongs whose program names this experiment, or else this number of its caller."""
         ...
 
     def tell(self, event: Any) -> None:
@@ -64,8 +64,10 @@ class PassEntry:
     last_seen: float
     parent: "PassEntry | None" = None
     """Of a backward pass its forward one, unless that is forgotten; of a stretch its backward pass."""
+    began_at: Array | None = None
+    """Of a forward pass that is open: where its lanes began, in the solver's time."""
     span: float = float("nan")
-    """The largest `t1 - t0` of its lanes."""
+    """The longest time that a lane of the forward pass has covered; known once that has ended."""
     usual_gap: float = 0.0
     """The longest time between two signals so far."""
     cost_s: float = 0.0

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from soltrace.host.signals import Array
-from soltrace.wire.attributes import SINGLE_BYTES, attribute
+from soltrace.wire.array_values import SINGLE_BYTES, attribute
 from soltrace.wire.records import Attribute, json_number
 
 

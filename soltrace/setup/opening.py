@@ -5,7 +5,6 @@ nothing behind, and the solve goes on.
 """
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from soltrace.setup import outputs
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
 from soltrace.wire import resource
-from soltrace.wire.attributes import parse_attributes
+from soltrace.wire.attributes import parse_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, described
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
 
 
@@ -53,6 +53,7 @@ class OpeningPlan:
 
 def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     outputs.set_up_export(settings)
+    settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
     run_id, sinks = outputs.log(settings, undo)
     base = Context(attributes=attributes)
@@ -72,7 +73,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     )
     recorder.announce(
         LogOpened(
-            timestamp=moment(time.time_ns()),
+            timestamp=moment(recorder.clock.time_ns()),
             run_id=run_id,
             experiment=None,
             attributes=base.attributes,
@@ -86,6 +87,6 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
 def _attributes(settings: Settings) -> dict[str, Attribute]:
     attributes, malformed = parse_attributes(os.environ.get("SOLTRACE_ATTRIBUTES", ""))
     if malformed:
-        parts = ", ".join(map(repr, malformed))
+        parts = plain_text(", ".join(map(repr, malformed)), NAME_AT_MOST)
         outputs.warn(f"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: {parts}.")
-    return attributes | dict(settings.attributes or {})
+    return within_bounds(attributes | dict(settings.attributes or {}))

@@ -5,25 +5,25 @@ Host side, on the thread of whoever configures or solves first. Whatever fails h
 
 import os
 import re
+import shlex
 import socket
-import sys
-import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from soltrace.errors import SoltraceWarning
+from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.losses import described
+from soltrace.wire.warn import SAID, say, warn, warn_once
 
 if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
-SAID: Final[set[str]] = set()
-"""What is said once a process."""
-
+_Output = TypeVar("_Output")
 
 OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
@@ -49,8 +49,8 @@ def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
         return stem, []
     if settings.directory is None and "directory" not in SAID:
         SAID.add("directory")
-        file = directory / f"{stem}{ending}"
-        say(f"logging to {file}; follow it with: soltrace tail {directory}")
+        place = directory.absolute()  # who reads this may be elsewhere
+        say(f"logging to {place / stem}{ending}; follow it with: soltrace tail {shlex.quote(str(place))}")
     return stem, [sink]
 
 
@@ -61,13 +61,27 @@ def _logs_go_out(settings: Settings) -> bool:
     return settings.logs and bool(asked)
 
 
+def usable(settings: Settings) -> Settings:
+    """Leave out the signals that would go to a global provider which can't be had."""
+    if settings.tracer_provider is None and settings.spans and (problem := unusable("traces")):
+        warn_once(f"no spans: {problem}")
+        settings = replace(settings, spans=False)
+    if settings.meter_provider is None and settings.metrics and (problem := unusable("metrics")):
+        warn_once(f"no metrics: {problem}")
+        settings = replace(settings, metrics=False)
+    if settings.logger_provider is None and settings.logs and (problem := unusable("logs")):
+        warn_once(f"no log records: {problem}")
+        settings = replace(settings, logs=False)
+    return settings
+
+
 def spans(settings: Settings) -> Tracing | None:
     """Make what opens a span for each pass."""
     if not settings.spans:
         return None
     from soltrace.sinks.spans import Spans
 
-    return Spans(settings.tracer_provider)
+    return _made("spans", lambda: Spans(settings.tracer_provider))
 
 
 def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]], undo: ExitStack) -> list[Sink]:
@@ -78,18 +92,28 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]],
         waiting: tells how many items wait for being written, and how many may.
         undo: has the metrics read no more.
     """
-    sinks: list[Sink] = []
+    sinks: list[Sink | None] = []
     if settings.metrics:
         from soltrace.sinks.metrics import Metrics
 
-        metrics = Metrics(settings.meter_provider or EXPORTS.own_meter_provider(), queue=waiting)
-        undo.callback(metrics.close)
-        sinks.append(metrics)
+        provider = settings.meter_provider or EXPORTS.own_meter_provider()
+        if metrics := _made("metrics", lambda: Metrics(provider, queue=waiting)):
+            undo.callback(metrics.close)
+            sinks.append(metrics)
     if settings.logs:
         from soltrace.sinks.log_records import OtelLogs
 
-        sinks.append(OtelLogs(settings.logger_provider))
-    return sinks
+        sinks.append(_made("log records", lambda: OtelLogs(settings.logger_provider)))
+    return [sink for sink in sinks if sink is not None]
+
+
+def _made(what: str, make: Callable[[], _Output]) -> _Output | None:
+    """Make an output; where a provider of the program's own fails, the others are there all the same."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - whatever its code raises
+        warn_once(f"no {what}: {described(error)}")
+        return None
 
 
 def set_up_export(settings: Settings) -> None:
@@ -116,25 +140,3 @@ def set_up_export(settings: Settings) -> None:
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")
-
-
-def warn_once(message: str) -> None:
-    """Warn, if this has not been said."""
-    if message not in SAID:
-        SAID.add(message)
-        warn(message)
-
-
-def warn(message: str) -> None:
-    """Warn, and go on even where warnings are errors: this may run inside a solve."""
-    try:
-        warnings.warn(message, SoltraceWarning, stacklevel=2)
-    except SoltraceWarning:
-        say(message)
-
-
-def say(message: str) -> None:
-    """Say it on stderr, if there is one: a program may be started without, or its reader be gone."""
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is then; `print` would take stdout
-        with suppress(OSError, ValueError):
-            print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201

@@ -3,6 +3,7 @@
 Host side, on any thread. A new field of `PassStarted` or `PassEnded` is an attribute of the span without more ado.
 """
 
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
@@ -11,8 +12,11 @@ from opentelemetry.util.types import AnyValue, AttributeValue
 
 from soltrace.sinks.otel import experiment_attributes, fields_of
 from soltrace.wire.names import PREFIX
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text, said_by
 from soltrace.wire.records import AnyRecord, Attribute, PassEnded, PassRecord, PassStarted, Record, Scalar
 
+_TRACE_AT_MOST: Final = 16384
+"""Characters of a stack trace."""
 _ELSEWHERE: Final = frozenset({*Record.__struct_fields__, "event"}) - {"run_id"}
 """What every record carries: it has a place of its own in a span, or says nothing of one."""
 _SAID_AT_THE_START: Final = frozenset({*PassRecord.__struct_fields__, "event", "duration_s"})
@@ -44,6 +48,20 @@ def end_attributes(record: PassEnded) -> dict[str, AttributeValue]:
 def chosen_attributes(record: Record, *names: str) -> dict[str, AttributeValue]:
     """Return some of the fields, by their names in `Record.flat`, as far as they are known."""
     return _typed({PREFIX + name: record.flat[name] for name in names if name in record.flat})
+
+
+def exception_attributes(error: BaseException) -> dict[str, AttributeValue]:
+    """Return what the event of an exception says, by OpenTelemetry's conventions.
+
+    Not the SDK's `record_exception`: that fails where the exception's own message does.
+    """
+    kind = type(error)
+    trace = "".join(traceback.format_exception(error))
+    return {
+        "exception.type": plain_text(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), NAME_AT_MOST),
+        "exception.message": said_by(error).partition(": ")[2],
+        "exception.stacktrace": plain_text(trace, _TRACE_AT_MOST),
+    }
 
 
 def _typed(attributes: Mapping[str, AnyValue]) -> dict[str, AttributeValue]:

@@ -38,14 +38,16 @@ from jax.typing import ArrayLike
 from soltrace import host
 from soltrace.traced._jax import (
     Dims,
-    batch_size,
     lenient,
+    new_axis,
     replaced_callbacks,
+    scalar_type,
     to_front,
     to_lanes,
     zero_tangent,
 )
 from soltrace.traced.compiling import lowering
+from soltrace.traced.reach import reaches_host
 from soltrace.traced.shield import Shield
 
 emit_p = Primitive("soltrace_emit")
@@ -114,7 +116,7 @@ class _Callback:
 
     def answer(self) -> list[ShapedArray]:
         default = host.default_answer(self.signal)
-        return [ShapedArray((), default.dtype)] * default.size
+        return [scalar_type(default.dtype)] * default.size
 
     def call(self, *sent: Any) -> tuple[Any, ...]:
         """Call the host."""
@@ -161,8 +163,13 @@ def _pack(numbers: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> np.ndar
 def witness(tree: Any) -> jax.Array:
     """Make a float32 scalar that depends on each array of a pytree: a call that takes it can't run before they do."""
     arrays = [x for x in jtu.tree_leaves(tree) if isinstance(x, jax.Array) and x.size]
-    firsts = [jax.lax.stop_gradient(x).ravel()[0].real.astype(jnp.float32) for x in arrays]
+    firsts = [_first(jax.lax.stop_gradient(x)).real.astype(jnp.float32) for x in arrays]
     return sum(firsts, jnp.zeros((), jnp.float32))
+
+
+def _first(x: jax.Array) -> jax.Array:
+    # Of an axis that is sharded nothing can be taken out.
+    return x.real.astype(jnp.float32).sum() if any(jax.typeof(x).sharding.spec) else x.ravel()[0]
 
 
 @emit_p.def_abstract_eval
@@ -184,28 +191,41 @@ def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[
 def _batch(
     operands: Sequence[jax.Array], dims: Dims, *, callback: _Callback, depth: int
 ) -> tuple[list[Any], list[None]]:
-    size, n, sent = batch_size(operands, dims), callback.numbers, callback.sent
+    axis, n, sent = new_axis(operands, dims), callback.numbers, callback.sent
     numbers = [to_lanes(x, d, depth) for x, d in zip(operands[:n], dims[:n], strict=True)]
     if numbers and all(d is None for d in dims[:n]):  # only a witness knows of this vmap
-        numbers[0] = jnp.broadcast_to(numbers[0], (size, *(1,) * (depth - numbers[0].ndim), *numbers[0].shape))
-    extras = [to_front(x, d, size) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
+        numbers[0] = to_front(jnp.expand_dims(numbers[0], range(depth - numbers[0].ndim)), None, axis)
+    extras = [to_front(x, d, axis) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
     answer = emit_p.bind(*numbers, *extras, *operands[sent:], callback=callback, depth=depth + 1)
     return answer, [None] * len(answer)
 
 
-def _lower_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
-    lowering()
+def _call_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in callback.answer()]
     return io_callback(callback.call, shapes, *operands[: callback.sent])
 
 
+def _default(*_: Any, callback: _Callback, **__: Any) -> list[jax.Array]:
+    return [jnp.asarray(x) for x in _scalars(host.default_answer(callback.signal))]
+
+
+_lower_default = mlir.lower_fun(_default, multiple_results=True)
+
+
+def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
+    if not reaches_host(ctx):
+        return _lower_default(ctx, *operands, **params)
+    lowering(params["callback"].signal)
+    on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
+    return (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
+
+
 def _lower_io_callback(ctx: Any, *operands: Any, callback: _Callback, **params: Any) -> Any:
     with replaced_callbacks(ctx, callback.shielded):
-        return mlir.lower_fun(_lower_anywhere, multiple_results=True)(ctx, *operands, callback=callback, **params)
+        return mlir.lower_fun(_call_anywhere, multiple_results=True)(ctx, *operands, callback=callback, **params)
 
 
 def _lower_cpu(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
-    lowering()
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
@@ -254,6 +274,5 @@ def _lower_call(ctx: Any, callback: _Callback, pack: Callable[..., Any], operand
 
 ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
-mlir.register_lowering(emit_p, _lower_io_callback)
-mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")
+mlir.register_lowering(emit_p, _lower)
 mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback, _copies, xs))

@@ -9,10 +9,11 @@ program as a whole, may be over by then.
 import ctypes
 import gc
 import opcode
+import pickle
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from soltrace import host
 
@@ -85,6 +86,13 @@ class Shield:
             for _ in _HELD.raising:
                 break
         return self._default if answer is None else answer
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled with the program: an executable that is loaded again has no callbacks."""
+        raise pickle.PicklingError(
+            "A compiled program that reports can't be written down: it calls this process. Use jax.export, which "
+            "leaves the reports out, or compile it with SOLTRACE_DISABLED=true."
+        )
 
 
 @_blind

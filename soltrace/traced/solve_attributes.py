@@ -13,13 +13,13 @@ from typing import Any, Final, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
 from soltrace import host
 from soltrace.errors import AttributeValueError
-from soltrace.traced._jax import under_a_jit
-from soltrace.wire.attributes import plain_attributes
+from soltrace.traced._jax import on_device, under_a_jit
+from soltrace.wire.array_values import ITEMS_AT_MOST
+from soltrace.wire.attributes import plain_and_kept
+from soltrace.wire.flat_attributes import ROWS_AT_MOST
 from soltrace.wire.records import Attribute
 
 Constants = tuple[tuple[str, Attribute], ...]
@@ -33,11 +33,11 @@ class _Plain:
     """Values that are a part of the program. A list is a tuple here, so that it can be hashed."""
     key: str = ""
     """The constants as text. They themselves don't do: 1, 1.0 and True are equal."""
-    registered: host.RegisteredAttributes | None = field(default=None, compare=False)
+    registered: host.RegisteredSolve | None = field(default=None, compare=False)
     """Values that the program names by a number. While it is traced: those of the adjoint that it is traced with."""
 
     @classmethod
-    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredAttributes | None) -> Self:
+    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredSolve | None) -> Self:
         """Make values a part of the program."""
         constants: Any = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in values.items())
         return cls(constants, repr(constants) if constants else "", registered)
@@ -62,22 +62,40 @@ class SolveAttributes(eqx.Module):
         """Add what a user gave, in the place of what has the same name.
 
         Args:
-            attributes: Names and values. An array has at most one axis.
+            attributes: Names and values, as `soltrace.wire.attributes.plain_attributes` takes them.
 
         Raises:
-            AttributeValueError: They are no mapping, a name is no string, or a value is of another type.
+            AttributeValueError: They are no mapping, a name is no string, or a value has no form that a line can carry.
         """
         if attributes is None:
             return self
-        new, values = _split(attributes)
+        new, values = _split(attributes, tell=True)
         arrays = {name: x for name, x in self.arrays.items() if name not in values} | new
         values = self.plain.values() | values
         if under_a_jit() or not host.enabled():
             return type(self)(arrays, self.token, _Plain.of(values, self.plain.registered))
-        if values := {**(host.registered_attributes(int(self.token)) or {}), **values}:
-            registered = host.RegisteredAttributes(values)
-            return type(self)(arrays, np.int32(registered.token), _Plain(registered=registered))
-        return type(self)(arrays, 0, _Plain())
+        return self._registered(arrays, {**self._brought(), **values}, None)
+
+    def called_here(self) -> Self:
+        """Have the solve know its caller, unless it is a part of a program, which others may run too."""
+        if under_a_jit():
+            return self
+        if (place := host.callers_place()) is None:
+            # Data, like every other number: with and without an experiment the same compiled program serves.
+            token = on_device(self.token) if isinstance(self.token, int) else self.token
+            return type(self)(self.arrays, token, self.plain)
+        return self._registered(self.arrays, {**self._brought(), **self.plain.values()}, place)
+
+    def _brought(self) -> Mapping[str, Attribute]:
+        # Not by the token: that is on a device.
+        brought = None if self.plain.registered is None else host.registered_solve(self.plain.registered.token)
+        return {} if brought is None else brought.attributes
+
+    def _registered(self, arrays: dict[str, jax.Array], values: dict[str, Attribute], place: Any) -> Self:
+        if not values and place is None:
+            return type(self)(arrays, 0, _Plain())
+        registered = host.RegisteredSolve(values, place)
+        return type(self)(arrays, on_device(registered.token), _Plain(registered=registered))
 
 
 NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())
@@ -90,29 +108,29 @@ def check_attributes(attributes: Mapping[str, Any] | None) -> None:
         AttributeValueError: As `SolveAttributes.updated`.
     """
     if attributes is not None:
-        _split(attributes)
+        _split(attributes, tell=False)
 
 
-def _split(attributes: Mapping[str, Any]) -> tuple[dict[str, jax.Array], dict[str, Attribute]]:
+def _split(attributes: Any, *, tell: bool) -> tuple[dict[str, jax.Array], dict[str, Attribute]]:
     """Tell arrays of jax's from what can be made plain."""
-    if not isinstance(attributes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise AttributeValueError(f"Attributes must be a mapping of names to values, got {attributes!r}.")
-    arrays = {name: value for name, value in attributes.items() if isinstance(value, jax.Array)}
-    others = {name: value for name, value in attributes.items() if name not in arrays}
-    for name, value in arrays.items():
-        if value.ndim > 1 or not _is_real(value.dtype):
-            raise AttributeValueError(
-                f"Attribute {name!r} must be a scalar or a vector of bools, ints or floats, "
-                f"got an array of shape {value.shape} and dtype {value.dtype}."
-            )
-    for name, value in others.items():
-        if isinstance(value, list | tuple) and any(isinstance(item, Tracer) for item in value):
-            raise AttributeValueError(
-                f"Attribute {name!r} lists a traced array: stack the list into one array instead."
-            )
-    plain_attributes(dict.fromkeys(arrays, 0))  # checks their names
-    return arrays, plain_attributes(others)
+    values = plain_and_kept(attributes, lambda value: isinstance(value, jax.Array), tell=tell)
+    arrays: dict[str, jax.Array] = {}
+    for name, value in list(values.items()):
+        if isinstance(value, jax.Array):
+            del values[name]
+            arrays |= _vectors(name, value)
+    return arrays, values
 
 
-def _is_real(dtype: Any) -> bool:
-    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating))
+def _vectors(name: str, array: jax.Array) -> dict[str, jax.Array]:
+    """An array as what a line has room for: as many items as it shows and one, and rows by their number."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.bool_, jnp.number)):
+        raise AttributeValueError(f"Attribute {name!r} must be an array of numbers, got one of dtype {array.dtype}.")
+    if array.ndim == 0:
+        return {name: array}
+    if array.ndim == 1:
+        return {name: array if array.size <= ITEMS_AT_MOST else array[: ITEMS_AT_MOST + 1]}
+    rows = [jax.lax.index_in_dim(array, i, keepdims=False) for i in range(min(len(array), ROWS_AT_MOST))]
+    return {key: part for i, row in enumerate(rows) for key, part in _vectors(f"{name}.{i}", row).items()}

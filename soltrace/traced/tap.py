@@ -12,14 +12,15 @@ Operands of `tap_p`, in order; `*lanes` are the axes of the enclosing vmaps, out
 
 | operands | how many   | shape         | dtype       |                                                          |
 | -------- | ---------- | ------------- | ----------- | -------------------------------------------------------- |
-| values   | any number | any           | any inexact | what is watched; they keep the axes that they have       |
+| values   | any number | any           | any         | what is watched; they keep the axes that they have       |
 | pace     | 1          | `[*lanes, 2]` | float32     | primal: (step wanted, handle of the forward pass);       |
 |          |            |               |             | cotangent: (elapsed wanted, handle of the backward pass) |
 | sent     | `sent`     | `[*lanes]`    | int, float  | at a start or an end: handle of the forward pass;        |
 |          |            |               |             | at a step: steps before it, t where it began, t0         |
 
 `elapsed` is t - t0, which falls to 0 on the way back. What is sent has no tangent, and may lack an axis of lanes in
-which it is the same for all.
+which it is the same for all. Values without a tangent (integers, keys) are watched too: with any of its values the
+whole equation lives, and what is sent with it; and whichever of them is batched, the pace is.
 
 Parameters: `signal`, one of the three of a backward pass, or None: tell nothing; `info`, the solve's `SolveInfo`;
 `sent`, how many operands are sent; `hold`, let the cotangents wait for the answer; `transposed`, whether this is the
@@ -34,14 +35,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
+from jax.extend.core import JaxprEqn, Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.interpreters import partial_eval as pe
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes
+from soltrace.traced._jax import Dims, lenient, new_axis, to_lanes
 from soltrace.traced.emit import emit, witness
+from soltrace.traced.widen import widen
 
 tap_p = Primitive("soltrace_tap")
 tap_p.multiple_results = True
@@ -61,13 +63,13 @@ def tap(
     Args:
         signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END.
         info: What is known of the solve while it is traced.
-        tree: A pytree. Its inexact arrays are watched, and the rest goes through.
+        tree: A pytree. Its arrays are watched, and the rest goes through.
         pace: float32[2].
         sent: Scalars that the call needs. At a start or an end: the handle of the forward pass. At a step: how many
             came before it, t where it began, t0.
         hold: Let the cotangents wait for the host's answer, where nothing else keeps what follows from running first.
     """
-    watched, rest = eqx.partition(tree, eqx.is_inexact_array)
+    watched, rest = eqx.partition(tree, eqx.is_array)
     leaves, treedef = jtu.tree_flatten(watched)
     sent = [jax.lax.stop_gradient(jnp.asarray(x)) for x in sent]
     params = {"signal": signal, "info": info, "sent": len(sent), "hold": hold, "transposed": False}
@@ -76,8 +78,8 @@ def tap(
 
 
 @tap_p.def_abstract_eval
-def _abstract(*operands: Any, sent: int, **_: Any) -> list[ShapedArray]:
-    return [ShapedArray(x.shape, x.dtype) for x in operands[:-sent]]
+def _abstract(*operands: Any, sent: int, **_: Any) -> list[Any]:
+    return list(operands[:-sent])
 
 
 @tap_p.def_impl
@@ -116,8 +118,10 @@ def _edge(
     *,
     hold: bool,
 ) -> list[jax.Array]:
+    # Of the axes that there are now, the forward pass has those of its handle: the others are of outputs.
+    lane = jnp.arange(handle.size).reshape(handle.shape)
     # The call has to depend on the cotangents, or it runs before they are there.
-    answer = emit(signal, info, [handle], [pace[..., 1], witness(values)])
+    answer = emit(signal, info, [handle, lane], [pace[..., 1], witness(values)])
     if hold:
         values = [jnp.where(answer[1] == -1.0, jnp.nan, x) for x in values]
     starts = signal is host.Signal.BACKWARD_START
@@ -126,14 +130,16 @@ def _edge(
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, transposed: bool, **params: Any) -> tuple[Any, Any]:
     outs = tap_p.bind(*primals, transposed=transposed, **params)
-    sent, moving = params["sent"], [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
+    sent = params["sent"]
     *tangents, pace = tangents[:-sent]
+    moving = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero and jax.typeof(t).dtype != jax.dtypes.float0]
     also = primals[-sent:]
+    if params["signal"] is host.Signal.BACKWARD_START and type(pace) is ad.Zero:
+        params["signal"] = None  # nothing that went into the solve moves: there is nothing to go back through
     if transposed:  # the derivative of a backward pass: its primal tells, and is kept by whatever uses the tangents
         params |= {"signal": None, "sent": 1}
         pace, also = ad.Zero(jax.typeof(outs[-1]).to_tangent_aval()), [outs[-1]]
     # Only what moves: making the other tangents real would differentiate what nobody asked for.
-    moving = [i for i in moving if i < len(tangents)]
     moved = tap_p.bind(*[tangents[i] for i in moving], ad.instantiate_zeros(pace), *also, transposed=False, **params)
     for i, t in zip(moving, moved, strict=False):
         tangents[i] = t
@@ -161,12 +167,27 @@ def _batch(operands: Sequence[jax.Array], dims: Dims, *, sent: int, **params: An
     # what is computed. What is sent gets its lanes in front, as the pace does.
     n = len(operands) - sent - 1
     depth = operands[n].ndim - 1 - (dims[n] is not None)
-    pace = to_front(operands[n], dims[n], batch_size(operands, dims))
+    pace = widen(operands[n], dims[n], new_axis(operands, dims))
     told = [to_lanes(x, d, depth) for x, d in zip(operands[n + 1 :], dims[n + 1 :], strict=True)]
     return tap_p.bind(*operands[:n], pace, *told, sent=sent, **params), [*dims[:n], 0]
+
+
+def _drop_unused(used: list[bool], *rest: Any) -> tuple[list[bool], JaxprEqn | None]:
+    # Kept as a whole, it would have all of its values differentiated, and some must not be.
+    # From jax 0.11 on there is an argument more, before the last.
+    eqn: JaxprEqn = rest[-1]
+    if not any(used):
+        return [False] * len(eqn.invars), None
+    if eqn.params["signal"] is host.Signal.BACKWARD_END:  # the pace is batched as each of these is, now or later
+        return [True] * len(eqn.invars), eqn
+    kept = [*used[:-1], True]
+    used_in = kept + [True] * eqn.params["sent"]
+    pick = lambda variables, which: [v for v, k in zip(variables, which, strict=True) if k]
+    return used_in, eqn.replace(invars=pick(eqn.invars, used_in), outvars=pick(eqn.outvars, kept))
 
 
 ad.primitive_jvps[tap_p] = _jvp
 ad.primitive_transposes[tap_p] = _transpose
 batching.primitive_batchers[tap_p] = _batch
+pe.dce_rules[tap_p] = _drop_unused
 mlir.register_lowering(tap_p, mlir.lower_fun(_impl, multiple_results=True))

@@ -1,107 +1,120 @@
-"""Attributes as users give them, checked and made plain when they are given.
+"""Attributes as users give them, checked, made plain and bounded when they are given.
 
 Host side, on the caller's thread.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+import msgspec
 
 from soltrace.errors import AttributeValueError
+from soltrace.wire.array_values import ITEMS_AT_MOST
+from soltrace.wire.attribute_forms import Entries, form_of
+from soltrace.wire.flat_attributes import LOOKED_AT_MOST, NAMES_AT_MOST, ROWS_AT_MOST, FlatAttributes, failure, shown
+from soltrace.wire.losses import OUTSIDE, What, Why
 from soltrace.wire.number_text import parse_number
-from soltrace.wire.records import Attribute, Number, Scalar, json_number
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
+from soltrace.wire.records import Attribute, Scalar
 
-_Array: TypeAlias = npt.NDArray[Any]
-
-SINGLE_BYTES: Final = 4
-"""Of a float32; smaller ones have fewer digits still."""
-
-
-def plain(value: float | np.floating[Any], *, single: bool) -> float:
-    """A float as a reader wants it: of a float32 its shortest decimal, 1e-05 and not 9.999999747378752e-06."""
-    return float(str(np.float32(value))) if single else float(value)
-
-
-def written(value: float | np.floating[Any], *, single: bool) -> Number:
-    """The same, in strict JSON."""
-    return json_number(plain(value, single=single))
+JSON_BYTES_AT_MOST: Final = 32768
+"""All of them together, as JSON: they are on each line."""
+LEFT_OUT: Final = "soltrace.left_out"
+"""The attribute that says how many others there were no room for."""
+_DIGITS: Final = 12
+"""Characters of a number of an array, of which only the number of items is known."""
+_NUMBERS_AT_MOST: Final = ITEMS_AT_MOST * ROWS_AT_MOST
+"""Of an array, however large."""
+_ENCODE: Final = msgspec.json.Encoder().encode
 
 
-def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
-    """Attributes as a log line can carry them: numpy made plain, non-finite floats as strings.
+def plain_attributes(
+    attributes: Any, more: Mapping[str, Any] | None = None, *, tell: bool = True
+) -> dict[str, Attribute]:
+    """Make of attributes what a log line can carry.
+
+    A table within them (a dictionary, a dataclass, a list of lists, the rows of an array) becomes attributes with dots
+    in their names. What is too large is cut, says so, and is counted as a loss.
+
+    Args:
+        attributes: A mapping of names to values, or an object that has such a form, such as argparse's.
+        more: Further ones, which win.
+        tell: Whether what is cut is counted.
 
     Raises:
-        AttributeValueError: a name is no string, or a value is of another type.
+        AttributeValueError: A name is no string, or stands twice; or a value has no form that a line can carry.
     """
-    return {_name(name): _value(name, value) for name, value in attributes.items()}
+    return _plain(attributes, more, lambda _: False, tell=tell)
 
 
-def _name(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise AttributeValueError(f"An attribute's name must be a non-empty string, got {name!r}.")
-    return name
+def plain_and_kept(attributes: Any, keep: Callable[[Any], bool], *, tell: bool) -> dict[str, Any]:
+    """Do the same, but leave some values what they are.
+
+    Args:
+        attributes: As `plain_attributes`.
+        keep: Says which, of those that stand in no list.
+        tell: Whether what is cut is counted.
+    """
+    return _plain(attributes, None, keep, tell=tell)
 
 
-def _value(name: str, value: Any) -> Attribute:
-    if isinstance(value, bool | int | float | str) and not isinstance(value, np.generic):
-        return _plain_scalar(value)
-    array = _array(value)
-    if array is not None:
-        return attribute(array)
-    if isinstance(value, list | tuple):
-        return [_item(name, item) for item in cast("Iterable[Any]", value)]
-    raise _unfit(name, value)
+def _plain(
+    attributes: Any, more: Mapping[str, Any] | None, keep: Callable[[Any], bool], *, tell: bool
+) -> dict[str, Any]:
+    flat = FlatAttributes(keep)
+    given = _given(attributes)
+    for name, value in [
+        *((name, value) for name, value in given if more is None or name not in more),
+        *(more or {}).items(),
+    ]:
+        flat.add(name, value)
+    if tell:
+        OUTSIDE.add(What.ATTRIBUTE, Why.TOO_LARGE, flat.cut)
+    return within_bounds(flat.plain, flat.left_out, tell=tell)
 
 
-def _item(name: str, value: Any) -> Scalar:
-    plain = _value(name, value)
-    if isinstance(plain, list):
-        raise _unfit(name, value)
-    return plain
+def _given(attributes: Any) -> list[tuple[Any, Any]]:
+    try:
+        form = form_of(attributes)
+        if isinstance(form, Entries):
+            return list(islice(form.entries, LOOKED_AT_MOST + 1))
+    except Exception as error:
+        raise AttributeValueError(f"Attributes could not be read: {failure(error)}.") from error
+    raise AttributeValueError(f"Attributes must be a mapping of names to values, got {shown(attributes)}.")
 
 
-def _array(value: Any) -> _Array | None:
-    """A value as an array with at most one axis, if it is an array: numpy's, or anything that turns into one."""
-    if not hasattr(value, "__array__"):
-        return None
-    array: _Array = np.asarray(value)
-    return array if array.ndim <= 1 and array.dtype.kind in "biufU" else None
+def within_bounds(attributes: Mapping[str, Attribute], left_out: int = 0, *, tell: bool = True) -> dict[str, Attribute]:
+    """Leave out attributes where there are too many, or they are too large together: the deepest, and the largest.
+
+    Args:
+        attributes: Plain ones.
+        left_out: How many have been left out before.
+        tell: Whether what is left out is counted.
+    """
+    sizes = {name: _size(name, value) for name, value in attributes.items() if name != LEFT_OUT}
+    kept = dict.fromkeys(sorted(sizes, key=lambda name: name.count("."))[:NAMES_AT_MOST])
+    total = sum(sizes[name] for name in kept)
+    for name in sorted(kept, key=lambda name: -sizes[name]):
+        if total <= JSON_BYTES_AT_MOST:
+            break
+        total -= sizes[name]
+        del kept[name]
+    missing = left_out + len(sizes) - len(kept)
+    if tell:
+        OUTSIDE.add(What.ATTRIBUTE, Why.TOO_LARGE, missing)
+    before = attributes.get(LEFT_OUT, 0)
+    missing += before if isinstance(before, int) else 0
+    bounded = {name: value for name, value in attributes.items() if name in kept}
+    return bounded | {LEFT_OUT: missing} if missing else bounded
 
 
-def _plain_scalar(value: Scalar) -> Scalar:
-    if isinstance(value, float):
-        return json_number(value)
-    if isinstance(value, str):
-        return str(value)
-    return value
-
-
-def attribute(value: _Array | np.generic) -> Attribute:
-    """An attribute whose value was traced: a scalar, or a flat list."""
-    array = np.asarray(value)
-    scalars = [_scalar(item) for item in array.ravel()]
-    return scalars if array.ndim else scalars[0]
-
-
-def _scalar(value: np.generic) -> Scalar:
-    match value.dtype.kind:
-        case "b":
-            return bool(value)
-        case "i" | "u":
-            return int(value)
-        case "c" | "U":
-            return str(value)
-        case _:  # bfloat16 and its kin are of kind V
-            return written(float(value), single=value.dtype.itemsize <= SINGLE_BYTES)  # type: ignore[arg-type]
-
-
-def _unfit(name: str, value: Any) -> AttributeValueError:
-    return AttributeValueError(
-        f"Attribute {name!r} must be a bool, int, float or str, a list of them, or an array of them with at most one "
-        f"axis; got {value!r} of type {type(value).__name__}."
-    )
+def _size(name: str, value: Any) -> int:
+    """How long it is as JSON, name and punctuation included. What is kept as it is has digits only."""
+    try:
+        return len(_ENCODE(name)) + len(_ENCODE(value)) + 2
+    except TypeError:
+        return len(name) + 4 + _DIGITS * min(_NUMBERS_AT_MOST, int(getattr(value, "size", 1)))
 
 
 def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
@@ -123,14 +136,14 @@ def parse_attributes(text: str) -> tuple[dict[str, Attribute], list[str]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = part.partition("=")
         if equals and name.strip():
-            attributes[name.strip()] = _parsed(value.strip())
+            attributes[plain_text(name.strip(), NAME_AT_MOST)] = _parsed(value.strip())
         else:
             malformed.append(part)
-    return attributes, malformed
+    return within_bounds(attributes), malformed
 
 
 def _parsed(text: str) -> Scalar:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     number = parse_number(text)
-    return text if number is None else number
+    return plain_text(text) if number is None else number

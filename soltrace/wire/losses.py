@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from soltrace.wire.plain_text import said_by
+
 DETAILS_AT_MOST: Final = 32
 """A failure's message may differ each time; beyond this many they are one."""
 OTHER_FAILURES: Final = "other reasons"
+_DETAIL_AT_MOST: Final = 200
+"""Characters of a failure's message."""
 
 
 class What(StrEnum):
@@ -34,6 +38,9 @@ class What(StrEnum):
     WAIT = "wait for programs"
     """What programs that still run have yet to tell."""
     ATTRIBUTES = "attributes of a solve"
+    EXPERIMENT = "experiment of a solve"
+    ATTRIBUTE = "attribute"
+    """A part of one, of an experiment or a solve; the rest of it is told."""
     SPAN = "span"
     METRIC_POINT = "metric point"
     LOG_RECORD = "log record"
@@ -50,6 +57,7 @@ class Why(StrEnum):
     RAISED = "raised"
     """The exception's type and message stand in its place."""
     FORGOTTEN = "forgotten before it started"
+    TOO_LARGE = "too large"
     EXPORT_QUEUE_FULL = "export queue full"
     EXPORT_FAILED = "export failed"
     NOT_EXPORTED = "not exported in time"
@@ -138,7 +146,7 @@ def _sorted(counts: Counter[tuple[What, Why, str]]) -> list[Loss]:
 
 def described(error: BaseException) -> str:
     """Put a failure in one short line."""
-    return f"{type(error).__name__}: {error}".replace("\n", " ")[:200]
+    return said_by(error, _DETAIL_AT_MOST).replace("\n", " ")
 
 
 OUTSIDE: Final = Losses()

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.wire.plain_text import plain_text
 from soltrace.wire.records import Attribute
 
 PACKAGES: Final = ("soltrace", "jax", "jaxlib", "diffrax")
@@ -65,7 +66,7 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
 
 def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
     """Describe this process: host, versions, devices where they are known, the scheduler's job where there is one."""
-    return {
+    facts: dict[str, Attribute] = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "argv0": sys.argv[0] if sys.argv else "",
@@ -75,6 +76,7 @@ def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
         **devices(),
         **_job(environ),
     }
+    return {key: plain_text(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
 
 
 def devices() -> dict[str, Attribute]:

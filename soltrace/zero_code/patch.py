@@ -6,6 +6,8 @@ the place to stand: one that puts a reporting adjoint among what it binds makes 
 """
 
 import inspect
+import pkgutil
+from collections.abc import Callable
 from typing import Any, Final, Self
 
 import diffrax as dfx
@@ -26,7 +28,7 @@ class _Reporting(inspect.Signature):
     """Binds as the signature that it was made from does, and has the adjoint report."""
 
     original: inspect.Signature
-    active: bool
+    active: bool = False  # as of one that `replace` makes
 
     @classmethod
     def of(cls, original: inspect.Signature) -> Self:
@@ -41,6 +43,11 @@ class _Reporting(inspect.Signature):
         if self.active and host.enabled():
             _let_report(bound.arguments)
         return bound
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        # A copy of the solve has what `diffrax.diffeqsolve` has where the copy is made. A pickle of it is read by
+        # workers that have never heard of soltrace: nothing of ours may be named in it.
+        return pkgutil.resolve_name, (f"diffrax:diffeqsolve.{_PLACE}",)
 
 
 def _let_report(arguments: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 _NUMBER: Final = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 _UNSTEADY: Final = (
+    (re.compile(r"(?<=\s)/\S*/(?=soltrace-runs)"), "<where>/"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "<timestamp>"),
     (re.compile(r"\d{8}T\d{6}Z-[\w.-]+?-\d+(?=\D|$)"), "<run>"),
     (re.compile(r"…\d*T?\d+Z-[\w.-]+?-\d+\b"), "<run>"),

@@ -206,7 +206,10 @@ def test_without_the_extra_an_endpoint_is_one_warning(without_otlp, run, lines):
     """The warning names the extra, and the solve goes on."""
     done = run("solve(); solve()", "-S", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", **without_otlp)
     (said,) = [line for line in done.said if "Warning" in line]
-    assert 'nothing is exported: the OTLP exporters are not installed: pip install "soltrace[otlp]".' in said
+    assert (
+        'traces, metrics and logs are not exported: the OTLP exporters are not installed: pip install "soltrace[otlp]".'
+        in said
+    )
     assert (done.returncode, [line["event"] for line in lines()].count("pass.ended")) == (0, 2)
 
 

@@ -121,7 +121,7 @@ def test_padding_is_no_step(program):
     with capture() as told:
         forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 0, 0]] * 2)[0]
         program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0], [forward, 1, 1, 0]], [[1.0], [1.0]])
-        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 2, [[0.0, 0.0]] * 2)
+        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
         answer = program.tell(Signal.BACKWARD_STEP, [[2], [2]], [[0.5, wanted, handle], [0.0, 0.0, 0.0]])
         assert answer == [0.5, handle]
         program.tell(Signal.BACKWARD_END, [[forward]] * 2, [[handle]] * 2)
@@ -146,7 +146,7 @@ def test_a_backward_pass_may_be_batched_where_its_forward_pass_was_not(program):
     """`jacrev` sends a batch of cotangents back."""
     with capture() as told:
         forward = program.solve()
-        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 2, [[0.0, 0.0]] * 2)
+        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
         program.tell(Signal.BACKWARD_STEP, [[2]] * 2, [[0.75, wanted, handle]] * 2)
         program.tell(Signal.BACKWARD_END, [[forward]] * 2, [[handle]] * 2)
         started, *lines = backward(told.events())
@@ -230,7 +230,7 @@ def test_lanes_beside_a_failed_one_are_abandoned(program):
     with capture() as told:
         forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 0, 0]] * 2)[0]
         program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0]] * 2, [[1.0]] * 2)
-        program.tell(Signal.BACKWARD_START, [[forward]] * 2, [[0.0, 0.0]] * 2)
+        program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
         stretch, _ = program.tell(Signal.STRETCH_START, [[forward]] * 2, [[-1.0, 0.0, -1]] * 2)
         program.tell(Signal.STRETCH_END, [[stretch, 5, 4, 0], [stretch, 5, 4, 1]], [[-0.25], [-0.5]])
         events = backward(told.events())[1:]
@@ -260,7 +260,7 @@ def test_a_forgotten_forward_pass_has_a_backward_one_of_its_own(program):
     [
         (Signal.FORWARD_STEP, [9, 1, 1, 0], [0.5], NEVER),
         (Signal.FORWARD_END, [9, 1, 1, 0], [0.5], 0),
-        (Signal.BACKWARD_START, [0], [0.0, 0.0], [NEVER_ELAPSED, 0.0]),
+        (Signal.BACKWARD_START, [0, 0], [0.0, 0.0], [NEVER_ELAPSED, 0.0]),
         (Signal.BACKWARD_STEP, [1], [0.5, 1.0, 9.0], [NEVER_ELAPSED, 0.0]),
         (Signal.BACKWARD_END, [9], [0.0], [0.0, 0.0]),
         (Signal.BACKWARD_END, [9], [9.0], [0.0, 0.0]),

@@ -67,7 +67,9 @@ def run(solve):
         tell(Signal.FORWARD_END if last else Signal.FORWARD_STEP, ints, [t for *_, t in report], shape)
         yield
     for steps in backward:
-        wanted, own = tell(Signal.BACKWARD_START, [handle] * count, [0.0, 0.0] * count, shape)
+        wanted, own = tell(
+            Signal.BACKWARD_START, [x for lane in range(count) for x in (handle, lane)], [0.0, 0.0] * count, shape
+        )
         yield
         for elapsed in steps:
             tell(Signal.BACKWARD_STEP, [1] * count, [elapsed, wanted, own] * count, shape)

@@ -58,12 +58,22 @@ def test_without_any_configuration_the_first_solve_opens_a_log_and_says_so(tmp_p
     """Once, on stderr, with the command to follow it. At exit everything is there, flushed or not."""
     done = run("solve(); solve()", tmp_path)
     (log,) = (tmp_path / "soltrace-runs").iterdir()
-    said = f"soltrace: logging to soltrace-runs/{log.name}; follow it with: soltrace tail soltrace-runs\n"
+    said = f"soltrace: logging to {log}; follow it with: soltrace tail {log.parent}\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
     assert events(tmp_path / "soltrace-runs") == ["log.opened", *["pass.started", "pass.ended"] * 2]
     host_name = re.escape(re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname()))
     assert re.fullmatch(rf"\d{{8}}T\d{{6}}Z-{host_name}-\d+\.jsonl", log.name)
     assert {line["run_id"] for line in lines(tmp_path / "soltrace-runs")} == {log.stem}
+
+
+@pytest.mark.parametrize("there", ["sys.stderr = None", "sys.stderr.close()"])
+def test_without_a_stderr_nothing_is_said(there, tmp_path):
+    """Least of all on stdout; a directory that a shell would split is quoted where there is one."""
+    done = run(f"import sys; {there}; solve(); print('done')", tmp_path, SOLTRACE_DIR="some runs")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert events(tmp_path / "some runs") == ["log.opened", "pass.started", "pass.ended"]
+    done = run("solve()", tmp_path, SOLTRACE_DIR="some runs")
+    assert done.stderr.endswith(f"follow it with: soltrace tail '{tmp_path / 'some runs'}'\n")
 
 
 def test_nothing_is_made_before_something_happens(tmp_path):
@@ -90,7 +100,7 @@ def test_the_environment_says_where_and_what(tmp_path):
         SOLTRACE_DIR="logs",
         SOLTRACE_ATTRIBUTES="seed=3, lr=1e-3, name=a b,warm=true",
     )
-    assert (done.returncode, done.stderr.count("soltrace tail logs")) == (0, 1)
+    assert (done.returncode, done.stderr.count(f"soltrace tail {tmp_path / 'logs'}\n")) == (0, 1)
     assert {str(line["attributes"]) for line in lines(tmp_path / "logs")} == {
         "{'seed': 5, 'lr': 0.001, 'name': 'a b', 'warm': True}"
     }
@@ -270,8 +280,9 @@ def test_a_wrong_attribute_is_refused_at_once(attributes):
             [],
         ),
         ("seed,=3,lr=1", {"lr": 1}, ["seed", "=3"]),
+        ("file=r\udce9s.csv,t=" + "x" * 5000, {"file": r"r\udce9s.csv", "t": "x" * 4096 + "… (5000 characters)"}, []),
     ],
-    ids=["empty", "numbers", "others", "malformed"],
+    ids=["empty", "numbers", "others", "malformed", "neither text nor short"],
 )
 def test_attributes_from_the_environment_are_typed(text, attributes, malformed):
     """int, float, bool, else string; what is no key=value is told apart."""

@@ -343,7 +343,7 @@ def test_numbers_that_nobody_gave_out_are_answered_by_default(program):
     """A program of another process's, or of a run long gone."""
     configure(json_log=False, **SILENT)
     assert program.tell(host.Signal.FORWARD_STEP, [4711, 1, 1, 0], [0.5]) == host.NEVER
-    assert np.asarray(program.tell(host.Signal.BACKWARD_START, [0], [0.0, 0.0])).tolist() == [-1.0, 0.0]
+    assert np.asarray(program.tell(host.Signal.BACKWARD_START, [0, 0], [0.0, 0.0])).tolist() == [-1.0, 0.0]
 
 
 @pytest.mark.parametrize("before", ["solve(0)", ""], ids=["later", "only"])

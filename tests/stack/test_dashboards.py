@@ -95,7 +95,7 @@ def a_batch(program, told):
 
 def backward(program, forward, *, end):
     """The backward pass of a batch, of which one step is seen. Gives its handle."""
-    wanted, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 3, [[0.0, 0.0]] * 3)
+    wanted, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(3)], [[0.0, 0.0]] * 3)
     program.tell(Signal.BACKWARD_STEP, [[2]] * 3, [[left, wanted, handle] for left in (0.75, 0.5, 0.25)])
     if end:
         program.tell(Signal.BACKWARD_END, [[forward]] * 3, [[handle]] * 3)

@@ -128,7 +128,7 @@ def test_what_is_over(sent, program):
         with experiment("fit"):
             forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 3, [[0, 1, 1, 1e-3, 1e-3]] * 3)[0]
             program.tell(Signal.FORWARD_END, [[forward, 3, 2, 0]] * 2 + [[forward, 3, 2, 1]], [[1.0]] * 3)
-            _, handle = program.tell(Signal.BACKWARD_START, [[forward]] * 3, [[0.0, 0.0]] * 3)
+            _, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(3)], [[0.0, 0.0]] * 3)
             program.tell(Signal.BACKWARD_END, [[forward]] * 3, [[handle]] * 3)
         told.recorder.compiled("f", trace_s=0.0, lower_s=0.5, compile_s=2.0)
         told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)

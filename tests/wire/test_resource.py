@@ -36,6 +36,13 @@ def test_the_resource_says_where_a_run_lives():
     }
 
 
+def test_the_resource_is_text(monkeypatch):
+    """A program or a job whose name is not valid Unicode."""
+    monkeypatch.setattr(sys, "argv", [os.fsdecode(b"r\xe9s.py")])
+    described = resource({"SLURM_JOB_ID": "\udce9"})
+    assert (described["argv0"], described["job"]) == (r"r\udce9s.py", r"\udce9")
+
+
 @pytest.mark.parametrize(
     "environ,job",
     [

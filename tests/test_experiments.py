@@ -17,7 +17,7 @@ from opentelemetry.trace import StatusCode
 from soltrace import AttributeValueError, ExperimentError, add_context, configure, experiment, host, shutdown
 from soltrace.host.process import PROCESS
 from soltrace.sinks.spans import Spans
-from soltrace.testing import capture
+from soltrace.testing import TickingClock, capture
 from soltrace.wire.records import ExperimentEnded, ExperimentStarted
 
 
@@ -449,3 +449,25 @@ with soltrace.experiment("fit"):
     (log,) = tmp_path.iterdir()
     events = [line.partition('"event":"')[2].partition('"')[0] for line in log.read_text().splitlines()]
     assert events == ["log.opened", "experiment.started", "pass.started", "pass.ended", "experiment.ended"]
+
+
+def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
+    """Whoever waits for its passes has waited long enough: they are given up, and the next one is not inside it."""
+
+    class InterruptedClock(TickingClock):
+        def wait(self, condition, timeout_s):
+            raise KeyboardInterrupt
+
+    with capture(clock=InterruptedClock()) as told:
+        with pytest.raises(KeyboardInterrupt), experiment("first"):
+            program.start()
+        with experiment("second"):
+            pass
+        events = told.events()
+    ended = [(e["experiment"], e["event"], e["status"]) for e in events if e["event"].endswith(".ended")]
+    assert ended == [
+        ("first", "pass.ended", "error"),
+        ("first", "experiment.ended", "error"),
+        ("second", "experiment.ended", "ok"),
+    ]
+    assert [event["reason"] for event in events if event["event"] == "telemetry.dropped"] == ["interrupted"]

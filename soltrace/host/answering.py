@@ -110,6 +110,8 @@ class ForwardAnswers(Answers):
             return np.array(0 if entry is None else handle, np.int32), None
         entry.lanes = math.prod(event.ints.shape[:-1])
         entry.span, entry.began_at = _longest(entry.began_at, event.floats[..., 0]), None
+        if not _all_good(event, entry):
+            self._table.failed(entry, event.monotonic)
         self.close(event, entry, event.step())
         return np.array(handle, np.int32), entry
 
@@ -195,8 +197,7 @@ class StretchAnswers(Answers):
         event.report = backward.steps_before >= backward.wanted
         if event.report:
             backward.wanted = pace.next(backward.steps_before, event.monotonic, entry.cost_s)
-        known = outcomes(entry.info.results)
-        event.closing = not bool(known.good[known.clean(event.ints[..., 3])].all())
+        event.closing = not _all_good(event, entry)
         if event.closing:
             self._table.end(backward)
         return np.array(entry.handle, np.int32), entry
@@ -253,6 +254,12 @@ def _place(run: OwningRun, token: int, registered: int = 0, caller: int | None =
     place = None if token or own is None else own.place
     context = run.context(token, caller) if place is None else place
     return replace(context, attributes={**context.attributes, **own.attributes}) if own and own.attributes else context
+
+
+def _all_good(event: Emission, entry: PassEntry) -> bool:
+    """Say whether no lane of a solve that ends has failed."""
+    known = outcomes(entry.info.results)
+    return bool(known.good[known.clean(event.ints[..., 3])].all())
 
 
 def _nothing(event: Emission) -> Answer:

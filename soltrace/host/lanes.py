@@ -21,9 +21,11 @@ Shape = tuple[int, ...]
 def spread(old: Shape, new: Shape) -> Array:
     """Which lane of a smaller batch each lane of a larger one is: `int[prod(new)]`.
 
-    A value is not batched by the vmaps that it does not depend on, so the axes of `old` are some of those of `new`, in
-    order. Which ones is not told: the innermost that fit.
+    A value is not batched by the vmaps that it does not depend on: its axis has size 1 there, or there is none, and the
+    axes of `old` are some of those of `new`, in order. Which ones is not told then: the innermost that fit.
     """
+    if len(old) == len(new) and all(size in (1, larger) for size, larger in zip(old, new, strict=True)):
+        return np.broadcast_to(np.arange(math.prod(old)).reshape(old), new).ravel()
     axes: list[int] = []
     last = len(new)
     for size in reversed(old):

@@ -140,11 +140,12 @@ class Recorder:
         entry.cost_s = self.clock.monotonic() - event.monotonic
 
     def abandon(self, entry: PassEntry, why: Why) -> None:
-        """Give a pass up: its end is made up, and counted as lost."""
+        """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it."""
         self._shared.passes.end(entry)
         if entry.kind is Kind.STRETCH:
             return
-        self.losses.add(What.PASS_END, why)
+        if not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
+            self.losses.add(What.PASS_END, why)
         self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
     # Records that are no pass's
@@ -221,6 +222,9 @@ class Recorder:
     def wait_for(self, scope: object, timeout_s: float = float("inf"), why: Why = Why.NO_SIGN_OF_LIFE) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
 
+        Those whose program diffrax's own error has stopped are not waited for. Where it goes on all the same, because
+        nothing that could fail was read, its results have been waited for before.
+
         Args:
             scope: the experiment's.
             timeout_s: then give up all.
@@ -239,6 +243,8 @@ class Recorder:
                     self.clock.wait(self._shared.passes_ended, min(soonest - now, CHECK_S))
 
     def _patience_ends(self, entry: PassEntry) -> float:
+        if self._shared.passes.is_stopped(entry):
+            return -math.inf
         return entry.last_seen + max(self._abandon_after_s, SILENCES * entry.usual_gap)
 
     # Flushing and ending

@@ -149,6 +149,8 @@ class SolveInfo:
     """How a lane's index follows from its shard: `[shard, *local]`, or `[shard * local[0] + i, *rest]`."""
     events_located: bool = False
     """An event's time is looked for inside the step that it ends, after the loop: FORWARD_END tells it."""
+    throws: bool = False
+    """A solve that fails stops its program, if anything that it computes is read."""
     backward: Literal["steps", "whole"] = "steps"
     """`steps`: a backward pass transposes each forward step. `whole`: it takes no numerical steps (ImplicitAdjoint).
     Solves inside a backward pass (BacksolveAdjoint) say so by their stretches."""

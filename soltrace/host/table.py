@@ -6,9 +6,11 @@ passes, and a bounded number of forward passes that have ended, because backward
 number of them, or none ever.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from soltrace.host.context import Context
 from soltrace.host.pacing import Pace, Pacing
@@ -101,6 +103,7 @@ class HandleTable:
         self._ended: OrderedDict[int, PassEntry] = OrderedDict()
         self._ended_lanes = 0
         self.last_handle = last_handle
+        self._stopped: WeakKeyDictionary[SolveInfo, float] = WeakKeyDictionary()
 
     def new_handle(self) -> int:
         """The next number that is not in use."""
@@ -135,6 +138,19 @@ class HandleTable:
             self._ended[entry.handle] = entry
             self._ended_lanes += entry.lanes
             self._forget()
+
+    def failed(self, entry: PassEntry, now: float) -> None:
+        """Note that the solve of a forward pass has failed; if it throws, its program is being stopped."""
+        if entry.info.throws:
+            self._stopped[entry.info] = now
+
+    def is_stopped(self, entry: PassEntry) -> bool:
+        """Say whether a solve of the same program has failed and thrown since the solve of this pass began.
+
+        It need not be this one: of a program on several devices each has a pass, and the error of one stops them all.
+        """
+        began = entry.began if entry.parent is None else entry.parent.began
+        return self._stopped.get(entry.info, -math.inf) >= began
 
     def _forget(self) -> None:
         while len(self._ended) > 1 and (len(self._ended) > ENDED_AT_MOST or self._ended_lanes > LANES_AT_MOST):

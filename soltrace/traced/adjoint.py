@@ -4,6 +4,7 @@ Traced side. `diffrax.diffeqsolve` hands everything to `adjoint.loop(...)` after
 state back, so this is where a solve can be seen whole without touching diffrax.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from jax.core import Tracer
 
 from soltrace import host
 from soltrace.callers import CALLERS
@@ -20,8 +22,9 @@ from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
+from soltrace.traced.fallback import or_bare
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
-from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of
+from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
@@ -100,7 +103,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         if has_started(state):  # without jit our meter has reported the start by now, so it reports the rest
             return self.inner.loop(**kwargs)
-        return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
+        silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
+        return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):
@@ -119,8 +123,12 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
-        final, aux, _ = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
-        return _with_users_meter(final), aux
+        final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
+        pace = getattr(final.progress_meter_state, "pace", None)
+        if pace is None:  # an adjoint of the user's has not handed on what its loop was given
+            return _with_users_meter(final), aux
+        # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
+        return _tapped(None, info, solve["saveat"], final, pace, done, hold=not solve["throw"]), aux
 
 
 def _is_default(context: Any) -> bool:
@@ -153,10 +161,17 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )
-    # All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
-    read, handle = parts_read(solve["saveat"]), for_each_lane(done, pace)
-    told, _ = tap(host.Signal.BACKWARD_START, info, read(final), pace, [handle], hold=around)
-    return _with_users_meter(eqx.tree_at(read, final, told, is_leaf=lambda x: x is None)), aux
+    return _tapped(host.Signal.BACKWARD_START, info, solve["saveat"], final, pace, done, hold=around), aux
+
+
+def _tapped(signal: Any, info: Any, saveat: Any, final: Any, pace: jax.Array, done: jax.Array, **hold: bool) -> Any:
+    """Tap what is read of the final state, and give the user's progress meter its place again.
+
+    All in one tap: with any of them the end is told, and whichever have cotangents begin one backward pass.
+    """
+    read = parts_read(saveat)
+    parts, _ = tap(signal, info, read(final), pace, [for_each_lane(done, pace)], **hold)
+    return _with_users_meter(eqx.tree_at(read, final, parts, is_leaf=lambda x: x is None))
 
 
 def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, tuple[jax.Array, ...]]:
@@ -220,10 +235,11 @@ def _run(
     """
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
-    state, meter = solve["init_state"], solve["progress_meter"]
-    ours = PassCarry(state.progress_meter_state, start, signals)
-    state = _with_meter_state(state, ours)
-    final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+    try:
+        final, aux = run_loop(adjoint, solve, start, signals, known=known)
+    except Exception:
+        _end_at_once(end, signals.info, start[0], solve["t0"])
+        raise
     if known:  # not counted in the loop, which is spared a variable
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
@@ -231,6 +247,13 @@ def _run(
     witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
     (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
     return _after(done, without_ours(final)), aux, done
+
+
+def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:
+    """Report the end of a solve that has raised, where it has begun: without jit, its start has been told by now."""
+    if not isinstance(handle, Tracer):
+        with contextlib.suppress(Exception):  # what the solve has raised is what the user is to see
+            emit(end, info, [handle, 0, 0, dfx.RESULTS.internal_error._value], [t])
 
 
 def _after(done: jax.Array, final: Any) -> Any:

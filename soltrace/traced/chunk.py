@@ -9,7 +9,7 @@ never batched.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -37,6 +37,20 @@ class ChunkReport:
     """Which leaves of diffrax's state it tells: steps attempted, steps accepted, code of the result, t."""
     counts: frozenset[int]
     """Which leaves are diffrax's own counts, and may share a loop variable."""
+    lanes: tuple[tuple[bool, ...], ...] = ()
+    """Of each vmap around the loop, outermost first: which of the leaves that it tells have its axis."""
+
+    def batched(self, told: Sequence[bool]) -> "ChunkReport":
+        """Note a vmap more, around all the others."""
+        return replace(self, lanes=(tuple(told), *self.lanes))
+
+    def place(self, leaves: Sequence[Any]) -> list[Any]:
+        """Give the leaves an axis for each vmap: by its size alone an axis can't be told from another."""
+        placed: list[Any] = []
+        for i, x in enumerate(leaves):
+            sizes = iter(x.shape)
+            placed.append(x.reshape([next(sizes) if told[i] else 1 for told in self.lanes]))
+        return placed
 
 
 def _inner(eqn: JaxprEqn) -> Iterator[Any]:
@@ -147,7 +161,7 @@ class _Loop:
     def run(self, handle: Any, wanted: Any) -> list[Any]:
         def tell(carry: tuple[Any, ...]) -> Any:
             # In a batched jaxpr the values carry their lanes themselves, outermost vmap first.
-            *ints, t = [self.full(carry)[_STATE + i] for i in self.report.leaves]
+            *ints, t = self.report.place([self.full(carry)[_STATE + i] for i in self.report.leaves])
             (answer,) = emit(self.report.signal, self.report.info, [handle, *ints], [t])
             # Whatever the host answers, the loop goes on.
             return jnp.maximum(answer, self.full(carry)[0].astype(jnp.int32) + 1)

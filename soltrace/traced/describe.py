@@ -41,6 +41,7 @@ def describe_solve(
         traced_attributes=traced_attributes,
         sharded=sharded,
         events_located=is_located(solve["event"]),
+        throws=bool(solve["throw"]),
         backward="steps" if way_of(adjoint) is Way.THROUGH or isinstance(adjoint, dfx.BacksolveAdjoint) else "whole",
     )
 

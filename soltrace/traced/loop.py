@@ -109,7 +109,8 @@ def _batch(
         return [same.get(i, out) for i, out in enumerate(outs)]
 
     batched = jax.make_jaxpr(run)(*operands)
-    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts)}
+    report = params["report"].batched([i not in same for i in params["report"].leaves])
+    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "report": report}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
     return outs, [None if i in same else 0 for i in range(len(outs))]
 

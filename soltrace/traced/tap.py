@@ -50,7 +50,7 @@ tap_p.multiple_results = True
 
 
 def tap(
-    signal: host.Signal,
+    signal: host.Signal | None,
     info: host.SolveInfo,
     tree: Any,
     pace: jax.Array,
@@ -61,13 +61,14 @@ def tap(
     """Return `tree` and `pace` as they are, and call the host when their cotangents pass.
 
     Args:
-        signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END.
+        signal: BACKWARD_START, BACKWARD_STEP or BACKWARD_END; None: only let what is sent live with the tree.
         info: What is known of the solve while it is traced.
         tree: A pytree. Its arrays are watched, and the rest goes through.
         pace: float32[2].
         sent: Scalars that the call needs. At a start or an end: the handle of the forward pass. At a step: how many
             came before it, t where it began, t0.
-        hold: Let the cotangents wait for the host's answer, where nothing else keeps what follows from running first.
+        hold: Let the cotangents wait for the host's answer, where nothing else keeps what follows from running first;
+            without a signal, let the tree wait for what is sent.
     """
     watched, rest = eqx.partition(tree, eqx.is_array)
     leaves, treedef = jtu.tree_flatten(watched)
@@ -87,6 +88,8 @@ def _impl(
     *operands: Any, signal: host.Signal | None, info: host.SolveInfo, sent: int, hold: bool, transposed: bool
 ) -> list[Any]:
     *values, pace = operands[:-sent]
+    if signal is None and hold:
+        values = _held(values, operands[-1])
     if signal is None or not transposed:
         return [*values, pace]
     if signal is host.Signal.BACKWARD_STEP:
@@ -123,9 +126,16 @@ def _edge(
     # The call has to depend on the cotangents, or it runs before they are there.
     answer = emit(signal, info, [handle, lane], [pace[..., 1], witness(values)])
     if hold:
-        values = [jnp.where(answer[1] == -1.0, jnp.nan, x) for x in values]
+        values = _held(values, answer[1])
     starts = signal is host.Signal.BACKWARD_START
     return [*values, jnp.broadcast_to(jnp.stack(answer), pace.shape) if starts else pace]
+
+
+@lenient
+def _held(values: list[jax.Array], answer: jax.Array) -> list[jax.Array]:
+    """Let values wait for an answer, which is never negative."""
+    last = answer.max()
+    return [jnp.where(last == -1, jnp.nan, x) if eqx.is_inexact_array(x) else x for x in values]
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, transposed: bool, **params: Any) -> tuple[Any, Any]:

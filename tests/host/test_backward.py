@@ -146,7 +146,7 @@ def test_a_backward_pass_may_be_batched_where_its_forward_pass_was_not(program):
     """`jacrev` sends a batch of cotangents back."""
     with capture() as told:
         forward = program.solve()
-        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
+        wanted, handle = program.tell(Signal.BACKWARD_START, [[forward, 0]] * 2, [[0.0, 0.0]] * 2)
         program.tell(Signal.BACKWARD_STEP, [[2]] * 2, [[0.75, wanted, handle]] * 2)
         program.tell(Signal.BACKWARD_END, [[forward]] * 2, [[handle]] * 2)
         started, *lines = backward(told.events())
@@ -159,6 +159,46 @@ def test_a_backward_pass_may_be_batched_where_its_forward_pass_was_not(program):
         ("lane.ended", [1], 1.0),
         ("pass.ended", None, 1.0),
     ]
+
+
+@pytest.mark.parametrize(("lanes", "steps"), [([[0, 0], [1, 1]], [3, 3, 1, 1]), ([[0, 1], [0, 1]], [3, 1, 3, 1])])
+def test_lanes_and_outputs_are_told_apart(program, lanes, steps):
+    """As many of the ones as of the others: which axis is which, the start says."""
+    with capture() as told:
+        forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 0, 0]] * 2)[0]
+        program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0], [forward, 1, 1, 0]], [[1.0], [1.0]])
+        start = [[[forward, lane] for lane in row] for row in lanes]
+        _, handle = program.tell(Signal.BACKWARD_START, start, [[[0.0, 0.0]] * 2] * 2)
+        program.tell(Signal.BACKWARD_END, [[[forward]] * 2] * 2, [[[handle]] * 2] * 2)
+        events = backward(told.events())
+    assert events[0]["batch_shape"] == [2, 2]
+    assert [(e["batch_index"], e["step"]) for e in events if e["event"] == "lane.ended"] == list(
+        zip([[0, 0], [0, 1], [1, 0], [1, 1]], steps, strict=True)
+    )
+
+
+@pytest.mark.parametrize("t1", [100.0, math.inf])
+def test_it_is_paced_by_the_time_that_was_reached(program, t1):
+    """An event ends the solve long before its `t1`: that is the whole way back."""
+    with capture(fraction=0.25) as told:
+        forward = program.start(t1=t1)
+        program.end(forward, step=2, accepted=2, t=4.0, result=2)
+        wanted, handle = program.backward_start(forward)
+        assert wanted == 3.0
+        assert program.backward_step(1, 2.0, wanted, handle) == [1.0, handle]
+        progress = [(event["t"], event["progress"]) for event in backward(told.events())[1:]]
+    assert progress == [(2.0, 0.5)]
+
+
+def test_each_lane_has_reached_another_time(make_program):
+    """The longest way of a lane counts, wherever it began."""
+    program = make_program()
+    with capture(fraction=0.5):
+        floats = [[t0, 100, 1, 0, 0] for t0 in (0.0, 50.0)]
+        forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, floats)[0]
+        program.tell(Signal.FORWARD_END, [[forward, 1, 1, 0]] * 2, [[2.0], [54.0]])
+        wanted, _ = program.tell(Signal.BACKWARD_START, [[forward, 0], [forward, 1]], [[0.0, 0.0]] * 2)
+    assert wanted == 2.0
 
 
 def test_an_adjoint_without_steps_has_a_start_and_an_end(make_program):

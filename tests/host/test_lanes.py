@@ -18,14 +18,16 @@ from soltrace.host.selection import Selection, selection
         ((3,), (3, 2), [0, 0, 1, 1, 2, 2]),
         ((2,), (2, 2), [0, 1, 0, 1]),
         ((2, 2), (2, 3, 2), [0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3]),
-        ((1,), (4,), None),
+        ((2, 1), (2, 2), [0, 0, 1, 1]),
+        ((1, 2), (2, 2), [0, 1, 0, 1]),
+        ((2,), (4,), None),
     ],
-    ids=["single", "same", "inner", "outer", "either", "around", "misfit"],
+    ids=["single", "same", "inner", "outer", "either", "around", "placed outside", "placed inside", "misfit"],
 )
 def test_a_smaller_batch_is_spread_over_a_larger_one(old, new, lanes):
     """A value lacks the axes of the vmaps that it does not depend on."""
     if lanes is None:
-        with pytest.raises(ValueError, match=r"a batch of shape \(1,\) is no part of one of shape \(4,\)"):
+        with pytest.raises(ValueError, match=r"a batch of shape \(2,\) is no part of one of shape \(4,\)"):
             spread(old, new)
     else:
         assert spread(old, new).tolist() == lanes

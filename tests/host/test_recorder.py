@@ -156,6 +156,26 @@ def test_a_silent_pass_is_given_up(program):
     }
 
 
+@pytest.mark.parametrize("throws", [True, False])
+def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, monkeypatch, throws):
+    """diffrax raises where a solve has failed: no end of the backward pass comes, and no wait brings it."""
+    program = make_program(throws=throws)
+    with capture(abandon_after_s=30.0) as told:
+        clock = Clock()
+        monkeypatch.setattr(told.recorder, "clock", clock)
+        context = opened("fit")
+        told.recorder.enter(context)
+        forward = program.start()
+        program.end(forward, result=1)
+        program.backward_start(forward)
+        told.recorder.wait_for(context.scope)
+        assert clock.now == pytest.approx(0.0 if throws else 30.0)
+        ends = [(e["pass_id"], e["status"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
+        counted = [] if throws else [Loss(What.PASS_END, Why.NO_SIGN_OF_LIFE, "", 1)]
+        assert told.recorder.losses.total() == counted
+    assert ends == [("run.1.forward", "error", "max_steps_reached"), ("run.1.backward", "error", "abandoned")]
+
+
 def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):
     """A step that takes a minute is no sign of death: ten such pauses are."""
     with capture(abandon_after_s=30.0) as told:

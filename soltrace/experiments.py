@@ -210,10 +210,21 @@ def _span(
 
 
 def _end(opened: _Open, error: BaseException | None) -> None:
-    recorder, context = opened.recorder, opened.context
+    recorder, scope = opened.recorder, opened.context.scope
     patience = float("inf") if error is None else PATIENCE_AFTER_AN_ERROR_S
-    recorder.await_programs(patience)
-    recorder.wait_for(context.scope, patience)
+    why = Why.NO_SIGN_OF_LIFE if error is None or isinstance(error, Exception) else Why.INTERRUPTED
+    try:
+        recorder.await_programs(patience)
+        recorder.wait_for(scope, patience, why)
+    except BaseException as interruption:  # Ctrl-C: whoever waits has waited long enough
+        recorder.wait_for(scope, 0.0, Why.INTERRUPTED)
+        _leave(opened, error or interruption)
+        raise
+    _leave(opened, error)
+
+
+def _leave(opened: _Open, error: BaseException | None) -> None:
+    recorder, context = opened.recorder, opened.context
     recorder.leave(context)
     CALLERS.left(context)
     if EXPERIMENT.get() is context:  # else it was entered elsewhere, or one that was entered after it is still open

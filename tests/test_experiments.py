@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 from soltrace import AttributeValueError, ExperimentError, add_context, configure, experiment, host, shutdown
 from soltrace.host.process import PROCESS
 from soltrace.sinks.spans import Spans
-from soltrace.testing import capture
+from soltrace.testing import TickingClock, capture
 from soltrace.wire.records import ExperimentEnded, ExperimentStarted
 
 
@@ -522,3 +522,25 @@ def test_tasks_beside_one_another_do_not_inherit(exported):
     assert ended == [("a", {"a": 1}), ("a/inner", {"a": 1}), ("b", {"b": 1}), ("b/inner", {"b": 1})]
     assert spans()["a"].parent is None
     assert spans()["b"].parent is None
+
+
+def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
+    """Whoever waits for its passes has waited long enough: they are given up, and the next one is not inside it."""
+
+    class InterruptedClock(TickingClock):
+        def wait(self, condition, timeout_s):
+            raise KeyboardInterrupt
+
+    with capture(clock=InterruptedClock()) as told:
+        with pytest.raises(KeyboardInterrupt), experiment("first"):
+            program.start()
+        with experiment("second"):
+            pass
+        events = told.events()
+    ended = [(e["experiment"], e["event"], e["status"]) for e in events if e["event"].endswith(".ended")]
+    assert ended == [
+        ("first", "pass.ended", "error"),
+        ("first", "experiment.ended", "error"),
+        ("second", "experiment.ended", "ok"),
+    ]
+    assert [event["reason"] for event in events if event["event"] == "telemetry.dropped"] == ["interrupted"]

@@ -219,7 +219,7 @@ class Recorder:
         with self._lock:
             self._shared.contexts.leave(context)
 
-    def wait_for(self, scope: object, timeout_s: float = float("inf")) -> None:
+    def wait_for(self, scope: object, timeout_s: float = float("inf"), why: Why = Why.NO_SIGN_OF_LIFE) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
 
         Those whose program diffrax's own error has stopped are not waited for. Where it goes on all the same, because
@@ -228,6 +228,7 @@ class Recorder:
         Args:
             scope: the experiment's.
             timeout_s: then give up all.
+            why: they are given up.
         """
         deadline = self.clock.monotonic() + timeout_s
         with self._lock:
@@ -235,7 +236,7 @@ class Recorder:
                 now = self.clock.monotonic()
                 for entry in open_passes:
                     if now >= min(deadline, self._patience_ends(entry)):
-                        entry.run.abandon(entry, Why.NO_SIGN_OF_LIFE)
+                        entry.run.abandon(entry, why)
                         break
                 else:
                     soonest = min(deadline, *(self._patience_ends(entry) for entry in open_passes))

@@ -5,7 +5,6 @@ nothing behind, and the solve goes on.
 """
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     )
     recorder.announce(
         LogOpened(
-            timestamp=moment(time.time_ns()),
+            timestamp=moment(recorder.clock.time_ns()),
             run_id=run_id,
             experiment=None,
             attributes=base.attributes,

@@ -27,16 +27,18 @@ def end(timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
     recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
-    if recorder is not None:
-        recorder.await_programs(timeout_s * FOR_PROGRAMS)
-        recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
-    # What it gives up must be counted while there is a log to say it in.
-    if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
-        EXPORTS.stop(0.0, timeout_s)
-    if recorder is not None:
-        recorder.finish(deadline - time.monotonic())
-    PROCESS.go_on(recorder)
-    EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
+    try:
+        if recorder is not None:
+            recorder.await_programs(timeout_s * FOR_PROGRAMS)
+            recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
+        # What it gives up must be counted while there is a log to say it in.
+        if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
+            EXPORTS.stop(0.0, timeout_s)
+    finally:  # also if Ctrl-C has cut that short
+        if recorder is not None:
+            recorder.finish(deadline - time.monotonic())
+        PROCESS.go_on(recorder)
+        EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
 
 
 def with_the_process(call: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ Host side.
 
 import functools
 import inspect
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -49,9 +50,24 @@ def _path(name: str, value: Any) -> Path | None:
 
 
 def _logger(name: str, value: Any) -> Any:
-    if value is None or all(callable(getattr(value, level, None)) for level in ("info", "warning", "error")):
+    def refuse(why: str) -> ConfigurationError:
+        return ConfigurationError(f"{name}= must be a structlog logger, as structlog.get_logger() makes; {why}.")
+
+    if value is None:
         return value
-    raise ConfigurationError(f"{name}= must be a structlog logger, as structlog.get_logger() makes; got {value!r}.")
+    if isinstance(value, type):
+        raise refuse(f"got the class {value!r} itself")
+    if isinstance(value, logging.Logger | logging.LoggerAdapter):
+        raise refuse(f"{value!r} takes no fields: structlog.wrap_logger(...) makes one of it")
+    try:
+        methods = [getattr(value, level, None) for level in ("info", "warning", "error")]
+    except Exception as error:
+        raise refuse(f"got {type(value).__name__}, which is none now: {error}") from error
+    if not all(map(callable, methods)):
+        raise refuse(f"got {value!r}")
+    if any(map(inspect.iscoroutinefunction, methods)):
+        raise refuse("got one whose methods must be awaited, and a solve waits for nobody")
+    return value
 
 
 def _provider(kind: str, method: str) -> Check:

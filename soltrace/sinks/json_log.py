@@ -4,6 +4,7 @@ Host side, on the worker thread. structlog's global configuration is never touch
 the target is a structlog logger of the user's, which renders as it is configured to.
 """
 
+import inspect
 import logging
 import os
 import time
@@ -164,7 +165,8 @@ class JsonLog:
         """Write one record."""
         fields = dict(record.line)
         try:
-            getattr(self._logger, record.level)(fields.pop("event"), **fields)
+            written = getattr(self._logger, record.level)(fields.pop("event"), **fields)
+            _check_written(written)
         except Exception:
             self._lost = True
             raise
@@ -180,6 +182,12 @@ class JsonLog:
         """Close the file. A user's logger stays open."""
         if self._close is not None:
             self._close()
+
+
+def _check_written(result: Any) -> None:
+    if inspect.iscoroutine(result):  # structlog was configured anew, and the logger is asynchronous now
+        result.close()
+        raise TypeError("the logger's methods must be awaited")
 
 
 def fresh_file(directory: Path, stem: str, suffix: str = ".jsonl") -> tuple[str, JsonLog]:

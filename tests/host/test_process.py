@@ -187,4 +187,4 @@ def test_what_a_signal_handler_raises_goes_through_and_leaves_no_pass_open(progr
             lost = [(event["what"], event["reason"], event["dropped"]) for event in told.events()]
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert lost == [("end of a pass", "interrupted by a signal handler", 1)]
+    assert lost == [("end of a pass", "interrupted", 1)]

@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 import os
 import re
@@ -313,3 +314,54 @@ def test_where_there_is_no_stderr_nothing_is_said_on_stdout(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert events(tmp_path / "soltrace-runs") == ["log.opened", "pass.started", "pass.ended"]
+
+
+def asynchronous():
+    """A logger whose methods are coroutines."""
+
+    async def method(self, event, **fields):
+        pass
+
+    return type("Asynchronous", (), dict.fromkeys(("info", "warning", "error"), method))()
+
+
+def none_now():
+    """As structlog's asynchronous logger is where no loop runs: it can't even be asked for a method."""
+
+    def get(self, name):
+        raise RuntimeError("no running event loop") if name == "info" else AttributeError(name)
+
+    return type("Lazy", (), {"__getattr__": get})()
+
+
+@pytest.mark.parametrize(
+    "logger,why",
+    [
+        (
+            logging.getLogger("fit"),
+            "<Logger fit (WARNING)> takes no fields: structlog.wrap_logger(...) makes one of it.",
+        ),
+        (logging.LoggerAdapter(logging.getLogger("fit")), "takes no fields"),
+        (structlog.stdlib.BoundLogger, "got the class <class 'structlog.stdlib.BoundLogger'> itself."),
+        (asynchronous(), "got one whose methods must be awaited, and a solve waits for nobody."),
+        (none_now(), "got Lazy, which is none now: no running event loop."),
+    ],
+)
+def test_a_logger_that_would_lose_every_line_is_refused(logger, why):
+    """At once, and not by a loss for each line."""
+    with pytest.raises(ConfigurationError, match=re.escape(why)):
+        configure(logger=logger)
+
+
+@pytest.mark.parametrize(
+    "logger",
+    [
+        structlog.get_logger(),
+        structlog.get_logger().bind(part="solver"),
+        structlog.wrap_logger(logging.getLogger("fit"), wrapper_class=structlog.stdlib.BoundLogger),
+        structlog.stdlib.get_logger("fit"),
+    ],
+)
+def test_loggers_that_work_are_taken(logger):
+    """Lazy, bound, and over the standard library's."""
+    configure(logger=logger)

@@ -373,3 +373,28 @@ soltrace.configure(directory="logs", spans=False, metrics=False, logs=False)
     solves = [(0, None), (1, None), (2, "last")] if before else [(1, None), (2, "last")]
     assert said([line for line in log if line["event"] == "pass.ended"], "t", "experiment") == solves
     assert said(log[-1:], "event", "status") == [("experiment.ended", "ok")]
+
+
+def test_ctrl_c_while_the_process_ends_leaves_the_log_complete(tmp_path):
+    """Whoever waits for an exporter gives up; the open pass is closed and counted all the same."""
+    program = """
+import os, signal
+import numpy as np
+import soltrace
+from soltrace import host
+from soltrace.export.registry import EXPORTS
+from soltrace.host import Signal, SolveInfo
+import soltrace.setup.configure
+soltrace.configure(directory="logs", spans=False, metrics=False, logs=False)
+info = SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
+host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
+EXPORTS.flush = lambda timeout_s: signal.raise_signal(signal.SIGINT)
+"""
+    done = run(program, tmp_path)
+    assert done.returncode == 0  # as Python has it of exit handlers
+    (log,) = logs(tmp_path / "logs")
+    assert said(log, "event", "reason") == [
+        ("pass.started", None),
+        ("pass.ended", None),
+        ("telemetry.dropped", "abandoned: the run was closed"),
+    ]

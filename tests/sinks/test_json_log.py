@@ -239,3 +239,14 @@ file.info(b"ours")
     command = f"exec {sys.executable} -c '{program}' {tmp_path}/run.jsonl 0<&- 1>&- 2>&-"
     assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
     assert (tmp_path / "run.jsonl").read_bytes() == b"ours\nours\n"
+
+
+def test_a_logger_that_must_be_awaited_by_now_is_a_loss_that_is_counted():
+    """It was not when it was given: structlog makes a logger when it is used."""
+
+    class Logger:
+        async def info(self, event, **fields):
+            pass
+
+    with pytest.raises(TypeError, match="must be awaited"):
+        JsonLog(Logger()).handle(PROGRESS)

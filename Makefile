@@ -3,8 +3,10 @@ PYTHON ?= $(shell scripts/find_python.sh)
 CONSTRAINTS ?= constraints.txt
 OLDEST_PYTHON ?= $(shell scripts/find_python.sh 3.11)
 PYTEST_ARGS ?=
+DIFFRAX_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+SWEEP_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/installed.stamp
@@ -16,7 +18,7 @@ PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT := not servers and not programs and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
@@ -74,6 +76,10 @@ bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
 
+sweep: $(STAMP) ## compare 500 random solves with diffrax, to the bit; an hour (SWEEP_ARGS="--count 40 --seed 7")
+	@echo "==> python -m tests.traced.sweep $(SWEEP_ARGS)"
+	@$(BIN)/python -m tests.traced.sweep $(SWEEP_ARGS)
+
 # -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
 docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error
 	@echo "==> sphinx-build -W docs build/docs"
@@ -83,6 +89,12 @@ docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an 
 $(DOCS_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c "$(CONSTRAINTS)" -e '.[docs]'
 	@touch $@
+
+diffrax-tests: $(STAMP) ## run diffrax's own tests instrumented: what passes bare passes so too; an hour or two
+	@$(BIN)/python -m scripts.diffrax_suite.tests $(DIFFRAX_ARGS)
+
+diffrax-examples: $(STAMP) ## run the examples of diffrax's documentation bare and under `soltrace run`, shortened
+	@$(BIN)/python -m scripts.diffrax_suite.examples $(DIFFRAX_ARGS)
 
 package: $(STAMP) ## build the wheel and the source distribution, and try both in environments of their own
 	@scripts/package.sh $(BIN)/python

@@ -6,6 +6,8 @@ Names are imported when they are asked for: `import soltrace` alone imports neit
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from soltrace.callers.early import meet
+
 if TYPE_CHECKING:
     from soltrace.errors import (
         AttributeValueError,
@@ -54,6 +56,9 @@ __all__ = [
     "flush",
     "shutdown",
 ]
+
+
+meet()
 
 
 def __getattr__(name: str) -> Any:

@@ -8,22 +8,25 @@ import functools
 import inspect
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import suppress
-from contextvars import Token
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from msgspec import UNSET, structs
 
+from soltrace.callers import CALLERS, EXPERIMENT
+from soltrace.callers.publishing import current_span
+from soltrace.callers.tasks import current_task
 from soltrace.errors import ExperimentError
-from soltrace.host.context import CALLERS, Context
+from soltrace.host.context import Context
 from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.sinks import ExperimentSpan
 from soltrace.wire.attributes import plain_attributes, within_bounds
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import OUTSIDE, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, PATH_AT_MOST, plain_text, said_by
 from soltrace.wire.records import Attribute, ExperimentEnded, ExperimentStarted
@@ -42,7 +45,6 @@ class _Open:
     recorder: Recorder
     context: Context
     span: ExperimentSpan | None
-    callers: Token[Context | None]
     began: float
     process: int
 
@@ -64,9 +66,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
     def evaluate(model): ...
     ```
 
-    Which experiment a pass belongs to is decided when its program runs, not when it is traced. An eager solve belongs
-    to its caller's experiment; a compiled one to the innermost experiment of the process. To run compiled programs in
-    several experiments at once, on threads, pass each program the `token` of its experiment.
+    A pass belongs to the experiment that the caller of its program is in, and that is decided when the program is
+    called, not when it is traced. Threads are told apart. Of tasks of asyncio's that run on one thread, an eager solve
+    knows its own; a compiled one takes what was entered last on the thread and is not left. To be sure there, pass the
+    program the `token` of its experiment.
     """
 
     def __init__(self, name: str, /, *, attributes: Mapping[str, Any] | None = None, **more: Any) -> None:
@@ -132,7 +135,8 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
         """End, once its passes have."""
         opened, self._open, self._entered = self._open, None, False
         if opened is not None and opened.process == os.getpid():  # a fork may leave what its parent entered
-            clean_exit = isinstance(error, SystemExit) and not error.code
+            # A generator is closed when nobody wants more of it.
+            clean_exit = isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code)
             _end(opened, None if clean_exit else error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -161,15 +165,22 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
 
 
 def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open:
-    outer, time_ns = recorder.enclosing, recorder.clock.time_ns()
+    outer, time_ns = recorder.callers, recorder.clock.time_ns()
     path = name if outer.experiment is None else plain_text(f"{outer.experiment}/{name}", PATH_AT_MOST)
     attributes = within_bounds({**outer.attributes, **own})
     span = _span(recorder, name, path, attributes, time_ns, outer)
     ids = None if span is None else span.ids
+    variables = context_variables()
     on_main_thread = threading.current_thread() is threading.main_thread()
     parent = None if span is None else span.parent
-    context = Context(path, attributes, parent, ids, outer, scope=object(), on_main_thread=on_main_thread)
+    task = None if (running := current_task()) is None else weakref.ref(running)
+    scope = object()
+    context = Context(
+        path, attributes, parent, ids, outer, scope=scope, on_main_thread=on_main_thread, task=task, variables=variables
+    )
     recorder.enter(context)
+    EXPERIMENT.set(context)
+    CALLERS.entered(context, context, parent if span is not None else current_span())
     _announce(
         recorder,
         ExperimentStarted(
@@ -178,11 +189,12 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
             experiment=path,
             attributes=attributes,
             process_index=recorder.run.process_index,
+            context=context.variables or UNSET,
             trace_id=UNSET if ids is None else ids.trace_id,
             span_id=UNSET if ids is None else ids.span_id,
         ),
     )
-    return _Open(recorder, context, span, CALLERS.set(context), recorder.clock.monotonic(), os.getpid())
+    return _Open(recorder, context, span, recorder.clock.monotonic(), os.getpid())
 
 
 def _span(
@@ -203,8 +215,9 @@ def _end(opened: _Open, error: BaseException | None) -> None:
     recorder.await_programs(patience)
     recorder.wait_for(context.scope, patience)
     recorder.leave(context)
-    with suppress(ValueError):  # left on another thread than it was entered on: nothing is to be undone there
-        CALLERS.reset(opened.callers)
+    CALLERS.left(context)
+    if EXPERIMENT.get() is context:  # else it was entered elsewhere, or one that was entered after it is still open
+        EXPERIMENT.set(context.outer)
     time_ns = recorder.clock.time_ns()
     _end_span(opened, time_ns, error)
     duration_s = recorder.clock.monotonic() - opened.began
@@ -217,6 +230,7 @@ def _end(opened: _Open, error: BaseException | None) -> None:
             experiment=context.experiment,
             attributes=context.attributes,
             process_index=recorder.run.process_index,
+            context=context.variables or UNSET,
             trace_id=UNSET if context.ids is None else context.ids.trace_id,
             span_id=UNSET if context.ids is None else context.ids.span_id,
             status="ok" if error is None else "error",

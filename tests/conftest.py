@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from soltrace import host
+from soltrace.callers import CALLERS
+from soltrace.callers.jit_key import KEY
 from soltrace.host import Signal, SolveInfo
 from soltrace.host.process import PROCESS
 from soltrace.setup import configure as setup
@@ -42,6 +44,7 @@ def _nothing_is_configured(monkeypatch):
     yield
     setup.shutdown()
     PROCESS.plan, PROCESS.failures = UNCONFIGURED, 0
+    CALLERS.apart = None
     PROCESS.shared.contexts.__init__()
     PROCESS.shared.passes.__init__()
     OUTSIDE.__init__()
@@ -95,9 +98,13 @@ class Program:
             floats = np.zeros((*ints.shape[:-1], 0), self.dtype)
         return host.receive(signal, self.info, ints, floats, [np.asarray(extra) for extra in extras]).tolist()
 
-    def start(self, t0=0.0, t1=1.0, direction=1, rtol=1e-5, atol=math.nan, token=0):
-        """Start one solve; returns the handle."""
-        return self.tell(Signal.FORWARD_START, [0, 1, token], [t0, t1, direction, rtol, atol])[0]
+    def start(self, t0=0.0, t1=1.0, direction=1, rtol=1e-5, atol=math.nan, token=0, place=None, caller=None):
+        """Start one solve; returns the handle. Its program is found with the calling thread's number."""
+        self.registered = None if place is None else host.RegisteredSolve({}, place)
+        registered = 0 if place is None else self.registered.token
+        caller = KEY.number if caller is None else caller
+        ints = [0, 1, token, registered, caller]
+        return self.tell(Signal.FORWARD_START, ints, [t0, t1, direction, rtol, atol])[0]
 
     def step(self, handle, step, accepted, t, result=0):
         return self.tell(Signal.FORWARD_STEP, [handle, step, accepted, result], [t])

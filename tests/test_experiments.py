@@ -287,7 +287,7 @@ def test_experiments_on_threads_do_not_mix(program):
             with experiment(name) as own:
                 barrier.wait(10)
                 seen[name] = add_context(None, "info", {"event": "hello"})["experiment"]
-                program.solve(token=host.current_context())
+                program.solve(place=host.callers_place())
                 program.solve(token=own.token)
                 barrier.wait(10)
 
@@ -318,7 +318,7 @@ def test_disabled_it_does_nothing(tmp_path, monkeypatch):
     configure(enabled=False)
     with experiment("fit") as fit:
         assert fit.token == 0
-        assert host.register_context(fit) == 0
+        assert host.callers_place() is None
         assert add_context(None, "info", {"event": "hello"}) == {"event": "hello"}
     assert list(tmp_path.iterdir()) == []
     assert PROCESS.recorder is None

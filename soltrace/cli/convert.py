@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.log_files import LONGEST_MESSAGE, add_paths, files, missing_modules, unfit, unfit_target
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
@@ -45,10 +45,12 @@ def run(args: argparse.Namespace) -> int:
     import duckdb
 
     from soltrace.reading.text import plural
+    from soltrace.report.interruptible import interruptible
     from soltrace.report.parquet import convert
 
     try:
-        converted = convert(files(args.paths), args.output)
+        chosen = files(args.paths, _say)
+        converted = interruptible(lambda: convert(chosen, args.output, _say))
     except (duckdb.Error, OSError) as error:
         return _complain(f"it could not be done: {error}", _FAILURE)
     if not converted.records:
@@ -62,5 +64,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complain(message: str, status: int = _USAGE_ERROR) -> int:
-    print(f"soltrace convert: {message}", file=sys.stderr)
+    _say(message)
     return status
+
+
+def _say(message: str) -> None:
+    from soltrace.reading.text import clean
+
+    # A file of somebody else's may have any name.
+    print(f"soltrace convert: {clean(message, LONGEST_MESSAGE)}", file=sys.stderr)

@@ -6,12 +6,14 @@ A check returns what is wrong, to be said after the command's name, or None.
 import argparse
 import importlib.util
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 DEFAULT_DIRECTORY: Final = "soltrace-runs"
 DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
+LONGEST_MESSAGE: Final = 2000
+"""Characters of what a command says on stderr: it may name a file."""
 EXTRA: Final = "report"
 """The extra that the commands need which read whole logs."""
 
@@ -32,20 +34,30 @@ def default_directory() -> Path:
     return Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
 
 
-def files(paths: Sequence[Path]) -> list[Path]:
-    """List the log files that are meant, each of them once, however many paths lead to it."""
+def files(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
+    """List the log files that are meant and can be read, each of them once, however many paths lead to it.
+
+    Args:
+        paths: Files, directories and patterns.
+        say: Is called with what can't be read, once each.
+    """
     from soltrace.reading.files.places import logs
 
-    found = (file for path in paths or [default_directory()] for file in logs(path))
-    return list({os.path.realpath(file): file for file in found}.values())
+    said: list[str] = []
+    found = [file for path in paths or [default_directory()] for file in logs(path, said.append)]
+    each = {os.path.realpath(file): file for file in found}.values()
+    said += [f"cannot read {file}: Permission denied" for file in each if not os.access(file, os.R_OK)]
+    for message in dict.fromkeys(said):
+        say(message)
+    return [file for file in each if os.access(file, os.R_OK)]
 
 
 def unfit(paths: Sequence[Path]) -> str | None:
-    """Check that there is something to read, and that it can be read."""
+    """Check that there is something to read, and that some of it can be read."""
     if problem := absent(paths or [default_directory()]):
         return problem
-    unreadable = next((file for file in files(paths) if not os.access(file, os.R_OK)), None)
-    return None if unreadable is None else f"cannot read {unreadable}"
+    said: list[str] = []
+    return None if files(paths, said.append) else said[0]
 
 
 def absent(paths: Sequence[Path], *, follow: bool = False) -> str | None:
@@ -66,8 +78,14 @@ def absent(paths: Sequence[Path], *, follow: bool = False) -> str | None:
             continue
         if not pattern and not path.exists():
             return f"{path} does not exist: {hint}"
-        if not logs(path):
-            return f"nothing matches {path}: {hint}" if pattern else f"there is no {PATTERN} in {path}: {hint}"
+        said: list[str] = []
+        try:
+            found = logs(path, said.append)
+        except OSError as error:
+            return f"cannot read {path}: {error.strerror}"
+        if not found:
+            nothing = f"nothing matches {path}: {hint}" if pattern else f"there is no {PATTERN} in {path}: {hint}"
+            return next((message for message in said if message.startswith("cannot")), nothing)
     return None
 
 

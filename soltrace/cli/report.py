@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.log_files import LONGEST_MESSAGE, add_paths, files, missing_modules, unfit, unfit_target
 
 if TYPE_CHECKING:
     import io
@@ -63,9 +63,11 @@ def run(args: argparse.Namespace) -> int:
     import duckdb
 
     from soltrace.report.gather import NothingToReportError, gather
+    from soltrace.report.interruptible import interruptible
 
     try:
-        text = _write(form, gather(files(args.paths)))
+        chosen = files(args.paths, _say)
+        text = interruptible(lambda: _write(form, gather(chosen, _say)))
         if target == STDOUT:
             _print(text)
             return 0
@@ -110,5 +112,12 @@ def _print(text: str) -> None:
 
 
 def _complain(message: str, status: int = _USAGE_ERROR) -> int:
-    print(f"soltrace report: {message}", file=sys.stderr)
+    _say(message)
     return status
+
+
+def _say(message: str) -> None:
+    from soltrace.reading.text import clean
+
+    # A file of somebody else's may have any name.
+    print(f"soltrace report: {clean(message, LONGEST_MESSAGE)}", file=sys.stderr)

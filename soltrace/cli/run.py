@@ -16,6 +16,10 @@ _USAGE_ERROR: Final = 2
 _NO_MODULE: Final = 1
 """The exit status that Python itself has then."""
 _MODULE: Final = "-m"
+_CODE: Final = "-c"
+_STDIN: Final = "-"
+_FROM: Final = (_MODULE, _CODE)
+"""Options of Python's that say what the program is: what follows is not ours."""
 _OTLP: Final = "--otlp"
 _VALUED: Final = frozenset({"--attributes", "--experiment", "--dir"})
 """Those of our options that are followed by a value."""
@@ -28,7 +32,10 @@ examples:
   soltrace run fit.py --epochs 10
   soltrace run --experiment fit --attributes seed=3,lr=1e-3 -m mypackage.fit --epochs 10
   soltrace run --otlp http://collector:4318 fit.py
+  python -X dev -u -m soltrace run fit.py
 
+A program is whatever Python takes for one: a file, a directory or an archive with a __main__.py, compiled code, a
+module, -c and code, or - for what stdin holds.
 A value of --attributes is a number where it is spelled as one (3, -2.5, 1e-3), true or false, or else a text: 007,
 3.10, 1_000 and 12e5678 stay what they are.
 
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.usage = (
         f"soltrace run [-h] [--attributes KEY=VALUE,...] [--experiment NAME] [--dir PATH] [{_OTLP} [ENDPOINT]]\n"
-        f"                    (PROGRAM.py | {_MODULE} MODULE) [ARGUMENT ...]"
+        f"                    (PROGRAM.py | {_MODULE} MODULE | {_CODE} CODE | DIRECTORY | -) [ARGUMENT ...]"
     )
     parser.allow_abbrev = False  # `split` knows the names as they are
     parser.add_argument(
@@ -67,10 +74,13 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split a command line into our part and the program's. argparse cannot, since both may have options.
 
     Returns:
-        Our part, and the program's: a file, or `-m` and a module, and its arguments.
+        Our part, and the program's: a file, `-`, or `-m` or `-c` and what that takes, and its arguments.
     """
     index = arguments.index("run") + 1
-    while index < len(arguments) and arguments[index].startswith("-") and arguments[index] != _MODULE:
+    while index < len(arguments) and arguments[index].startswith("-") and arguments[index] != _STDIN:
+        if arguments[index].startswith(_FROM):
+            attached = arguments[index][2:]  # as in -mpdb
+            return list(arguments[:index]), [arguments[index][:2], *filter(None, [attached]), *arguments[index + 1 :]]
         option = arguments[index]
         index += 1
         if option == "--":
@@ -103,8 +113,8 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"{problem}; choose another with --dir")
     if args.otlp is not None and (problem := missing_exporter()):
         return _complain(f"{_OTLP} {problem}")
-    name, *arguments = args.program or [""]
-    if name in {"", _MODULE} and (not name or not arguments):
+    name = args.program[0] if args.program else ""
+    if not name or (name in _FROM and not args.program[1:]):
         return _complain(f"which program? A file or {_MODULE} MODULE is missing; see soltrace run --help")
     os.environ.update(_environment(args, os.environ))
     import soltrace
@@ -112,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
     hooks.instrument()
     try:
-        execute = program.module(*arguments) if name == _MODULE else program.script(name, *arguments)
+        execute = program.prepared(args.program)
     except OSError as error:
         return _complain(f"can't open {name}: {error.strerror}")
     except ImportError as error:

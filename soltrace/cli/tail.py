@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import absent, default_directory
+from soltrace.cli.log_files import LONGEST_MESSAGE, absent, default_directory
 from soltrace.cli.tail_arguments import add_arguments, since_until
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _USAGE_ERROR: Final = 2
-_LONGEST_MESSAGE: Final = 2000
 _AFTER_UNTIL: Final = timedelta(seconds=2)
 """For so long lines of that time may still be under way."""
 GARBAGE: Final = 100_000
@@ -157,5 +156,5 @@ def _say(message: str) -> None:
     from soltrace.reading.text import clean
 
     # A file of somebody else's may have any name.
-    message = clean(message, _LONGEST_MESSAGE)
+    message = clean(message, LONGEST_MESSAGE)
     print(f"soltrace tail: {message}", file=sys.stderr, flush=True)

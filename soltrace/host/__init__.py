@@ -3,22 +3,24 @@
 It imports numpy, and neither jax nor a logging or tracing library. What stands here is the port for the traced room.
 """
 
-from soltrace.host.process import compiled, current_context, enabled, receive, register_barrier, register_context
-from soltrace.host.registered import RegisteredAttributes, registered_attributes
+from soltrace.host.handlers import raised_by_a_handler
+from soltrace.host.process import callers_place, compiled, enabled, failed, receive, register_barrier
+from soltrace.host.registered import RegisteredSolve, registered_solve
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
 
 __all__ = [
     "NEVER",
     "NEVER_ELAPSED",
-    "RegisteredAttributes",
+    "RegisteredSolve",
     "Signal",
     "SolveInfo",
+    "callers_place",
     "compiled",
-    "current_context",
     "default_answer",
     "enabled",
+    "failed",
+    "raised_by_a_handler",
     "receive",
     "register_barrier",
-    "register_context",
-    "registered_attributes",
+    "registered_solve",
 ]

@@ -15,7 +15,7 @@ from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
 from soltrace.host.pacing import Pace
-from soltrace.host.registered import registered_attributes
+from soltrace.host.registered import registered_solve
 from soltrace.host.signals import (
     NEVER,
     NEVER_ELAPSED,
@@ -75,11 +75,13 @@ class Answers:
         pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
         handle = self._table.new_handle()
         entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        event.entry = entry
         self._table.add(entry)
         return entry
 
     def close(self, event: Emission, entry: PassEntry, position: float) -> None:
         """Close a pass that ends at this position of its pace."""
+        event.entry = entry
         entry.pace.end(position, event.monotonic)
         self._table.end(entry)
 
@@ -91,8 +93,7 @@ class ForwardAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a solve's first pass."""
-        token, *own = event.ints_of_a_lane()[2:]
-        context, solve_id = _with_own(run, run.context(token), *own), run.new_solve()
+        context, solve_id = _place(run, *event.ints_of_a_lane()[2:]), run.new_solve()
         entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         entry.began_at = event.floats[..., 0]
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
@@ -219,8 +220,8 @@ class MeterAnswers(Answers):
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open one."""
-        solve_id = run.new_solve()
-        entry = self.open(event, run, run.context(), solve_id, f"{solve_id}.forward")
+        solve_id, context = run.new_solve(), run.context(caller=next(iter(event.ints_of_a_lane()), None))
+        entry = self.open(event, run, context, solve_id, f"{solve_id}.forward")
         return int_pair(entry.handle, _whole(entry.pace.first())), entry
 
     def step(self, event: Emission) -> Answer:
@@ -245,12 +246,14 @@ def answers(table: HandleTable) -> Mapping[Kind, Answers]:
     return {kind.kind: kind(table) for kind in _TYPES}
 
 
-def _with_own(run: OwningRun, context: Context, token: int = 0, *_: int) -> Context:
-    """Add the attributes that a solve has registered to those of the place that it belongs to."""
-    own = registered_attributes(token)
+def _place(run: OwningRun, token: int, registered: int = 0, caller: int | None = None, *_: int) -> Context:
+    """Find where a solve belongs, and add the attributes that it brings itself."""
+    own = registered_solve(registered)
     if own is None:
         run.losses.add(What.ATTRIBUTES, Why.FORGOTTEN)
-    return replace(context, attributes={**context.attributes, **own}) if own else context
+    place = None if token or own is None else own.place
+    context = run.context(token, caller) if place is None else place
+    return replace(context, attributes={**context.attributes, **own.attributes}) if own and own.attributes else context
 
 
 def _all_good(event: Emission, entry: PassEntry) -> bool:

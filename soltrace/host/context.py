@@ -1,22 +1,24 @@
-"""Which experiment does a pass belong to? The one that is current when its program runs.
+"""Which experiment does a pass belong to? The one of whoever called its program.
 
 Host side, any thread. A jitted function is traced once and runs under many experiments, on threads that do not inherit
-the caller's context variables: so the current experiment is a matter of the process, and the innermost one wins. Who
-runs several at once registers a context and names it in the start of the solve.
+the caller's context variables. So a program says in the start of a solve under which number its caller is found
+(`soltrace.callers`), or names an experiment that it was given.
 """
 
+import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final
 
+from soltrace.callers import EXPERIMENT
+from soltrace.callers.tasks import current_task
 from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.sinks import Ids
 from soltrace.wire.records import Attribute
 
-REGISTERED_AT_MOST: Final = 4096
-"""Contexts are registered per call of a solver, and a program may keep its number for long; the oldest go."""
+NAMED_AT_MOST: Final = 4096
+"""Experiments that have a number for programs to name; the oldest that were left go first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,10 @@ class Context:
     """The same object for every context that belongs to one experiment."""
     on_main_thread: bool = False
     """Where it was entered."""
+    task: Callable[[], Any] | None = None
+    """A weak reference to the task of asyncio's that entered it."""
+    variables: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    """What was bound there with `structlog.contextvars`."""
 
     def within(self, scope: object) -> bool:
         """Say whether this belongs to that experiment or to one inside it."""
@@ -46,21 +52,8 @@ class Context:
         return False
 
 
-CALLERS: Final[ContextVar[Context | None]] = ContextVar("soltrace_experiment", default=None)
-"""The experiment that the calling thread or task is in. Callbacks don't see it, and callers do."""
-
-
-class HasContext(Protocol):
-    """An experiment, as far as this room knows it."""
-
-    @property
-    def context(self) -> Context:
-        """Where its passes belong."""
-        ...
-
-
 class Contexts:
-    """The open experiments of this process, and the registered contexts: whichever run. Its user locks.
+    """The open experiments of this process, and those that a program may name: whichever run. Its user locks.
 
     Where no experiment is meant there is None: what is outside of all belongs to the run.
     """
@@ -69,67 +62,68 @@ class Contexts:
         """Begin with none."""
         self.open: list[Context] = []
         """The experiments that are open, in the order in which they were entered."""
-        self._registered: OrderedDict[int, Context] = OrderedDict()
-        self._pinned: dict[int, Context] = {}
+        self._named: OrderedDict[int, Context] = OrderedDict()
         self._last_token = 0
 
     @property
-    def current(self) -> Context | None:
-        """The innermost open experiment's."""
-        return self.open[-1] if self.open else None
-
-    @property
     def callers(self) -> Context | None:
-        """The one that the calling thread is in; the current one where it is in none."""
-        own = CALLERS.get()
-        return own if own is not None and own in self.open else self.current
+        """The innermost open one that the calling thread or task is in.
+
+        Who is in none is inside that of the main thread: that of another worker, or of a task beside this one, is no
+        more around it than the other way round.
+        """
+        own = self.open_around(EXPERIMENT.get())
+        if own is not None:
+            return own
+        if threading.current_thread() is threading.main_thread():
+            return _innermost([context for context in self._main_threads() if not _of_another_task(context)])
+        return self.main_threads
 
     @property
-    def enclosing(self) -> Context | None:
-        """The one that an experiment entered on the calling thread is inside.
+    def main_threads(self) -> Context | None:
+        """The innermost one of the main thread's; where it is in several side by side, what is around those."""
+        return _innermost(self._main_threads())
 
-        Where the thread is in none, the innermost of the main thread's: that of another worker is no more around this
-        one than the other way round.
-        """
-        own = CALLERS.get()
-        if own is not None and own in self.open:
-            return own
-        return next((context for context in reversed(self.open) if context.on_main_thread), None)
+    def _main_threads(self) -> list[Context]:
+        return [context for context in self.open if context.on_main_thread]
+
+    def open_around(self, context: Context | None) -> Context | None:
+        """Find the innermost one that is still open, of an experiment and those around it."""
+        while context is not None and context not in self.open:
+            context = context.outer
+        return context
 
     def enter(self, context: Context) -> None:
-        """Make an experiment's current."""
+        """Note that an experiment is open."""
         self.open.append(context)
 
     def leave(self, context: Context) -> None:
-        """Make it current no more. Not a pop: experiments on several threads end in any order."""
+        """Note that it is not. Not a pop: experiments on several threads end in any order."""
         if context in self.open:
             self.open.remove(context)
-        self._pinned = {token: pinned for token, pinned in self._pinned.items() if pinned is not context}
 
-    def register(self, context: Context) -> int:
-        """Remember a context, for a while, under a number from 1."""
-        token = self._new_token()
-        self._registered[token] = context
-        if len(self._registered) > REGISTERED_AT_MOST:
-            self._registered.popitem(last=False)
-        return token
-
-    def pin(self, context: Context) -> int:
-        """Remember a context under a number until it is left: an experiment that is open is not forgotten."""
-        token = self._new_token()
-        self._pinned[token] = context
-        return token
+    def name(self, context: Context) -> int:
+        """Give an experiment a number from 1, which a program may name; kept for as long as it is open, and longer."""
+        self._last_token = self._last_token % LARGEST_TOKEN + 1
+        self._named[self._last_token] = context
+        if len(self._named) > NAMED_AT_MOST:
+            over = next((token for token, named in self._named.items() if named not in self.open), None)
+            self._named.pop(over or next(iter(self._named)))
+        return self._last_token
 
     def named(self, token: int) -> Context | None:
-        """The context of that number; the current one for 0, and for one that has been forgotten."""
-        if token in self._pinned:
-            return self._pinned[token]
-        context = self._registered.get(token)
-        if context is None:
-            return self.current
-        self._registered.move_to_end(token)
-        return context
+        """The one of that number; None where it has been forgotten."""
+        return self._named.get(token)
 
-    def _new_token(self) -> int:
-        self._last_token = self._last_token % LARGEST_TOKEN + 1
-        return self._last_token
+
+def _innermost(entered: Sequence[Context]) -> Context | None:
+    """Of several, the last; where they are not all around or inside one another, what is around them."""
+    here = entered[-1] if entered else None
+    while here is not None and not all(here.within(one.scope) or one.within(here.scope) for one in entered):
+        here = here.outer
+    return here if here in entered else None
+
+
+def _of_another_task(context: Context) -> bool:
+    task = None if context.task is None else context.task()
+    return task is not None and not task.done() and task is not current_task()

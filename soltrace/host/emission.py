@@ -27,7 +27,7 @@ class Emission:
     time_ns: int
     monotonic: float
     entry: PassEntry = field(init=False)
-    """The pass that it is about, once that is known."""
+    """The pass that it is about, once that is known: set before the pass is opened or closed."""
     closing: bool = False
     """Of a stretch's end: it failed, and its backward pass with it."""
     report: bool = False

@@ -225,6 +225,7 @@ class PassView:
             "experiment": self.entry.context.experiment,
             "attributes": self.attributes,
             "process_index": self.run.process_index,
+            "context": self.entry.context.variables or UNSET,
             "solve_id": self.entry.solve_id,
             "pass_id": self.entry.pass_id,
             "phase": self.phase,

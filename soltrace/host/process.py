@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from soltrace.callers import CALLERS
 from soltrace.host.answering import answers
-from soltrace.host.context import HasContext
+from soltrace.host.context import Context
 from soltrace.host.emission import Emission
+from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Barrier, Shared
 from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
-from soltrace.wire.losses import What, described
+from soltrace.host.table import PassEntry
+from soltrace.wire.losses import What, Why, described
 
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LOG: Final = logging.getLogger("soltrace")
@@ -138,22 +141,38 @@ class Process:
 
     def receive(self, signal: Signal, info: SolveInfo, ints: Array, floats: Array, extras: Sequence[Array]) -> Array:
         """Answer a signal, and have its run told. A failure is counted there, and answered by default."""
-        with self.shared.lock:
-            run = self.open() if signal.begins_a_pass else self._current or self._latest
-            if run is None or (signal.role is Role.START and not run.has_room(signal.kind)):
-                return default_answer(signal)
-            event = Emission(signal, info, ints, floats, extras, run.clock.time_ns(), run.clock.monotonic())
-            try:
+        run = event = None
+        try:
+            with self.shared.lock:
+                run = self.open() if signal.begins_a_pass else self._current or self._latest
+                if run is None or (signal.role is Role.START and not run.has_room(signal.kind)):
+                    return default_answer(signal)
+                event = Emission(signal, info, ints, floats, extras, run.clock.time_ns(), run.clock.monotonic())
                 answer, entry = self._answers[signal.kind].answer(event, run)
                 if entry is not None:
                     event.entry = entry
                     entry.run.tell(event)
-            except Exception as error:  # noqa: BLE001 - it must not reach the solve
-                run.losses.failed(What.SIGNAL, error)
-                return default_answer(signal)
-            return answer
+                return answer
+        except BaseException as error:
+            if run is None:
+                raise
+            self._lost(event, run, error, interrupted=(interrupted := raised_by_a_handler(error)))
+            if interrupted:
+                raise
+            return default_answer(signal)
 
-    def failed(self, error: Exception) -> None:
+    def _lost(self, event: Emission | None, run: Recorder, error: BaseException, *, interrupted: bool) -> None:
+        """Count a signal, or close the pass that it has opened or ended: the program can't, it gets no handle."""
+        entry: PassEntry | None = getattr(event, "entry", None)
+        with self.shared.lock:
+            if not interrupted:
+                run.losses.failed(What.SIGNAL, error)
+            if event is not None and entry is not None and (event.signal.role is Role.START or entry.ended):
+                entry.run.abandon(entry, Why.INTERRUPTED)
+            elif interrupted:
+                run.losses.add(What.SIGNAL, Why.INTERRUPTED)
+
+    def failed(self, error: BaseException) -> None:
         """Count what went wrong where there was no run to count it; the first is said."""
         self.failures += 1
         if self.failures == 1:
@@ -170,6 +189,7 @@ class _AlwaysOn:
 
 
 PROCESS: Final = Process()
+CALLERS.enabled = PROCESS.enabled
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PROCESS.forget)
 
@@ -180,7 +200,9 @@ def enabled() -> bool:
 
 
 def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, extras: Sequence[Array] = ()) -> Array:
-    """Take a signal from a compiled program and answer it. Never raises: a failure is counted, and answered by default.
+    """Take a signal from a compiled program and answer it. A failure is counted, and answered by default.
+
+    It raises what a signal handler raises meanwhile, and nothing else.
 
     Args:
         signal: what happened.
@@ -194,9 +216,16 @@ def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, 
     """
     try:
         return PROCESS.receive(signal, info or NOTHING_KNOWN, ints, floats, extras)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the solve
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
         PROCESS.failed(error)
         return default_answer(signal)
+
+
+def failed(error: BaseException) -> None:
+    """Count a failure of what calls `receive`."""
+    PROCESS.failed(error)
 
 
 def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
@@ -211,32 +240,26 @@ def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) ->
     try:
         if (run := PROCESS.open()) is not None:
             run.compiled(function, trace_s, lower_s, compile_s)
-    except Exception as error:  # noqa: BLE001 - called while a solve is compiled
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
         PROCESS.failed(error)
 
 
-def register_context(experiment: HasContext | None = None) -> int:
-    """Remember where a solve belongs, for a program that will name it in its start.
-
-    Args:
-        experiment: the experiment that the caller chose. None: the one that is current now.
+def callers_place() -> Context | None:
+    """Find where a solve belongs that the calling thread runs itself, and not in a program that others may run too.
 
     Returns:
-        A number for the start's `context_token`; 0 where the start needs none, because no experiment was chosen, the
-        caller is in the innermost one and has no OpenTelemetry span of its own: then what is current *when the program
-        runs* counts.
+        None where its program needs to be told nothing, because nobody is in an experiment or a span.
     """
     try:
         run = PROCESS.open()
-        return 0 if run is None else run.register_context(experiment)
-    except Exception as error:  # noqa: BLE001 - called while a solve is traced
+        return None if run is None else run.callers_place()
+    except Exception as error:
+        if raised_by_a_handler(error):
+            raise
         PROCESS.failed(error)
-        return 0
-
-
-def current_context() -> int:
-    """Remember where the caller stands: `register_context()` without a choice."""
-    return register_context()
+        return None
 
 
 def register_barrier(barrier: Callable[[], object]) -> None:

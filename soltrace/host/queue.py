@@ -45,7 +45,9 @@ class Queue(Generic[T]):
     def __init__(self, capacity: int, *, bytes_at_most: int = BYTES_AT_MOST, linger_s: float = LINGER_S) -> None:
         """Begin empty; `capacity` counts items."""
         self.capacity, self._bytes_at_most, self._linger_s = capacity, bytes_at_most, linger_s
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        """Taken itself, and not through the condition: what a signal handler raises could leave that one held."""
+        self._changed = threading.Condition(self._lock)
         self._kept: deque[tuple[int, T]] = deque()
         self._progress: deque[tuple[int, T]] = deque()
         self._kept_bytes = self._progress_bytes = 0
@@ -62,7 +64,7 @@ class Queue(Generic[T]):
 
     def put(self, item: T) -> None:
         """Add an item."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 self._dropped += 1
                 return
@@ -95,7 +97,7 @@ class Queue(Generic[T]):
         Args:
             timeout_s: sleep no longer where there is nothing to take; None: until there is.
         """
-        with self._changed:
+        with self._lock:
             self._in_hand = math.inf
             self._changed.notify_all()
             if not self._hurry():
@@ -108,7 +110,7 @@ class Queue(Generic[T]):
 
     def poll(self) -> list[T]:
         """Take what is in here, without waiting: for who does the work of a worker that could not be started."""
-        with self._changed:
+        with self._lock:
             return [self._pop() for _ in range(len(self))]
 
     def _hurry(self) -> bool:
@@ -135,14 +137,14 @@ class Queue(Generic[T]):
 
     def take_dropped(self) -> int:
         """How many were dropped since this was asked last."""
-        with self._changed:
+        with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the worker has dealt with everything that is in here now; say whether it has."""
         deadline = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             last = self._last
             self._urgent = True
             self._changed.notify_all()
@@ -158,6 +160,6 @@ class Queue(Generic[T]):
 
     def close(self) -> None:
         """Take no more; the worker deals with what is in here and ends."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()

@@ -11,9 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
+from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
 from soltrace.host.clock import Clock
-from soltrace.host.context import Context, HasContext
+from soltrace.host.context import Context
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
 from soltrace.host.heartbeat import Watch
 from soltrace.host.pacing import Pacing
@@ -25,6 +28,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
@@ -86,9 +90,37 @@ class Recorder:
         """Number a solve: its `solve_id`."""
         return f"{self.run.run_id}.{next(self._solves)}"
 
-    def context(self, token: int = 0) -> Context:
-        """Where a pass belongs whose program names this context; 0: whichever is current."""
-        return self._shared.contexts.named(token) or self.base
+    def context(self, token: int = 0, caller: int | None = None) -> Context:
+        """Where a pass belongs.
+
+        Args:
+            token: of the experiment that its program names; 0: none.
+            caller: the number under which its program's caller is found; None: it is not known.
+        """
+        contexts = self._shared.contexts
+        named = contexts.named(token) if token else None
+        if named is not None:
+            return named
+        if token:
+            self.losses.add(What.EXPERIMENT, Why.FORGOTTEN)
+        entries, late = CALLERS.at(caller) if caller is not None else ((), False)
+        for entry in entries[-1:] if late else ():
+            return _at(entry.experiment or self.base, None if self.tracing is None else entry.span)
+        for entry in reversed(entries):
+            if (found := self._entered(entry)) is not None:
+                return found
+        return contexts.main_threads or self.base
+
+    def _entered(self, entry: Entry) -> Context | None:
+        """Where passes belong in something that was entered; None where it is over, though nobody has left it."""
+        contexts = self._shared.contexts
+        experiment, span = contexts.open_around(entry.experiment), None
+        if self.tracing is not None and entry.span is not None:
+            span = self.tracing.alive(entry.span)
+            over = span is None
+        else:
+            over = experiment is not entry.experiment
+        return None if over else _at(experiment or contexts.main_threads or self.base, span)
 
     def has_room(self, kind: Kind) -> bool:
         """Say whether something may begin; if not, it is lost, and counted."""
@@ -135,6 +167,7 @@ class Recorder:
                 experiment=context.experiment,
                 attributes=context.attributes,
                 process_index=self.run.process_index,
+                context=context.variables or UNSET,
                 function=plain_text(function, NAME_AT_MOST),
                 trace_s=trace_s,
                 lower_s=lower_s,
@@ -154,40 +187,32 @@ class Recorder:
 
     @property
     def callers(self) -> Context:
-        """Where the calling thread is."""
+        """The experiment that the calling thread is in."""
         with self._lock:
             return self._shared.contexts.callers or self.base
 
-    @property
-    def enclosing(self) -> Context:
-        """What an experiment entered on the calling thread is inside."""
+    def callers_place(self) -> Context | None:
+        """Where a solve belongs that the calling thread runs itself; None: nobody is in anything."""
+        span = None if self.tracing is None else self.tracing.caller()
+        variables = context_variables()
         with self._lock:
-            return self._shared.contexts.enclosing or self.base
-
-    def register_context(self, experiment: HasContext | None) -> int:
-        """Remember where the caller's solve belongs; 0 where nothing is to be remembered."""
-        place = None if self.tracing is None or experiment is not None else self.tracing.caller()
-        with self._lock:
-            contexts = self._shared.contexts
-            context = self.callers if experiment is None else experiment.context
-            if place is not None and place is not context.parent:
-                context = replace(context, parent=place)
-            elif experiment is None and context is (contexts.current or self.base):
-                return 0
-            return contexts.register(context)
+            if span is None and not variables and CALLERS.nobody and not self._shared.contexts.open:
+                return None
+            place = _at(self._shared.contexts.callers or self.base, span)
+            return place if variables == place.variables else replace(place, variables=variables)
 
     def enter(self, context: Context) -> None:
-        """Make a context current."""
+        """Note that an experiment is open."""
         with self._lock:
             self._shared.contexts.enter(context)
 
     def token(self, context: Context) -> int:
-        """A number for a context that is entered; it holds until the context is left."""
+        """A number for an experiment that is open."""
         with self._lock:
-            return self._shared.contexts.pin(context)
+            return self._shared.contexts.name(context)
 
     def leave(self, context: Context) -> None:
-        """Make the context current no more."""
+        """Note that it is not."""
         with self._lock:
             self._shared.contexts.leave(context)
 
@@ -274,3 +299,8 @@ class Recorder:
             what=loss.what,
             reason=loss.reason,
         )
+
+
+def _at(experiment: Context, span: object) -> Context:
+    """The place of a span in an experiment."""
+    return experiment if span is None or span is experiment.parent else replace(experiment, parent=span)

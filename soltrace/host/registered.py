@@ -1,4 +1,4 @@
-"""Attributes of solves by number: what a program carries as data instead of values that would be a part of it.
+"""What a solve brings, by number: its program carries that as data, instead of values that would be a part of it.
 
 Host side, any thread. A value is kept for as long as anything may name it: a Python object that holds it, such as the
 adjoint of a solve or a compiled program. A solve may be dispatched, and its adjoint be gone, before it starts; so the
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
+from soltrace.host.context import Context
 from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.wire.records import Attribute
 
@@ -18,35 +19,39 @@ RELEASED_AT_MOST: Final = 4096
 """Values that nobody holds any more: many more than the solves that jax lets be dispatched and not yet started."""
 
 
-class _Values:
-    """Attributes. An object of its own, so that it can outlive whoever registered it."""
+class Brought:
+    """What a solve brings. An object of its own, so that it can outlive whoever registered it."""
 
-    __slots__ = ("__weakref__", "attributes")
+    __slots__ = ("__weakref__", "attributes", "place")
 
-    def __init__(self, attributes: Mapping[str, Attribute]) -> None:
+    def __init__(self, attributes: Mapping[str, Attribute], place: Context | None) -> None:
+        """Bring it."""
         self.attributes = attributes
+        self.place = place
+        """Where it belongs, if its caller is known."""
 
 
-_BY_TOKEN: Final[WeakValueDictionary[int, _Values]] = WeakValueDictionary()
-_RELEASED: Final[deque[_Values]] = deque(maxlen=RELEASED_AT_MOST)
+_NOTHING: Final = Brought({}, None)
+_BY_TOKEN: Final[WeakValueDictionary[int, Brought]] = WeakValueDictionary()
+_RELEASED: Final[deque[Brought]] = deque(maxlen=RELEASED_AT_MOST)
 _NUMBERS: Final = itertools.count()
 
 
-class RegisteredAttributes:
-    """Holds attributes under a number, for as long as it lives and a while longer."""
+class RegisteredSolve:
+    """Holds what a solve brings under a number, for as long as it lives and a while longer."""
 
-    __slots__ = ("_values", "token")
+    __slots__ = ("_brought", "token")
 
-    def __init__(self, attributes: Mapping[str, Attribute]) -> None:
-        """Register them."""
-        self._values = _Values(attributes)
+    def __init__(self, attributes: Mapping[str, Attribute], place: Context | None = None) -> None:
+        """Register it."""
+        self._brought = Brought(attributes, place)
         self.token = _unused()
         """The number, from 1: for a start's fourth int."""
-        _BY_TOKEN[self.token] = self._values
+        _BY_TOKEN[self.token] = self._brought
 
-    def __del__(self, release: Callable[[_Values], None] = _RELEASED.append) -> None:
-        """Let the values go, after those that were let go before. It may run in the midst of anything: no lock."""
-        release(self._values)
+    def __del__(self, release: Callable[[Brought], None] = _RELEASED.append) -> None:
+        """Let it go, after what was let go before. It may run in the midst of anything: no lock."""
+        release(self._brought)
 
 
 def _unused() -> int:
@@ -55,9 +60,6 @@ def _unused() -> int:
     return token
 
 
-def registered_attributes(token: int) -> Mapping[str, Attribute] | None:
-    """Find the attributes of that number: none for 0, and None if they have been forgotten."""
-    if token == 0:
-        return {}
-    values = _BY_TOKEN.get(token)
-    return None if values is None else values.attributes
+def registered_solve(token: int) -> Brought | None:
+    """Find what was registered under a number: nothing for 0, and None if it has been forgotten."""
+    return _NOTHING if token == 0 else _BY_TOKEN.get(token)

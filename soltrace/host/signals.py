@@ -20,7 +20,7 @@ Array: TypeAlias = npt.NDArray[Any]
 NEVER: Final = 2**31 - 128
 """The wanted step of a pass about which nothing more is to be said: the largest int32 that is a float32 too."""
 LARGEST_TOKEN: Final = 2**31 - 1
-"""Of the numbers by which a program names its context or its attributes: they pass through int32."""
+"""Of the numbers by which a program names an experiment, or what its solve brings: they pass through int32."""
 NEVER_ELAPSED: Final = -1.0
 """As `NEVER`, for a backward pass: `elapsed` never falls below 0."""
 
@@ -81,7 +81,7 @@ class Signal(Enum):
     default: Array
     """What it is answered when nobody listens: no handle, and never call again."""
 
-    # shard, shards, context, attributes; t0, t1, direction, rtol, atol; int32[2] handle, wanted
+    # shard, shards, experiment, registered, caller; t0, t1, direction, rtol, atol; int32[2] handle, wanted
     FORWARD_START = "forward.start", Kind.FORWARD, Role.START, _NO_STEPS
     # handle, step, accepted, result; t; int32 wanted
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
@@ -99,7 +99,7 @@ class Signal(Enum):
     STRETCH_STEP = "stretch.step", Kind.STRETCH, Role.STEP, _NO_STEP
     # stretch handle, step, accepted, result; t; int32 handle
     STRETCH_END = "stretch.end", Kind.STRETCH, Role.END, _NO_HANDLE
-    # -; -; int32[2] handle, wanted
+    # caller; -; int32[2] handle, wanted
     METER_START = "meter.start", Kind.METER, Role.START, _NO_STEPS
     # handle, step; progress; int32 wanted
     METER_STEP = "meter.step", Kind.METER, Role.STEP, _NO_STEP
@@ -139,8 +139,8 @@ class SolveInfo:
     """The name of each result code, by index."""
     attributes: tuple[tuple[str, Attribute], ...] = ()
     """Attributes of this solve whose values are known when it is traced."""
-    registered_attributes: object = None
-    """Held for as long as the program lives, whose start may name them by a number."""
+    registered: object = None
+    """What is held for as long as the program lives, whose start may name it by a number."""
     traced_attributes: tuple[str, ...] = ()
     """Names of the `extras` that come with the start."""
     recomputed: Callable[[int], int] | None = None

@@ -5,12 +5,13 @@ The database itself lies in a temporary directory too, so that the records of a 
 
 import re
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from soltrace.reading.files.lines import MAX_LINE_BYTES
+from soltrace.report.interruptible import CONNECTIONS
 from soltrace.report.sieve import sieve
 from soltrace.report.sql_columns import json_columns, quoted, sql_columns, typed
 
@@ -44,10 +45,13 @@ def database() -> "Generator[DuckDBPyConnection]":
             connection.execute(f"SET threads = least(current_setting('threads'), {THREADS})")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET enable_progress_bar = false")
-            yield connection
+            with CONNECTIONS.holding(connection):
+                yield connection
 
 
-def read(connection: "DuckDBPyConnection", files: Sequence[Path], *statements: str) -> tuple[list[int], int]:
+def read(
+    connection: "DuckDBPyConnection", files: Sequence[Path], say: Callable[[str], None], *statements: str
+) -> tuple[list[int], int]:
     """Execute statements over the view `lines`, which has a row for each line of the files, all NULL if it is damaged.
 
     Returns:
@@ -68,7 +72,7 @@ def read(connection: "DuckDBPyConnection", files: Sequence[Path], *statements: s
             for number, file in enumerate(files):
                 if not _passes(connection, file):
                     readable[number] = Path(directory) / f"{number}.jsonl"
-                    left_out += sieve(file, readable[number])
+                    left_out += sieve(file, readable[number], say)
             _see(connection, readable)
             return _counts(connection, statements), left_out
 

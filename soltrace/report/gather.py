@@ -1,11 +1,12 @@
 """Makes a `LogReport` of log files: loads them, makes the tables that the questions share, and asks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from soltrace import __version__
+from soltrace.reading.files.places import say_nothing
 from soltrace.report import facts as f
 from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
 from soltrace.report.compare import comparisons
@@ -33,7 +34,7 @@ class NothingToReportError(Exception):
     """There is no record in what was read."""
 
 
-def gather(files: Sequence[Path]) -> f.LogReport:
+def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f.LogReport:
     """Read logs, and report what they say as a whole.
 
     ```python
@@ -43,6 +44,7 @@ def gather(files: Sequence[Path]) -> f.LogReport:
 
     Args:
         files: JSON logs, in any order.
+        say: Is called with the files of which a part cannot be read.
 
     Raises:
         NothingToReportError: Not one of their lines is a record.
@@ -50,7 +52,7 @@ def gather(files: Sequence[Path]) -> f.LogReport:
         duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     with database() as connection:
-        _, left_out = read(connection, files, read_sql("load", valid_record=validity()))
+        _, left_out = read(connection, files, say, read_sql("load", valid_record=validity()))
         connection.execute(read_sql("passes"))
         sources = _sources(connection, files, left_out)
         connection.execute(read_sql("experiments"))

@@ -1,9 +1,10 @@
 """Writes logs as one Parquet file: a typed row for each record, under the names of the log. Streamed, at any size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from soltrace.reading.files.places import say_nothing
 from soltrace.report.database import database, read
 from soltrace.report.sql_columns import quoted, sql_columns, validity
 
@@ -17,13 +18,14 @@ class Converted:
     """How many lines are no records: torn, damaged, or of a kind or a schema that this version does not know."""
 
 
-def convert(files: Sequence[Path], target: Path) -> Converted:
+def convert(files: Sequence[Path], target: Path, say: Callable[[str], None] = say_nothing) -> Converted:
     """Write the records of log files to a Parquet file.
 
     Args:
         files: JSON logs.
         target: The file to write. If it exists it is replaced once all is written, and left alone if there is no
             record.
+        say: Is called with the files of which a part cannot be read.
 
     Raises:
         duckdb.Error: There is no room or no memory, or a file cannot be read or written.
@@ -40,7 +42,7 @@ def convert(files: Sequence[Path], target: Path) -> Converted:
     with database() as connection:
         try:
             # Twice over the lines, the second time to count them: COPY only tells what it wrote.
-            (records, lines), left_out = read(connection, files, statement, "SELECT count(*) FROM lines")
+            (records, lines), left_out = read(connection, files, say, statement, "SELECT count(*) FROM lines")
             if records:
                 partial.replace(target)
         finally:

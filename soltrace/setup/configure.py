@@ -6,6 +6,7 @@ Host side. Nothing here runs before somebody asks for it or the first solve repo
 import time
 from typing import Final
 
+from soltrace.callers import CALLERS
 from soltrace.export.exporters import maker
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
@@ -36,6 +37,7 @@ def configure(settings: Settings) -> None:
         SIGTERM.install(_at_exit)
     set_up_export(settings)
     with_the_process(_at_exit)
+    CALLERS.apart = settings.threads_apart
     _close(PROCESS.install(OpeningPlan(settings, _at_exit)))
 
 

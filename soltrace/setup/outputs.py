@@ -7,28 +7,23 @@ import os
 import re
 import shlex
 import socket
-import sys
-import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from soltrace.errors import SoltraceWarning
 from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.losses import described
+from soltrace.wire.warn import SAID, say, warn, warn_once
 
 if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
 _Output = TypeVar("_Output")
-SAID: Final[set[str]] = set()
-"""What is said once a process."""
-
 
 OVER_OTLP: Final = ".otlp.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
@@ -55,7 +50,7 @@ def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
     if settings.directory is None and "directory" not in SAID:
         SAID.add("directory")
         place = directory.absolute()  # who reads this may be elsewhere
-        _say(f"logging to {place / stem}{ending}; follow it with: soltrace tail {shlex.quote(str(place))}")
+        say(f"logging to {place / stem}{ending}; follow it with: soltrace tail {shlex.quote(str(place))}")
     return stem, [sink]
 
 
@@ -145,25 +140,3 @@ def set_up_export(settings: Settings) -> None:
                 warn_once(problem)
     except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong, the solve goes on
         warn_once(f"nothing is exported: OpenTelemetry could not be set up: {type(error).__name__}: {error}")
-
-
-def warn_once(message: str) -> None:
-    """Warn, if this has not been said."""
-    if message not in SAID:
-        SAID.add(message)
-        warn(message)
-
-
-def warn(message: str) -> None:
-    """Warn, and go on even where warnings are errors: this may run inside a solve."""
-    try:
-        warnings.warn(message, SoltraceWarning, stacklevel=2)
-    except SoltraceWarning:
-        _say(message)
-
-
-def _say(message: str) -> None:
-    """Say something on stderr, where there is one: `print` would take stdout for None, and raises if it is closed."""
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is under pythonw and daemons
-        with suppress(OSError, ValueError):
-            print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201

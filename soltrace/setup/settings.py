@@ -160,6 +160,9 @@ class Settings:
         flush_on_sigterm: Whether SIGTERM ends the process as its own end does, with status 143, also in the midst of a
             compiled solve. Without it, what was told in the last tenth of a second is lost, and what waits to be
             exported. A handler of your own stays instead, and the children of a fork die at once.
+        threads_apart: Whether threads that are in experiments or spans at the same time are told apart: then all that
+            jax compiles is compiled once for each of them. Without it, a compiled solve belongs to what was entered
+            last by any thread. `None`: unless `SOLTRACE_THREADS_APART` is false.
         attributes: Put on everything. `SOLTRACE_ATTRIBUTES=seed=3,lr=1e-3` adds to them.
 
     Raises:
@@ -186,6 +189,7 @@ class Settings:
     heartbeat_s: float = field(default=5.0, metadata=_checked(_positive))
     exit_timeout_s: float = field(default=5.0, metadata=_checked(_finite))
     flush_on_sigterm: bool = field(default=False, metadata=_checked(_FLAG))
+    threads_apart: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
     attributes: Mapping[str, Any] | None = field(default=None, metadata=_checked(_attributes))
 
     def __post_init__(self) -> None:

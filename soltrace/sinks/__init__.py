@@ -74,7 +74,7 @@ class ExperimentSpan(Protocol):
         ...
 
     def leave(self) -> None:
-        """Make current what was current before."""
+        """Make current what was current before, where the span is current."""
         ...
 
     def end(self, time_ns: int, error: BaseException | None) -> None:
@@ -104,6 +104,10 @@ class Tracing(Protocol):
 
     def caller(self) -> object:
         """Return the place of the caller's current span, or None. On the caller's thread."""
+        ...
+
+    def alive(self, place: object) -> object:
+        """Return the place if its span has not ended, else None. Any thread."""
         ...
 
     def caller_ids(self) -> Ids | None:

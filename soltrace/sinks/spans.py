@@ -13,9 +13,18 @@ from msgspec import UNSET, structs
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, ProxyTracerProvider, Span, SpanContext, StatusCode, TracerProvider
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    ProxyTracerProvider,
+    Span,
+    SpanContext,
+    StatusCode,
+    TracerProvider,
+)
 
 from soltrace import __version__
+from soltrace.callers import CALLERS
 from soltrace.sinks import Ids
 from soltrace.sinks.otel import force_flush
 from soltrace.sinks.span_attributes import (
@@ -43,6 +52,8 @@ LINKABLE_AT_MOST: Final = 4096
 """Forward passes that a backward one can be linked to; beyond this the oldest are forgotten."""
 MILESTONES: Final = (0.25, 0.5, 0.75)
 """Progress at which a report is an event of the span too: Jaeger shows those."""
+_OWNER: Final = otel_context.create_key("soltrace-experiment")
+"""Where a context says in which experiment it is."""
 STALLS_AT_MOST: Final = 16
 """Stalls of a pass that are events of its span; the SDK keeps 128 events in all."""
 
@@ -100,11 +111,14 @@ class Spans:
 
     def _start(self, record: PassStarted, parent: object) -> None:
         # An explicit context even without a parent: whatever is current on the worker's thread is nobody's.
+        forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
+        if not isinstance(parent, Context):  # in nobody's trace: at least both passes of a solve are in one
+            parent = Context() if forward is None else _under(forward)
         span = self._tracer.start_span(
             name_of(record),
-            context=parent if isinstance(parent, Context) else Context(),
+            context=parent,
             attributes=start_attributes(record),
-            links=self._links(record),
+            links=[] if forward is None else [Link(forward)],
             start_time=record.time_ns,
         )
         self._open[record.pass_id] = _Open(record, span, _ids(span))
@@ -112,10 +126,6 @@ class Spans:
             self._linkable[record.pass_id] = span.get_span_context()
             if len(self._linkable) > LINKABLE_AT_MOST:
                 self._linkable.popitem(last=False)
-
-    def _links(self, record: PassStarted) -> list[Link]:
-        forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
-        return [] if forward is None else [Link(forward)]
 
     def _mark(self, there: _Open) -> None:
         """Make a pass that is open for long visible: its own span is exported when it ends, and not before.
@@ -142,12 +152,18 @@ class Spans:
 
     def caller(self) -> object:
         """Return the context of the caller, if a span is current in it."""
-        context = otel_context.get_current()
+        context = without_the_dead(otel_context.get_current())
         return context if trace.get_current_span(context).get_span_context().is_valid else None
+
+    def alive(self, place: object) -> object:
+        """Return the context, if the span in it has not ended."""
+        if not isinstance(place, Context):
+            return None
+        return None if getattr(trace.get_current_span(place), "end_time", None) is not None else place
 
     def caller_ids(self) -> Ids | None:
         """Return the ids of the caller's current span."""
-        return _ids(trace.get_current_span())
+        return _ids(trace.get_current_span(without_the_dead(otel_context.get_current())))
 
     def experiment(
         self, name: str, path: str, attributes: Mapping[str, Attribute], time_ns: int, outer: object
@@ -179,8 +195,10 @@ class OpenExperiment:
     def __init__(self, span: Span) -> None:
         """Make the span current on this thread."""
         self._span = span
-        self._context = trace.set_span_in_context(span)
+        self._outside = otel_context.get_current()
+        self._context = otel_context.set_value(_OWNER, self, trace.set_span_in_context(span))
         self._token: Token[Context] = otel_context.attach(self._context)
+        self._left = False
 
     @property
     def parent(self) -> object:
@@ -192,9 +210,25 @@ class OpenExperiment:
         """Its ids, if it is recorded."""
         return _ids(self._span)
 
+    @property
+    def outside(self) -> Context:
+        """What was current before."""
+        return self._outside
+
+    def is_over_in(self, context: Context) -> bool:
+        """Say whether it was left, and its span is still current in a context."""
+        return self._left and trace.get_current_span(context) is self._span
+
     def leave(self) -> None:
-        """Make current what was current before."""
-        otel_context.detach(self._token)
+        """Make current what was current before, if this is current; else what is above it, or beside it, stays.
+
+        Not by the token alone: the experiment may be left in another context than it was entered in, which the token
+        does not allow, and what was current before may be over.
+        """
+        self._left = True
+        CALLERS.left(self._token)
+        if otel_context.get_current() is self._context:
+            CALLERS.left(otel_context.attach(without_the_dead(self._outside)))
 
     def end(self, time_ns: int, error: BaseException | None) -> None:
         """End it, as failed if an exception left the experiment."""
@@ -202,6 +236,19 @@ class OpenExperiment:
             self._span.add_event("exception", exception_attributes(error), time_ns)
             self._span.set_status(StatusCode.ERROR, said_by(error))
         self._span.end(time_ns)
+
+
+def without_the_dead(context: Context) -> Context:
+    """Return a context, or if the experiment was left whose span is current in it, what was current before."""
+    owner = context.get(_OWNER)
+    while isinstance(owner, OpenExperiment) and owner.is_over_in(context):
+        context = owner.outside
+        owner = context.get(_OWNER)
+    return context
+
+
+def _under(span: SpanContext) -> Context:
+    return trace.set_span_in_context(NonRecordingSpan(span), Context())
 
 
 def name_of(record: PassRecord) -> str:

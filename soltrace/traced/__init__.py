@@ -3,13 +3,17 @@
 Traced side. It tells `soltrace.host` and knows nothing of logs or spans.
 """
 
-from soltrace.host import register_barrier
+from soltrace.callers import CALLERS
+from soltrace.callers.jit_key import KEY
+from soltrace.host import enabled, register_barrier
 from soltrace.traced.versions import explain, require
 
 try:
     require()
+    import jax
+
     from soltrace.traced.adjoint import TracedAdjoint
-    from soltrace.traced.barrier import wait_for_programs
+    from soltrace.traced.barrier import programs_under_way, wait_for_programs
     from soltrace.traced.meter import ProgressMeter
     from soltrace.traced.solve import diffeqsolve
 except (ImportError, AttributeError) as error:  # what a library no longer has
@@ -18,3 +22,6 @@ except (ImportError, AttributeError) as error:  # what a library no longer has
 __all__ = ["ProgressMeter", "TracedAdjoint", "diffeqsolve"]
 
 register_barrier(wait_for_programs)
+CALLERS.programs = programs_under_way
+if enabled():
+    KEY.make(jax)  # where `import soltrace` could not, because jax was being imported then

@@ -4,14 +4,20 @@
 here or beside it imports `jax._src`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from inspect import isfunction
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import ShapedArray
 from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE  # pyright: ignore[reportPrivateImportUsage]
-from jax.interpreters import ad
+from jax.interpreters import ad, batching
+from jax.sharding import NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -31,19 +37,44 @@ def lenient(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     return wrapped
 
 
+def scalar_type(dtype: Any) -> ShapedArray:
+    """Make the type of a scalar that isn't sharded, in a program over whatever mesh is set.
+
+    A type that names no mesh can't be computed with under one whose axes are explicit.
+    """
+    return ShapedArray((), dtype, sharding=NamedSharding(jax.sharding.get_abstract_mesh(), PartitionSpec()))
+
+
+def on_device(number: int) -> ArrayLike:
+    """Make a number of ours an int32 scalar that a program takes, whatever transfers the user has forbidden."""
+    if under_a_jit():
+        return np.int32(number)
+    with jax.transfer_guard_host_to_device("allow"):
+        return jax.device_put(np.int32(number))
+
+
 def under_a_jit() -> bool:
     """Say whether what is called now is traced into a larger program, that runs later and perhaps often."""
     return unsafe_am_i_under_a_jit_DO_NOT_USE()
 
 
-def batch_size(operands: Sequence[jax.Array], dims: Dims) -> int:
-    """Size of the axis that a batching rule is asked about."""
-    return next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+class Axis(NamedTuple):
+    """The axis that a batching rule is asked about."""
+
+    size: int
+    spec: Any
+    """The axes of an explicit mesh over which it is sharded; None: it isn't."""
 
 
-def to_front(x: jax.Array, dim: int | None, size: int) -> jax.Array:
+def new_axis(operands: Sequence[jax.Array], dims: Dims) -> Axis:
+    """Find the axis that a batching rule is asked about."""
+    x, d = next((x, d) for x, d in zip(operands, dims, strict=True) if d is not None)
+    return Axis(x.shape[d], jax.typeof(x).sharding.spec[d])
+
+
+def to_front(x: jax.Array, dim: int | None, axis: Axis) -> jax.Array:
     """Give an operand its new axis in front, so that the outermost vmap ends up first."""
-    return jnp.broadcast_to(x, (size, *x.shape)) if dim is None else jnp.moveaxis(x, dim, 0)
+    return batching.broadcast(x, axis.size, 0, axis.spec) if dim is None else jnp.moveaxis(x, dim, 0)
 
 
 def to_lanes(x: jax.Array, dim: int | None, depth: int) -> jax.Array:
@@ -54,7 +85,19 @@ def to_lanes(x: jax.Array, dim: int | None, depth: int) -> jax.Array:
     if dim is None:
         return x
     x = jnp.moveaxis(x, dim, 0)
-    return x.reshape(x.shape[0], *(1,) * (depth + 1 - x.ndim), *x.shape[1:])
+    return jnp.expand_dims(x, range(1, depth + 2 - x.ndim))
+
+
+@contextmanager
+def replaced_callbacks(ctx: Any, replacement: Callable[[Callable[..., Any]], Any]) -> Generator[None]:
+    """Replace the callbacks that are added to the module in this block.
+
+    What jax puts around a callback runs before the callback does, and can't be left out otherwise.
+    """
+    callbacks: list[Any] = ctx.module_context.host_callbacks
+    before = len(callbacks)
+    yield
+    callbacks[before:] = [replacement(x) if isfunction(x) else x for x in callbacks[before:]]
 
 
 def zero_tangent(primal_out: Any) -> Any:

@@ -4,6 +4,7 @@ Traced side. `diffrax.diffeqsolve` hands everything to `adjoint.loop(...)` after
 state back, so this is where a solve can be seen whole without touching diffrax.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,19 +13,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import numpy as np
 
 from soltrace import host
-from soltrace.traced._jax import lenient
+from soltrace.callers import CALLERS
+from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
-from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of, with_reporting_loop
+from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
+from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 
 
@@ -42,7 +45,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
-            0, the experiment that is open when the program runs.
+            0, the experiment that whoever calls the program is in.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
@@ -78,18 +81,23 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
     ) -> None:
+        base = NO_ATTRIBUTES
+        if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
+            inner, base, context = inner.inner, inner.attributes, inner.context if _is_default(context) else context
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
-        given = isinstance(attributes, SolveAttributes)
-        self.attributes = attributes if given else NO_ATTRIBUTES.updated(attributes)
+        self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
-        self.context = np.int32(context) if isinstance(context, int) and context else context
+        self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
         if not self.enabled:
             return self.inner.loop(**kwargs)
+        tracing(anew=False)
         state = kwargs["init_state"].progress_meter_state
+        if isinstance(state, PassCarry):  # an adjoint around this one reports
+            return self.inner.loop(**kwargs)
         if has_started(state):  # without jit our meter has reported the start by now, so it reports the rest
             return self.inner.loop(**kwargs)
         return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
@@ -111,11 +119,14 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
-        adjoint = _reporting(self.inner, solve["saveat"], signals, self.forward)
-        final, aux, done = _run(adjoint, solve, start, host.Signal.STRETCH_END, info)
+        final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
         # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
-        hold, pace = not solve["throw"], final.progress_meter_state.pace
-        return _tapped(None, info, solve["saveat"], final, pace, done, hold=hold), aux
+        no_pace = jnp.zeros(2, jnp.float32)
+        return _tapped(None, info, solve["saveat"], final, no_pace, done, hold=not solve["throw"]), aux
+
+
+def _is_default(context: Any) -> bool:
+    return isinstance(context, int) and context == 0
 
 
 def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
@@ -125,20 +136,25 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
-    # These integrate backwards anew, or not at all: their backward pass doesn't go through the loop, but around it.
-    around = isinstance(self.inner, dfx.BacksolveAdjoint | dfx.ImplicitAdjoint)
-    outside = jnp.zeros(2, jnp.float32)
-    if around:
+    way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
+    if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
         (y, args, terms), outside = tap(host.Signal.BACKWARD_END, info, inputs, outside, [start[0]])
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
     # From jax 0.11 on, the compiler rounds a backsolve by what stands around it: in chunks, a last bit may differ.
-    in_chunks = not isinstance(self.inner, dfx.BacksolveAdjoint)
-    signals = LoopSignals(host.Signal.FORWARD_STEP, info, backward=not around, in_chunks=in_chunks)
-    adjoint = _reporting(self.inner, solve["saveat"], signals, start[0])
-    final, aux, done = _run(adjoint, solve, start, host.Signal.FORWARD_END, info)
+    # Of an adjoint of the user's, nobody knows what it does.
+    unread = fields_unread(solve["saveat"]) if way is not Way.UNKNOWN else ()
+    in_chunks = way is Way.THROUGH or isinstance(self.inner, dfx.ImplicitAdjoint)
+    signals = LoopSignals(
+        host.Signal.FORWARD_STEP, info, backward=way is not Way.AROUND, in_chunks=in_chunks, unread=unread
+    )
+    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
+    around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
+    info = dataclasses.replace(
+        info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
+    )
     return _tapped(host.Signal.BACKWARD_START, info, solve["saveat"], final, pace, done, hold=around), aux
 
 
@@ -160,14 +176,14 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
         self.inner,
         solve,
         attributes=plain.constants,
-        registered_attributes=plain.registered,
+        registered=plain.registered,
         traced_attributes=tuple(arrays),
         sharded=sharded,
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    ints = [*place, self.context, self.attributes.token]
+    ints = [*place, self.context, self.attributes.token, CALLERS.traced()]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 
 
@@ -176,33 +192,53 @@ def _with_meter_state(state: Any, meter: Any) -> Any:
 
 
 def _with_users_meter(final: Any) -> Any:
-    return _with_meter_state(final, final.progress_meter_state.user)
+    ours = final.progress_meter_state
+    return _with_meter_state(final, ours.user) if isinstance(ours, PassCarry) else final
 
 
-def _reporting(inner: Any, saveat: dfx.SaveAt, signals: LoopSignals, forward: jax.Array) -> Any:
-    if not isinstance(inner, dfx.BacksolveAdjoint):
-        return with_reporting_loop(inner, signals, fields_unread(saveat))
-    # Each stretch of its backward pass is a solve, with an adjoint that the user may have chosen.
-    stretch = _StretchAdjoint(inner.kwargs.get("adjoint", inner), forward)
-    return with_reporting_loop(inner, signals, fields_unread(saveat), kwargs=inner.kwargs | {"adjoint": stretch})
+def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.AbstractAdjoint:
+    """Let each solve of which a backward pass of `BacksolveAdjoint` consists report, wherever that one is held.
+
+    Args:
+        adjoint: May be one, or hold one.
+        forward: int32 scalar, the handle of the forward pass.
+    """
+    is_backsolve = lambda part: isinstance(part, dfx.BacksolveAdjoint)
+
+    def reporting(part: Any) -> Any:
+        if not is_backsolve(part):
+            return part
+        # The user may have chosen their adjoint.
+        stretch = _StretchAdjoint(part.kwargs.get("adjoint", part), forward)
+        copy = object.__new__(type(part))
+        for field in dataclasses.fields(part):
+            object.__setattr__(copy, field.name, getattr(part, field.name))
+        object.__setattr__(copy, "kwargs", part.kwargs | {"adjoint": stretch})
+        return copy
+
+    return jtu.tree_map(reporting, adjoint, is_leaf=is_backsolve)
 
 
-def _run(adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], end: host.Signal, info: Any) -> Any:
+def _run(
+    adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], signals: LoopSignals, end: host.Signal
+) -> Any:
     """Run the loop, and report the end.
 
     Returns:
         The final state, diffrax's auxiliary statistics, and the host's answer to the end, which is the handle again.
     """
-    solve = save_the_end(solve)
+    known = way_of(adjoint) is not Way.UNKNOWN
+    solve = save_the_end(solve) if known else solve
     state, meter = solve["init_state"], solve["progress_meter"]
-    ours = PassCarry(state.progress_meter_state, start)
+    ours = PassCarry(state.progress_meter_state, start, signals)
     state = _with_meter_state(state, ours)
     final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
-    # Not counted in the loop, which is spared a variable.
-    final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
+    if known:  # not counted in the loop, which is spared a variable
+        final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    (done,) = emit(end, info, [start[0], *counts], [t], witnesses=[final.progress_meter_state.pace])
+    witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
+    (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
     return _after(done, without_ours(final)), aux, done
 
 

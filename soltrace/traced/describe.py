@@ -13,7 +13,7 @@ from diffrax._term import WrapTerm  # no public name
 
 from soltrace import host
 from soltrace.traced.final_time import is_located
-from soltrace.traced.recompute import Bounded, Checkpointed, default_checkpoints
+from soltrace.traced.ways import Way, way_of
 from soltrace.wire.records import Attribute
 
 # Equinox numbers the members of an enumeration in the order of their definition, those it inherits first.
@@ -25,7 +25,7 @@ def describe_solve(
     solve: dict[str, Any],
     *,
     attributes: tuple[tuple[str, Attribute], ...] = (),
-    registered_attributes: object = None,
+    registered: object = None,
     traced_attributes: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
@@ -37,26 +37,13 @@ def describe_solve(
         max_steps=solve["max_steps"],
         results=_RESULTS,
         attributes=attributes,
-        registered_attributes=registered_attributes,
+        registered=registered,
         traced_attributes=traced_attributes,
-        recomputed=_scheme(adjoint, solve["max_steps"]),
         sharded=sharded,
         events_located=is_located(solve["event"]),
         throws=bool(solve["throw"]),
-        backward="whole" if isinstance(adjoint, dfx.ImplicitAdjoint) else "steps",
+        backward="steps" if way_of(adjoint) is Way.THROUGH or isinstance(adjoint, dfx.BacksolveAdjoint) else "whole",
     )
-
-
-def _scheme(adjoint: dfx.AbstractAdjoint, max_steps: int | None) -> Checkpointed | Bounded | None:
-    if max_steps == 0:
-        return None
-    if isinstance(adjoint, dfx.RecursiveCheckpointAdjoint):
-        if adjoint.checkpoints is None:
-            return None if max_steps is None else Checkpointed(min(default_checkpoints(max_steps), max_steps))
-        return Checkpointed(adjoint.checkpoints if max_steps is None else min(adjoint.checkpoints, max_steps))
-    if isinstance(adjoint, dfx.DirectAdjoint) and max_steps is not None:
-        return Bounded(max_steps)
-    return None
 
 
 def time_direction(terms: Any) -> Any:

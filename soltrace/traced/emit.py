@@ -21,7 +21,7 @@ Operands of `call_p`, which only a program for one CPU is lowered to: int32[ints
 the extras. Parameter and results are those of `emit_p`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,19 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_front, to_lanes, zero_tangent
+from soltrace.traced._jax import (
+    Dims,
+    lenient,
+    new_axis,
+    replaced_callbacks,
+    scalar_type,
+    to_front,
+    to_lanes,
+    zero_tangent,
+)
 from soltrace.traced.compiling import lowering
+from soltrace.traced.reach import reaches_host
+from soltrace.traced.shield import Shield
 
 emit_p = Primitive("soltrace_emit")
 emit_p.multiple_results = True
@@ -76,6 +87,15 @@ def emit(
     return tuple(emit_p.bind(*operands, callback=callback, depth=depth))
 
 
+def _as_they_are(*sent: Any) -> tuple[Any, ...]:
+    return sent
+
+
+def _copies(ints: Any, floats: Any, *extras: Any) -> tuple[Any, Any, Sequence[Any]]:
+    """Take numbers that the program has put side by side already."""
+    return np.array(ints), np.array(floats), _copied(extras)
+
+
 @dataclass(frozen=True)
 class _Callback:
     """What a program calls on the host: the signal that it sends, and how many of the operands are what."""
@@ -96,10 +116,14 @@ class _Callback:
 
     def answer(self) -> list[ShapedArray]:
         default = host.default_answer(self.signal)
-        return [ShapedArray((), default.dtype)] * default.size
+        return [scalar_type(default.dtype)] * default.size
 
     def call(self, *sent: Any) -> tuple[Any, ...]:
-        """Call the host. Runs on a callback thread.
+        """Call the host."""
+        return self.receive(*self.pack(*sent))
+
+    def pack(self, *sent: Any) -> tuple[Any, Any, Sequence[Any]]:
+        """Put numbers side by side. Runs on a callback thread.
 
         Copies: on the CPU the arrays are views of memory that the program takes back when the call returns.
         """
@@ -108,15 +132,23 @@ class _Callback:
         # A number that is the same for all lanes of a vmap has no axis for it.
         shape = np.broadcast_shapes(*shapes) if shapes else ()
         ints = _pack(numbers[: self.ints], shape, np.int32)
-        return self._receive(ints, _pack(numbers[self.ints :], shape, np.float32), extras)
+        return ints, _pack(numbers[self.ints :], shape, np.float32), _copied(extras)
 
-    def call_packed(self, ints: Any, floats: Any, *extras: Any) -> tuple[Any, ...]:
-        """Call the host with numbers that the program has put side by side. Runs on a callback thread."""
-        return self._receive(np.array(ints), np.array(floats), extras)
+    def receive(self, ints: Any, floats: Any, extras: Sequence[Any]) -> tuple[Any, ...]:
+        """Tell the host; its answer, a scalar each. Runs on a callback thread."""
+        return _scalars(host.receive(self.signal, self.info, ints, floats, extras))
 
-    def _receive(self, ints: Any, floats: Any, extras: Sequence[Any]) -> tuple[Any, ...]:
-        answer = host.receive(self.signal, self.info, ints, floats, [np.array(x) for x in extras])
-        return tuple(answer) if answer.ndim else (answer[()],)
+    def shielded(self, receive: Callable[..., Any], pack: Callable[..., Any] = _as_they_are) -> Shield:
+        """Have nothing that is raised on the host reach the program."""
+        return Shield(pack, receive, _scalars(host.default_answer(self.signal)))
+
+
+def _copied(arrays: Sequence[Any]) -> list[Any]:
+    return [np.array(x) for x in arrays]
+
+
+def _scalars(answer: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    return (*answer,) if answer.ndim else (answer[()],)
 
 
 def _pack(numbers: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
@@ -131,8 +163,13 @@ def _pack(numbers: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> np.ndar
 def witness(tree: Any) -> jax.Array:
     """Make a float32 scalar that depends on each array of a pytree: a call that takes it can't run before they do."""
     arrays = [x for x in jtu.tree_leaves(tree) if isinstance(x, jax.Array) and x.size]
-    firsts = [jax.lax.stop_gradient(x).ravel()[0].real.astype(jnp.float32) for x in arrays]
+    firsts = [_first(jax.lax.stop_gradient(x)).real.astype(jnp.float32) for x in arrays]
     return sum(firsts, jnp.zeros((), jnp.float32))
+
+
+def _first(x: jax.Array) -> jax.Array:
+    # Of an axis that is sharded nothing can be taken out.
+    return x.real.astype(jnp.float32).sum() if any(jax.typeof(x).sharding.spec) else x.ravel()[0]
 
 
 @emit_p.def_abstract_eval
@@ -154,33 +191,49 @@ def _jvp(primals: Sequence[Any], _: Sequence[Any], **params: Any) -> tuple[list[
 def _batch(
     operands: Sequence[jax.Array], dims: Dims, *, callback: _Callback, depth: int
 ) -> tuple[list[Any], list[None]]:
-    size, n, sent = batch_size(operands, dims), callback.numbers, callback.sent
+    axis, n, sent = new_axis(operands, dims), callback.numbers, callback.sent
     numbers = [to_lanes(x, d, depth) for x, d in zip(operands[:n], dims[:n], strict=True)]
     if numbers and all(d is None for d in dims[:n]):  # only a witness knows of this vmap
-        numbers[0] = jnp.broadcast_to(numbers[0], (size, *(1,) * (depth - numbers[0].ndim), *numbers[0].shape))
-    extras = [to_front(x, d, size) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
+        numbers[0] = to_front(jnp.expand_dims(numbers[0], range(depth - numbers[0].ndim)), None, axis)
+    extras = [to_front(x, d, axis) for x, d in zip(operands[n:sent], dims[n:sent], strict=True)]
     answer = emit_p.bind(*numbers, *extras, *operands[sent:], callback=callback, depth=depth + 1)
     return answer, [None] * len(answer)
 
 
-def _lower_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
-    lowering()
+def _call_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in callback.answer()]
     return io_callback(callback.call, shapes, *operands[: callback.sent])
 
 
-_lower_io_callback = mlir.lower_fun(_lower_anywhere, multiple_results=True)
+def _default(*_: Any, callback: _Callback, **__: Any) -> list[jax.Array]:
+    return [jnp.asarray(x) for x in _scalars(host.default_answer(callback.signal))]
+
+
+_lower_default = mlir.lower_fun(_default, multiple_results=True)
+
+
+def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
+    if not reaches_host(ctx):
+        return _lower_default(ctx, *operands, **params)
+    lowering(params["callback"].signal)
+    on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
+    return (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
+
+
+def _lower_io_callback(ctx: Any, *operands: Any, callback: _Callback, **params: Any) -> Any:
+    with replaced_callbacks(ctx, callback.shielded):
+        return mlir.lower_fun(_call_anywhere, multiple_results=True)(ctx, *operands, callback=callback, **params)
 
 
 def _lower_cpu(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
-    lowering()
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
     # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
         return _lower_io_callback(ctx, *operands, callback=callback, depth=depth)
     if all(x.shape == () for x in ctx.avals_in[: callback.numbers]):
         return _lower_packed(ctx, *operands, callback=callback, depth=depth)
-    return _lower_call(ctx.replace(avals_in=ctx.avals_in[: callback.sent]), callback.call, operands[: callback.sent])
+    ctx = ctx.replace(avals_in=ctx.avals_in[: callback.sent])
+    return _lower_call(ctx, callback, callback.pack, operands[: callback.sent])
 
 
 def _pack_and_call(*operands: Any, callback: _Callback, **_: Any) -> list[jax.Array]:
@@ -203,22 +256,23 @@ def _abstract_call(*_: Any, callback: _Callback) -> list[ShapedArray]:
     return callback.answer()
 
 
-def _lower_call(ctx: Any, callback: Any, operands: Sequence[Any]) -> Any:
-    results, _, _ = mlir.emit_python_callback(
-        ctx,
-        callback,
-        None,
-        list(operands),
-        ctx.avals_in,
-        ctx.avals_out,
-        has_side_effect=True,
-        returns_token=False,
-    )
-    return results
+def _lower_call(ctx: Any, callback: _Callback, pack: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    # Without what jax puts around it, which checks the answer for 3 us.
+    with replaced_callbacks(ctx, lambda _: callback.shielded(callback.receive, pack)):
+        results, _, _ = mlir.emit_python_callback(
+            ctx,
+            pack,
+            None,
+            list(operands),
+            ctx.avals_in,
+            ctx.avals_out,
+            has_side_effect=True,
+            returns_token=False,
+        )
+        return results
 
 
 ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
-mlir.register_lowering(emit_p, _lower_io_callback)
-mlir.register_lowering(emit_p, _lower_cpu, platform="cpu")
-mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback.call_packed, xs))
+mlir.register_lowering(emit_p, _lower)
+mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback, _copies, xs))

@@ -45,8 +45,8 @@ def time_reached(final: Any, solve: dict[str, Any]) -> Any:
     if not is_located(solve["event"]):
         return final.tprev
     subs = jtu.tree_leaves(solve["saveat"].subs, is_leaf=_is_sub)
-    at_end = next(save for sub, save in zip(subs, save_states(final), strict=True) if _saves_the_end(sub))
-    return at_end.ts[at_end.save_index - 1]
+    at_end = [save for sub, save in zip(subs, save_states(final), strict=True) if _saves_the_end(sub)]
+    return at_end[0].ts[at_end[0].save_index - 1] if at_end else final.tprev
 
 
 def without_ours(final: Any) -> Any:

@@ -28,13 +28,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_lanes
+from soltrace.traced._jax import Dims, lenient, new_axis, to_lanes
 from soltrace.traced.emit import emit
 from soltrace.traced.widen import widen
 
@@ -66,8 +65,8 @@ def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, prog
 
 
 @gate_p.def_abstract_eval
-def _abstract(pace: Any, *_: Any, **__: Any) -> ShapedArray:
-    return ShapedArray(pace.shape, pace.dtype)
+def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
+    return pace
 
 
 @gate_p.def_impl
@@ -92,7 +91,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
 def _batch(operands: Sequence[jax.Array], dims: Dims, **params: Any) -> tuple[jax.Array, int]:
     (pace, *told), (dim, *dims) = operands, dims
     depth = pace.ndim - 1 - (dim is not None)
-    pace = widen(pace, dim, batch_size(operands, [dim, *dims]))
+    pace = widen(pace, dim, new_axis(operands, [dim, *dims]))
     return gate_p.bind(pace, *[to_lanes(x, d, depth) for x, d in zip(told, dims, strict=True)], **params), 0
 
 

@@ -1,12 +1,18 @@
-"""One of diffrax's adjoints with a loop that reports, and is otherwise the same.
+"""The loop that every adjoint of diffrax runs, with reports in it, and otherwise the same.
 
-Traced side. Every adjoint of diffrax runs its solve through `self._loop(outer_while_loop=...)`. A subclass made on the
-spot overrides that one property, so that each `isinstance` check of diffrax's still holds, and hands the loop a
-`while_loop` whose body has a gate (which reports on the way forwards) and a tap (which reports on the way back).
+Traced side. Whatever an adjoint does, it runs its solve by one function of diffrax's: through `self._loop`, through an
+adjoint that it holds or has just made, or by name. So that function is the place to stand. It is replaced once, by one
+that looks at the state that goes in: where that carries a `PassCarry`, the loop gets a `while_loop` whose body has a
+gate (which reports on the way forwards) and a tap (which reports on the way back). Any other loop is left alone.
+
+Not a subclass of each adjoint, with a `_loop` of its own: that is never read where the adjoint hands its work to
+another one, and jax keeps every class for good.
 """
 
 import dataclasses
+import weakref
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import diffrax as dfx
@@ -14,42 +20,36 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from diffrax import _integrate  # no public name
 from jax.core import eval_jaxpr
 
 from soltrace import host
 from soltrace.traced.chunk import ChunkReport, has_gated_while
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
+from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
 
 
-class PassCarry(eqx.Module):
-    """What a solve's state carries of ours, in the field of its progress meter's state."""
+class LoopRun:
+    """What is learned of a loop while it is traced."""
 
-    user: Any
-    """The state of the user's progress meter."""
-    start: tuple[jax.Array, ...] | None
-    """The host's answer to the start, int32 scalars (handle of the pass, first step wanted), until the loop begins."""
-    pace: jax.Array | None = None
-    """float32[2], from then on: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
+    def __init__(self) -> None:
+        """Nothing is known before."""
+        self._pace: Callable[[], Any] = lambda: None
+        self.recomputed: Scheme | None = None
+        """How often a backward pass through it evaluates a step again."""
 
+    def ended_with(self, pace: jax.Array) -> None:
+        """Note what came out of it: weakly, because a tracer must not outlive its trace."""
+        self._pace = weakref.ref(pace)
 
-class UsersMeter(dfx.AbstractProgressMeter[Any]):
-    """Steps the user's progress meter, whose state is inside a `PassCarry`."""
+    def is_handed_on(self, state: Any) -> bool:
+        """Say whether this state is what came out, and nothing stands between the two that is differentiated first.
 
-    meter: dfx.AbstractProgressMeter[Any]
-
-    def init(self) -> Any:
-        """Never called: diffrax calls that of the user's meter, before it enters the adjoint's loop."""
-        raise NotImplementedError
-
-    def step(self, state: PassCarry, progress: Any) -> PassCarry:
-        """Step the user's meter."""
-        return dataclasses.replace(state, user=self.meter.step(state.user, progress))
-
-    def close(self, state: Any) -> None:
-        """Never called: diffrax calls that of the user's meter, after it has left the adjoint's loop."""
-        raise NotImplementedError
+        Out of a function with derivatives of its own, which an adjoint may have put around the loop, comes a copy.
+        """
+        return isinstance(state, PassCarry) and state.pace is not None and self._pace() is state.pace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,34 +63,59 @@ class LoopSignals:
     """Whether it is tapped too, for a backward pass that goes through it."""
     in_chunks: bool = True
     """Whether it may run in chunks where nothing differentiates it."""
+    unread: tuple[str, ...] = ()
+    """Fields of the final state that neither the adjoint nor diffrax reads."""
+    run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
-def with_reporting_loop(inner: Any, signals: LoopSignals, unread: tuple[str, ...], **overrides: Any) -> Any:
-    """Copy an adjoint and let its loop report.
+class PassCarry(eqx.Module):
+    """What a solve's state carries of ours, in the field of its progress meter's state."""
 
-    Args:
-        inner: The adjoint.
-        signals: What its loop sends to the host.
-        unread: Fields of the final state that diffrax won't read.
-        **overrides: Fields of the adjoint to replace.
-    """
-    cls = type(inner)
-    subclass = type(cls.__name__, (cls,), {"_loop": property(lambda self: _reporting_loop(self, cls, signals, unread))})
-    copy = object.__new__(subclass)
-    for field in dataclasses.fields(cls):
-        object.__setattr__(copy, field.name, overrides.get(field.name, getattr(inner, field.name)))
-    return copy
+    user: Any
+    """The state of the user's progress meter."""
+    start: tuple[jax.Array, ...] | None
+    """The host's answer to the start, int32 scalars (handle of the pass, first step wanted); None inside the loop."""
+    signals: LoopSignals = eqx.field(static=True)
+    pace: jax.Array | None = None
+    """float32[2], once a loop has begun: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
 
-def _reporting_loop(self: Any, cls: type, signals: LoopSignals, unread: tuple[str, ...]) -> Callable[..., Any]:
-    # Closes over no tracer: backsolve calls it inside a `custom_vjp` of its own.
-    loop = cls._loop.fget(self)  # type: ignore[attr-defined]
+class UsersMeter(dfx.AbstractProgressMeter[Any]):
+    """Steps the user's progress meter, whose state is inside a `PassCarry`."""
 
-    def run(*, outer_while_loop: Any, t0: Any, t1: Any, **kwargs: Any) -> Any:
-        reporting = _ReportingWhile(outer_while_loop, signals, unread, t0)
-        return loop(outer_while_loop=reporting, t0=t0, t1=t1, **kwargs)
+    meter: dfx.AbstractProgressMeter[Any]
+
+    def init(self) -> Any:
+        """Begin a solve that isn't ours: of an adjoint that solves by itself, with the meter that it was given."""
+        return self.meter.init()
+
+    def step(self, state: Any, progress: Any) -> Any:
+        """Step the user's meter."""
+        if not isinstance(state, PassCarry):
+            return self.meter.step(state, progress)
+        return dataclasses.replace(state, user=self.meter.step(state.user, progress))
+
+    def close(self, state: Any) -> None:
+        """End a solve that isn't ours."""
+        self.meter.close(state)
+
+
+def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a loop of diffrax's report, where it is that of a pass."""
+
+    @wraps(loop)
+    def run(*, init_state: Any, outer_while_loop: Any, t0: Any, **kwargs: Any) -> Any:
+        # Closes over no tracer: backsolve calls it inside a `custom_vjp` of its own.
+        carry = init_state.progress_meter_state
+        if isinstance(carry, PassCarry) and carry.start is not None:
+            carry.signals.run.recomputed = scheme(outer_while_loop, kwargs.get("max_steps"))
+            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0)
+        return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, **kwargs)
 
     return run
+
+
+_integrate.loop = _reporting(_integrate.loop)
 
 
 def report_of(state: Any) -> list[Any]:
@@ -104,18 +129,24 @@ class _ReportingWhile:
 
     while_loop: Any
     signals: LoopSignals
-    unread: tuple[str, ...]
     t0: Any
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
-        meter = init.progress_meter_state
-        init = _with_meter(init, dataclasses.replace(meter, start=None, pace=first_pace(meter.start)))
-        init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, init)
+        meter: PassCarry = init.progress_meter_state
+        final = self._run(cond, body, init, meter.start, **kwargs)
+        ended = final.progress_meter_state
+        if ended.pace is not None:
+            self.signals.run.ended_with(ended.pace)
+        return _with_meter(final, dataclasses.replace(ended, start=meter.start))
+
+    def _run(self, cond: Any, body: Any, init: Any, start: Any, **kwargs: Any) -> Any:
+        meter = dataclasses.replace(init.progress_meter_state, start=None, pace=first_pace(start))
+        init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
         body = self._reporting(body)
         # A staged loop would round differently from the single operations.
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-            return self.while_loop(cond, body, self._end_of_backward_eagerly(init, meter.start), **kwargs)
-        return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, meter.start)
+            return self.while_loop(cond, body, self._end_of_backward_eagerly(init, start), **kwargs)
+        return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, start)
 
     def _reporting(self, body: Any) -> Any:
         signals = self.signals
@@ -176,7 +207,7 @@ class _ReportingWhile:
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
         meter = state.progress_meter_state
         unread = [state.num_rejected_steps, state.tnext, meter.pace]
-        unread += [getattr(state, name) for name in self.unread]
+        unread += [getattr(state, name) for name in self.signals.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
         return used, ChunkReport(

@@ -23,12 +23,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from jax.core import ShapedArray, eval_jaxpr
+from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
 from jax.extend.core import ClosedJaxpr, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
 from jax.interpreters import ad, batching, mlir
 
-from soltrace.traced._jax import Dims
+from soltrace.traced._jax import Dims, zero_tangent
 from soltrace.traced.chunk import ChunkReport, eval_in_chunks
 
 loop_p = Primitive("soltrace_loop")
@@ -64,9 +64,8 @@ def _impl(*operands: Any, **params: Any) -> list[Any]:
 
 
 @loop_p.def_abstract_eval
-def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[ShapedArray]:
-    outs = [v.aval for v in jaxpr.outvars]
-    return [ShapedArray(a.shape, a.dtype, weak_type=a.weak_type) for a in outs]
+def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[Any]:
+    return [v.aval for v in jaxpr.outvars]
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts: int, **_: Any) -> tuple[Any, Any]:
@@ -80,33 +79,45 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts:
 
     pick = lambda values: [x for x, m in zip(values, moving, strict=True) if m]
     outs, out_tangents = jax.jvp(differentiated, pick(primals), pick(tangents))
-    none = lambda t: ad.Zero(ShapedArray(t.shape, t.dtype))
-    return outs, [none(t) if t.dtype == jax.dtypes.float0 else t for t in out_tangents]
+    is_none = lambda t: t.dtype == jax.dtypes.float0
+    return outs, [zero_tangent(x) if is_none(t) else t for x, t in zip(outs, out_tangents, strict=True)]
 
 
-def _batch(operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any) -> tuple[list[Any], Dims]:
-    (handle, wanted, *operands), (_, _, *dims) = operands, dims
-    mapped = [False] * len(jaxpr.outvars)
+def _batch(
+    axis: Any, operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any
+) -> tuple[list[Any], Dims]:
+    if all(d is None for d in dims):
+        outs = loop_p.bind(*operands, jaxpr=jaxpr, consts=consts, **params)
+        return outs, [None] * len(outs)
+    (handle, wanted, *operands), dims = operands, tuple(dims[2:])
+    same: dict[int, Any] = {}
 
     @custom_vmap
-    def note_mapped(*outs: Any) -> tuple[Any, ...]:
+    def note(*outs: Any) -> tuple[Any, ...]:
         return outs
 
-    @note_mapped.def_vmap
-    def _note(_: int, which: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
-        mapped[:] = which
-        return outs, tuple(which)
+    @note.def_vmap
+    def _note(_: int, mapped: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
+        same.update({i: out for i, (m, out) in enumerate(zip(mapped, outs, strict=True)) if not m})
+        return outs, tuple(mapped)
 
-    run = lambda *xs: note_mapped(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
-    batched = jax.make_jaxpr(jax.vmap(run, in_axes=tuple(dims)))(*operands)
-    report = params["report"].batched([mapped[i] for i in params["report"].leaves])
+    def run(*xs: Any) -> list[Any]:
+        lane = lambda *xs: note(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
+        names = {"axis_name": axis.name, "axis_size": axis.size, "spmd_axis_name": axis.spmd_name}
+        outs = jax.vmap(lane, in_axes=dims, **names)(*xs)
+        # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
+        return [same.get(i, out) for i, out in enumerate(outs)]
+
+    batched = jax.make_jaxpr(run)(*operands)
+    report = params["report"].batched([i not in same for i in params["report"].leaves])
     params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "report": report}
     outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
-    # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
-    dims = [0 if m or not out.size else None for m, out in zip(mapped, outs, strict=True)]
-    return [out if d == 0 else out[0] for d, out in zip(dims, outs, strict=True)], dims
+    return outs, [None if i in same else 0 for i in range(len(outs))]
 
 
+# A loop may hold a "high" primitive: `jnp.searchsorted`, which each interpolation calls, is one in jax 0.12. The loop
+# is then asked for "low" ones, once nothing differentiates or batches it any more.
+loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
-batching.primitive_batchers[loop_p] = _batch
+batching.fancy_primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

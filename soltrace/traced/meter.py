@@ -15,6 +15,7 @@ import jax.tree_util as jtu
 from jax.core import Tracer
 
 from soltrace import host
+from soltrace.callers import CALLERS
 from soltrace.traced._jax import lenient
 from soltrace.traced.emit import emit
 from soltrace.traced.gate import first_pace, gate
@@ -56,7 +57,7 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         """Report the start. diffrax calls this."""
         if not self.enabled:
             return None
-        pace = first_pace(emit(host.Signal.METER_START, None, []))
+        pace = first_pace(emit(host.Signal.METER_START, None, [CALLERS.traced()]))
         return _MeterState(pace, jnp.asarray(0, jnp.int32), jnp.asarray(0.0, jnp.float32))
 
     def step(self, state: Any, progress: Any) -> Any:

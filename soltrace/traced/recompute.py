@@ -7,8 +7,13 @@ between them (treeverse); every step is evaluated once more when it is transpose
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeAlias
+
+Scheme: TypeAlias = Callable[[int], int]
+"""Steps attempted -> evaluations of the step in the backward pass."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,26 @@ class Bounded:
     def __call__(self, steps: int) -> int:
         """Count the evaluations of the step in the backward pass of a loop of so many steps."""
         return steps * max(0, math.ceil(math.log(self.max_steps, 16)) - 1) if self.max_steps > 1 else 0
+
+
+def scheme(while_loop: Any, max_steps: int | None) -> Scheme | None:
+    """Find the scheme of one of equinox's loops, as diffrax's adjoints hand it on: with its options bound to it.
+
+    Args:
+        while_loop: A `functools.partial`; of anything else, nothing is known.
+        max_steps: The bound of the loop, if it has one.
+    """
+    options = getattr(while_loop, "keywords", {})
+    if max_steps == 0:
+        return None
+    if options.get("kind") == "bounded" and max_steps is not None:
+        return Bounded(max_steps)
+    if options.get("kind") == "checkpointed":
+        checkpoints = options.get("checkpoints")
+        if checkpoints is None:
+            return None if max_steps is None else Checkpointed(min(default_checkpoints(max_steps), max_steps))
+        return Checkpointed(checkpoints if max_steps is None else min(checkpoints, max_steps))
+    return None
 
 
 def default_checkpoints(max_steps: int) -> int:

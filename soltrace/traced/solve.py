@@ -5,15 +5,17 @@ Traced side, on the caller's thread.
 
 import inspect
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
 import diffrax as dfx
-import numpy as np
 
 from soltrace import host
+from soltrace.callers.jit_key import KEY
 from soltrace.traced._jax import under_a_jit
 from soltrace.traced.adjoint import TracedAdjoint
+from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
 
@@ -52,34 +54,31 @@ def diffeqsolve(*args: Any, attributes: Mapping[str, Any] | None = None, **kwarg
         0.736
     """
     if host.enabled():
-        return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes))
+        # An eager solve is told its caller as data, so that one compiled program serves all threads.
+        with nullcontext() if under_a_jit() else KEY.setting(0):
+            return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes))
     check_attributes(attributes)
     adjoint = kwargs.pop("adjoint", None)
     adjoint = adjoint.inner if isinstance(adjoint, TracedAdjoint) else adjoint
     return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
 
 
-def reporting(arguments: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def reporting(arguments: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
 
     Args:
         arguments: Of that call, by name.
-        attributes: Of that solve, beside those that its adjoint has already.
+        more: Attributes of that solve, beside those that its adjoint has already.
 
     Returns:
         The arguments to replace.
     """
+    tracing(anew=True)
     adjoint = arguments.get("adjoint")
     if not isinstance(adjoint, TracedAdjoint):
         adjoint = TracedAdjoint(adjoint)
-    context = adjoint.context
-    if isinstance(context, int) and context == 0 and not under_a_jit():
-        # Under jit the caller is unknown, because what is traced now runs later and for others; the experiment that is
-        # open then tells. Here it is data: as a Python number it would be a part of the key under which diffrax caches
-        # the compiled solve.
-        context = np.int32(host.current_context())
-    more = adjoint.attributes.updated(attributes)
-    replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, attributes=more, context=context)}
+    attributes = adjoint.attributes.updated(more).called_here()
+    replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, attributes=attributes, context=adjoint.context)}
     if "progress_meter" in arguments:
         replaced["progress_meter"] = silenced(arguments["progress_meter"])
     return replaced

@@ -13,11 +13,10 @@ from typing import Any, Final, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from soltrace import host
 from soltrace.errors import AttributeValueError
-from soltrace.traced._jax import under_a_jit
+from soltrace.traced._jax import on_device, under_a_jit
 from soltrace.wire.array_values import ITEMS_AT_MOST
 from soltrace.wire.attributes import plain_and_kept
 from soltrace.wire.flat_attributes import ROWS_AT_MOST
@@ -34,11 +33,11 @@ class _Plain:
     """Values that are a part of the program. A list is a tuple here, so that it can be hashed."""
     key: str = ""
     """The constants as text. They themselves don't do: 1, 1.0 and True are equal."""
-    registered: host.RegisteredAttributes | None = field(default=None, compare=False)
+    registered: host.RegisteredSolve | None = field(default=None, compare=False)
     """Values that the program names by a number. While it is traced: those of the adjoint that it is traced with."""
 
     @classmethod
-    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredAttributes | None) -> Self:
+    def of(cls, values: Mapping[str, Attribute], registered: host.RegisteredSolve | None) -> Self:
         """Make values a part of the program."""
         constants: Any = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in values.items())
         return cls(constants, repr(constants) if constants else "", registered)
@@ -75,10 +74,28 @@ class SolveAttributes(eqx.Module):
         values = self.plain.values() | values
         if under_a_jit() or not host.enabled():
             return type(self)(arrays, self.token, _Plain.of(values, self.plain.registered))
-        if values := {**(host.registered_attributes(int(self.token)) or {}), **values}:
-            registered = host.RegisteredAttributes(values)
-            return type(self)(arrays, np.int32(registered.token), _Plain(registered=registered))
-        return type(self)(arrays, 0, _Plain())
+        return self._registered(arrays, {**self._brought(), **values}, None)
+
+    def called_here(self) -> Self:
+        """Have the solve know its caller, unless it is a part of a program, which others may run too."""
+        if under_a_jit():
+            return self
+        if (place := host.callers_place()) is None:
+            # Data, like every other number: with and without an experiment the same compiled program serves.
+            token = on_device(self.token) if isinstance(self.token, int) else self.token
+            return type(self)(self.arrays, token, self.plain)
+        return self._registered(self.arrays, {**self._brought(), **self.plain.values()}, place)
+
+    def _brought(self) -> Mapping[str, Attribute]:
+        # Not by the token: that is on a device.
+        brought = None if self.plain.registered is None else host.registered_solve(self.plain.registered.token)
+        return {} if brought is None else brought.attributes
+
+    def _registered(self, arrays: dict[str, jax.Array], values: dict[str, Attribute], place: Any) -> Self:
+        if not values and place is None:
+            return type(self)(arrays, 0, _Plain())
+        registered = host.RegisteredSolve(values, place)
+        return type(self)(arrays, on_device(registered.token), _Plain(registered=registered))
 
 
 NO_ATTRIBUTES: Final = SolveAttributes({}, 0, _Plain())

@@ -41,7 +41,7 @@ from jax.interpreters import partial_eval as pe
 from jax.typing import ArrayLike
 
 from soltrace import host
-from soltrace.traced._jax import Dims, batch_size, lenient, to_lanes
+from soltrace.traced._jax import Dims, lenient, new_axis, to_lanes
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.widen import widen
 
@@ -177,7 +177,7 @@ def _batch(operands: Sequence[jax.Array], dims: Dims, *, sent: int, **params: An
     # what is computed. What is sent gets its lanes in front, as the pace does.
     n = len(operands) - sent - 1
     depth = operands[n].ndim - 1 - (dims[n] is not None)
-    pace = widen(operands[n], dims[n], batch_size(operands, dims))
+    pace = widen(operands[n], dims[n], new_axis(operands, dims))
     told = [to_lanes(x, d, depth) for x, d in zip(operands[n + 1 :], dims[n + 1 :], strict=True)]
     return tap_p.bind(*operands[:n], pace, *told, sent=sent, **params), [*dims[:n], 0]
 

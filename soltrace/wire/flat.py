@@ -49,6 +49,8 @@ def flattened(record: Struct, line: Mapping[str, Any]) -> dict[str, Any]:
 def flat_names(kind: type[Struct]) -> Iterator[str]:
     """Name everything that the flat form of a type of record may hold, in the order of its fields."""
     for field in fields(kind):
+        if field.name == "context":  # its names are the user's, and are never read back
+            continue
         kinds = (field.type, *get_args(field.type))
         nested = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)), None)
         if nested is None:

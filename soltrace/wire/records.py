@@ -98,6 +98,11 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
     """The trace, in 32 hexadecimal digits. Known where a span is recorded."""
     span_id: str | UnsetType = UNSET
     """The span of the pass or of the experiment, in 16 hexadecimal digits. Known where a span is recorded."""
+    context: Mapping[str, Attribute] | UnsetType = UNSET
+    """What the caller had bound with `structlog.contextvars`. On a line, each name is a key of its own.
+
+    One that a line has already gets `context.` in front. A record that is read from a line has none of it.
+    """
 
     @cached_property
     def time_ns(self) -> int:
@@ -110,7 +115,9 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
 
         Made at the first use and shared from then on: not to be changed.
         """
-        return line_of(self)
+        line = line_of(self)
+        context: dict[str, Any] = line.pop("context", {})
+        return line | {f"context.{name}" if name in _TAKEN else name: value for name, value in context.items()}
 
     @cached_property
     def flat(self) -> Mapping[str, Any]:
@@ -118,7 +125,10 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
 
         Made at the first use and shared from then on: not to be changed.
         """
-        return flattened(self, self.line)
+        if self.context is UNSET:
+            return flattened(self, self.line)
+        own = {name: value for name, value in self.line.items() if name in _TAKEN}
+        return flattened(self, own) | {f"context.{name}": value for name, value in self.context.items()}
 
 
 class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
@@ -308,3 +318,8 @@ AnyRecord: TypeAlias = (
     | TelemetryDropped
 )
 """Every kind of record: what a sink is handed, and what a line is decoded into."""
+
+_TAKEN: Final = frozenset(
+    {"event", "self", *(name for kind in AnyRecord.__args__ for name in kind.__struct_fields__)}  # self: of a method
+)
+"""Keys of a line that are not the user's."""

@@ -25,6 +25,7 @@ def schema() -> dict[str, Any]:
         definition["description"] = inspect.cleandoc(definition["description"])
         properties = definition["properties"]
         if "timestamp" in properties:
+            del properties["context"]  # each of its names is a key of its own, which may be any
             properties["timestamp"] |= {"pattern": TIMESTAMP}
             properties["schema"] = {"const": SCHEMA_VERSION, "description": "Version of the format."}
             definition["required"] = sorted({*definition["required"], "event", "level", "schema"})

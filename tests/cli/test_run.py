@@ -2,10 +2,14 @@
 
 import json
 import os
+import py_compile
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipapp
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,13 +27,14 @@ solve()
 """
 
 
-def start(command, directory, **environ):
+def start(command, directory, given="", **environ):
     """Run a command to its end, with nothing of OpenTelemetry's or ours in its environment but what is said."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SOLTRACE_"))}
     return subprocess.run(
         [str(part) for part in command],
         cwd=directory,
         env=inherited | environ,
+        input=given,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -101,25 +106,79 @@ WORLD = """
 import json, os, sys
 import neighbour
 main = sys.modules["__main__"]
-print(json.dumps([__name__, __file__, __package__, str(__spec__ and __spec__.name), sys.argv, sys.path[0], __cached__]))
+spec = globals().get("__spec__")
+print(json.dumps([__name__, globals().get("__file__"), __package__, str(spec and spec.name), sys.argv, sys.path[0]]))
+print(globals().get("__cached__", "none"), str(__loader__).partition(" object at")[0])
 print(sorted(name for name in globals() if name != "__annotations__"))
-print(type(__builtins__).__name__, type(__loader__).__name__, main.__dict__ is globals())
+print(type(__builtins__).__name__, main.__dict__ is globals(), neighbour.place, sys.stdin.read())
 """
+PROGRAM_KINDS = {
+    "file": ["some/solve.py"],
+    "module": ["-m", "some.solve"],
+    "module, in one word": ["-msome.solve"],
+    "package": ["-m", "whole"],
+    "directory": ["whole"],
+    "directory, absolute": ["{}/whole"],
+    "archive": ["some/whole.pyz"],
+    "compiled": ["some/compiled.pyc"],
+    "compiled, by another name": ["some/compiled"],
+    "code": ["-c", WORLD],
+    "code, in one word": [f"-c{WORLD}"],
+    "stdin": ["-"],
+}
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A directory with the same program in every form, and a module of the same name beside each."""
+    write(tmp_path, WORLD, "some/solve.py")
+    write(tmp_path, WORLD, "whole/__main__.py")
+    for place in (".", "some", "whole"):
+        write(tmp_path, f"place = {place!r}", f"{place}/neighbour.py")
+    zipapp.create_archive(tmp_path / "whole", tmp_path / "some" / "whole.pyz")
+    py_compile.compile(tmp_path / "some" / "solve.py", cfile=tmp_path / "some" / "compiled.pyc", doraise=True)
+    shutil.copy(tmp_path / "some" / "compiled.pyc", tmp_path / "some" / "compiled")
+    return tmp_path
+
+
+SAFE = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "some:."}
 
 
 @pytest.mark.parametrize(
-    "how", [["some/solve.py"], ["-m", "some.solve"], ["-m", "whole"]], ids=["file", "module", "package"]
+    "kind,safe",
+    [(kind, {}) for kind in PROGRAM_KINDS] + [(kind, SAFE) for kind in ("file", "module", "directory", "code")],
 )
-@pytest.mark.parametrize("safe", [{}, {"PYTHONSAFEPATH": "1", "PYTHONPATH": "some:."}], ids=["path", "safe path"])
-def test_the_world_is_as_python_makes_it(how, safe, tmp_path):
+def test_the_world_is_as_python_makes_it(kind, safe, world):
     """Names, arguments and path: what a program may look at."""
-    write(tmp_path, WORLD, "some/solve.py")
-    write(tmp_path, WORLD, "whole/__main__.py")
-    write(tmp_path, "", "neighbour.py")
-    write(tmp_path, "", "some/neighbour.py")
-    alone = start([*PYTHON, *how, "--lr", "3"], tmp_path, **safe)
+    how = PROGRAM_KINDS[kind]
+    command = [part.replace("{}", str(world)) if len(part) < 20 else part for part in how]
+    given = WORLD if how == ["-"] else "from stdin"
+    alone = start([*PYTHON, *command, "--lr", "3"], world, given=given, **safe)
     assert alone.returncode == 0, alone.stderr
-    assert outcome(start([*RUN, *how, "--lr", "3"], tmp_path, **safe)) == outcome(alone)
+    assert outcome(start([*RUN, *command, "--lr", "3"], world, given=given, **safe)) == outcome(alone)
+
+
+@pytest.mark.parametrize("how", ["code", "stdin", "archive", "compiled"])
+@pytest.mark.parametrize("ending", ["an exception", "no Python"])
+def test_any_program_ends_as_under_python(how, ending, tmp_path):
+    """The same status and words; there are no frames of ours, and none of Python's own `runpy`."""
+    text = f"{ENDINGS[ending]}\n"
+    command, given = {"code": (["-c", text], ""), "stdin": (["-"], text)}.get(how, ([f"fit.{how}"], ""))
+    if how == "archive":
+        with zipfile.ZipFile(tmp_path / command[0], "w") as archive:
+            archive.writestr("__main__.py", text)
+    elif how == "compiled" and ending != "no Python":
+        source = write(tmp_path, text)
+        py_compile.compile(source, cfile=tmp_path / command[0], doraise=True)
+    elif how == "compiled":
+        write(tmp_path, "this is none", command[0])
+        command = [shutil.copy(tmp_path / command[0], tmp_path / "fit.pyc")]
+    status, printed, said = outcome(start([*PYTHON, *command], tmp_path, given=given))
+    assert status != 0
+    shown = [line for line in said if "<frozen " not in line]
+    if len(shown) < len(said) and ending == "no Python":
+        assert shown.pop(0).startswith("Traceback")
+    assert outcome(start([*RUN, *command], tmp_path, given=given)) == (status, printed, shown)
 
 
 ENDINGS = {
@@ -231,6 +290,8 @@ def test_it_needs_no_package_of_the_instrumentors(tmp_path):
         (["-m", "no_such_module"], 1, "soltrace run: No module named no_such_module"),
         (["-m", "xml"], 1, "soltrace run: No module named xml.__main__"),
         (["-m", "no.such"], 1, "soltrace run: No module named 'no'"),
+        (["-c"], 2, "soltrace run: which program? A file or -m MODULE is missing; see soltrace run --help"),
+        (["empty"], 1, "soltrace run: can't find '__main__' module in "),
         (["--otlp", "none.py"], 2, "soltrace run: can't open none.py: No such file or directory"),
         (["--attributes", "seed", "x.py"], 2, "must be like seed=3,lr=1e-3; not so: 'seed'"),
         (["--experiment", "", "x.py"], 2, "soltrace run: error: argument --experiment: must not be empty"),
@@ -249,6 +310,7 @@ def test_it_needs_no_package_of_the_instrumentors(tmp_path):
 def test_mistakes_of_the_command_line(arguments, status, said, tmp_path):
     """Each is said in one line, before anything runs."""
     write(tmp_path, "print('runs')", "x.py")
+    (tmp_path / "empty").mkdir()
     done = start([*RUN, *arguments], tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr.splitlines()[-1]

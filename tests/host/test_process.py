@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from soltrace import host
 from soltrace.host import Signal
 from soltrace.host.process import PROCESS
-from soltrace.testing import capture
+from soltrace.testing import Every, capture
 
 
 @pytest.mark.parametrize("signal", Signal)
@@ -85,7 +86,7 @@ def test_receive_never_raises(monkeypatch, program, caplog):
     monkeypatch.setattr(PROCESS, "plan", Broken())
     assert program.start() == 0
     assert program.start() == 0
-    assert host.register_context() == 0
+    assert host.callers_place() is None
     assert PROCESS.failures == 1
     assert [record.getMessage() for record in caplog.records] == [
         "soltrace: a solve could not be recorded: OSError: no disk"
@@ -149,3 +150,41 @@ def test_without_a_plan_nothing_is_recorded_and_that_is_said(monkeypatch, progra
     assert [record.getMessage() for record in caplog.records] == [
         "soltrace: nothing is recorded: soltrace.setup.configure, which says how, was not imported"
     ]
+
+
+class InterruptedPacing(Every):
+    """A signal comes while a pass is being opened."""
+
+    def pace(self, *arguments):
+        return InterruptedPace(super().pace(*arguments))
+
+
+class InterruptedPace:
+    """The first that it is asked is interrupted."""
+
+    def __init__(self, pace):
+        self._pace, self._interrupted = pace, False
+
+    def __getattr__(self, name):
+        if name == "first" and not self._interrupted:
+            self._interrupted = True
+            signal.raise_signal(signal.SIGUSR1)
+        return getattr(self._pace, name)
+
+
+def test_what_a_signal_handler_raises_goes_through_and_leaves_no_pass_open(program):
+    """It is its program's; what it has interrupted is closed, and counted if anything had been told of it."""
+
+    def handler(*_):
+        raise ValueError("of the program's own")
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with capture(pacing=InterruptedPacing(1, 0.0)) as told:
+            with pytest.raises(ValueError, match="of the program's own"):
+                program.start()
+            assert PROCESS.shared.passes.open == {}
+            lost = [(event["what"], event["reason"], event["dropped"]) for event in told.events()]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert lost == [("end of a pass", "interrupted by a signal handler", 1)]

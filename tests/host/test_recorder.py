@@ -1,6 +1,7 @@
 import gc
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def names(events):
 
 def opened(name):
     """A context that stands for an experiment."""
-    return Context(name, {"seed": 3}, scope=object())
+    return Context(name, {"seed": 3}, scope=object(), on_main_thread=True)
 
 
 def test_a_pass_belongs_to_what_is_current_when_its_program_starts(program):
@@ -51,9 +52,10 @@ def test_a_pass_belongs_to_what_is_current_when_its_program_starts(program):
 
 
 def test_a_program_may_name_its_experiment(program):
-    """Two at once, in one process."""
+    """Whatever its caller is in."""
     with capture() as told:
-        first, second = opened("first"), opened("second")
+        first = opened("first")
+        second = replace(opened("second"), outer=first)
         told.recorder.enter(first)
         told.recorder.enter(second)
         program.start(token=told.recorder.token(first))
@@ -110,7 +112,7 @@ def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
     with capture(abandon_after_s=0.0) as told:
         outer, inner = opened("outer"), None
         told.recorder.enter(outer)
-        inner = Context("outer/inner", outer=outer, scope=object())
+        inner = Context("outer/inner", outer=outer, scope=object(), on_main_thread=True)
         told.recorder.enter(inner)
         program.start()
         told.recorder.leave(inner)

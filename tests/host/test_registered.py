@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from soltrace.host import RegisteredAttributes, Signal, registered, registered_attributes
+from soltrace.host import RegisteredSolve, Signal, registered, registered_solve
 from soltrace.host.registered import _BY_TOKEN, RELEASED_AT_MOST
 from soltrace.testing import capture
 
@@ -14,52 +14,58 @@ def _nothing_is_registered():
     flood()
 
 
+def attributes_of(token):
+    """Those that are registered under a number; None: they have been forgotten."""
+    brought = registered_solve(token)
+    return None if brought is None else brought.attributes
+
+
 def flood():
     """Register, and let go, as many as are kept at most: what nobody holds is forgotten."""
     for _ in range(RELEASED_AT_MOST):
-        RegisteredAttributes({})
+        RegisteredSolve({})
     gc.collect()
 
 
 def test_attributes_are_found_by_their_number():
     """0 is nobody's number, and stands for none."""
-    held = RegisteredAttributes({"seed": 3})
-    assert [registered_attributes(held.token), registered_attributes(0)] == [{"seed": 3}, {}]
+    held = RegisteredSolve({"seed": 3})
+    assert [attributes_of(held.token), attributes_of(0)] == [{"seed": 3}, {}]
 
 
 def test_each_has_a_number_of_its_own():
     """Also where they are equal."""
-    held = [RegisteredAttributes({"seed": 3}) for _ in range(3)]
+    held = [RegisteredSolve({"seed": 3}) for _ in range(3)]
     assert len({each.token for each in held}) == 3
 
 
 def test_they_are_kept_for_as_long_as_somebody_holds_them():
     """However many come after them: a thread may compile for a minute before its solve starts."""
-    held = RegisteredAttributes({"seed": 3})
+    held = RegisteredSolve({"seed": 3})
     flood()
-    assert registered_attributes(held.token) == {"seed": 3}
+    assert attributes_of(held.token) == {"seed": 3}
 
 
 def test_the_last_ones_that_were_let_go_are_kept():
     """A solve is dispatched, its adjoint is gone, and then it starts."""
-    token = RegisteredAttributes({"seed": 3}).token
+    token = RegisteredSolve({"seed": 3}).token
     gc.collect()
-    assert registered_attributes(token) == {"seed": 3}
+    assert attributes_of(token) == {"seed": 3}
     for _ in range(RELEASED_AT_MOST - 1):
-        RegisteredAttributes({})
-    assert registered_attributes(token) == {"seed": 3}
-    RegisteredAttributes({})
-    assert registered_attributes(token) is None
+        RegisteredSolve({})
+    assert attributes_of(token) == {"seed": 3}
+    RegisteredSolve({})
+    assert attributes_of(token) is None
 
 
 def test_memory_is_bounded():
     """By what is held, and a number that does not grow."""
     others = len(_BY_TOKEN)  # programs that are kept may hold some
-    held = [RegisteredAttributes({"i": i}) for i in range(10)]
+    held = [RegisteredSolve({"i": i}) for i in range(10)]
     for _ in range(3):
         flood()
     assert len(_BY_TOKEN) == others + 10
-    assert [registered_attributes(each.token) for each in held] == [{"i": i} for i in range(10)]
+    assert [attributes_of(each.token) for each in held] == [{"i": i} for i in range(10)]
 
 
 def test_threads_register_at_once():
@@ -67,10 +73,8 @@ def test_threads_register_at_once():
     found = []
 
     def work(i):
-        held = [RegisteredAttributes({"thread": i, "n": n}) for n in range(500)]
-        found.append(
-            [registered_attributes(each.token) for each in held] == [{"thread": i, "n": n} for n in range(500)]
-        )
+        held = [RegisteredSolve({"thread": i, "n": n}) for n in range(500)]
+        found.append([attributes_of(each.token) for each in held] == [{"thread": i, "n": n} for n in range(500)])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
     for thread in threads:
@@ -82,7 +86,7 @@ def test_threads_register_at_once():
 
 def test_a_solve_adds_its_own_to_those_of_its_place(program):
     """On every line of it, and on no other solve's."""
-    held = RegisteredAttributes({"seed": 4, "epoch": 1})
+    held = RegisteredSolve({"seed": 4, "epoch": 1})
     with capture(attributes={"host": "a", "seed": 3}) as captured:
         handle = program.tell(Signal.FORWARD_START, [0, 1, 0, held.token], [0.0, 1.0, 1, 1e-5, 1e-5])[0]
         program.end(handle)
@@ -99,7 +103,7 @@ def test_a_solve_adds_its_own_to_those_of_its_place(program):
 
 def test_what_was_forgotten_is_counted(program):
     """The pass is told without it."""
-    token = RegisteredAttributes({"seed": 3}).token
+    token = RegisteredSolve({"seed": 3}).token
     flood()
     with capture(attributes={"host": "a"}) as captured:
         program.end(program.tell(Signal.FORWARD_START, [0, 1, 0, token], [0.0, 1.0, 1, 1e-5, 1e-5])[0])
@@ -112,10 +116,10 @@ def test_what_was_forgotten_is_counted(program):
 
 def test_numbers_begin_again_after_the_largest(monkeypatch):
     """They are int32 in a program; one that is still in use is left out."""
-    held = RegisteredAttributes({"seed": 3})
+    held = RegisteredSolve({"seed": 3})
     free = next(number for number in itertools.count(1) if number not in _BY_TOKEN)
     numbers = [2**31 - 2, 2**31 - 2 + free, held.token - 1, held.token, held.token + 1]
     monkeypatch.setattr(registered, "_NUMBERS", iter(numbers))
-    assert [RegisteredAttributes({}).token for _ in range(2)] == [2**31 - 1, free]
+    assert [RegisteredSolve({}).token for _ in range(2)] == [2**31 - 1, free]
     expected = next(number for number in itertools.count(held.token) if number not in _BY_TOKEN)
-    assert RegisteredAttributes({}).token == expected
+    assert RegisteredSolve({}).token == expected

@@ -1,7 +1,5 @@
-import pytest
-
 from soltrace.host import table as table_module
-from soltrace.host.context import Context, Contexts
+from soltrace.host.context import Context
 from soltrace.host.pacing import Every
 from soltrace.host.signals import NOTHING_KNOWN, Kind
 from soltrace.host.table import HandleTable, PassEntry
@@ -80,38 +78,3 @@ def test_too_many_open_passes_have_lost_their_ends(monkeypatch):
     assert table.longest_silent() is None
     entry(table, now=6.0)
     assert table.longest_silent() is silent
-
-
-@pytest.mark.parametrize("token", [0, 99], ids=["none", "forgotten"])
-def test_a_context_nobody_named_is_the_current_one(token):
-    """The innermost experiment's."""
-    contexts = Contexts()
-    assert contexts.named(token) is None
-    inner = Context("fit")
-    contexts.enter(Context("outer"))
-    contexts.enter(inner)
-    assert contexts.named(token) is inner
-
-
-def test_registered_contexts_are_bounded_and_pinned_ones_are_not_forgotten(monkeypatch):
-    """An experiment's number holds while it is open."""
-    monkeypatch.setattr("soltrace.host.context.REGISTERED_AT_MOST", 2)
-    contexts, kept = Contexts(), Context("open")
-    contexts.enter(kept)
-    token = contexts.pin(kept)
-    tokens = [contexts.register(Context(str(number))) for number in range(3)]
-    assert [contexts.named(one).experiment for one in (token, *tokens)] == ["open", "open", "1", "2"]
-    contexts.leave(kept)
-    assert contexts.named(token) is None
-
-
-def test_experiments_end_in_any_order():
-    """Those on several threads do."""
-    contexts, first, second = Contexts(), Context("first"), Context("second")
-    contexts.enter(first)
-    contexts.enter(second)
-    contexts.leave(first)
-    assert contexts.current is second
-    contexts.leave(first)
-    contexts.leave(second)
-    assert contexts.current is None

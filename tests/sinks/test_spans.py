@@ -168,10 +168,10 @@ def test_a_pass_is_a_child_of_the_callers_span(program, exported):
     """Where the program carries the context of the call that it belongs to."""
     tracer = exported.provider.get_tracer("mine")
     with capture(tracing=Spans(exported.provider)) as told:
-        assert host.current_context() == 0
+        assert host.callers_place() is None
         with tracer.start_as_current_span("mine"):
-            token = host.current_context()
-        program.solve(token=token)
+            place = host.callers_place()
+        program.solve(place=place)
         program.solve()
         told.flush()
     spans = exported.spans
@@ -183,11 +183,10 @@ def test_a_span_inside_an_experiment_is_the_parent_and_the_experiment_stays(prog
     """Its name and attributes are those of the experiment. An experiment that is chosen is the parent itself."""
     tracer = exported.provider.get_tracer("mine")
     with capture(tracing=Spans(exported.provider)) as told, experiment("fit", seed=3) as fit:
-        assert host.current_context() == 0
         with tracer.start_as_current_span("mine"):
-            program.solve(token=host.current_context())
+            program.solve(place=host.callers_place())
         with tracer.start_as_current_span("mine"):
-            program.solve(token=host.register_context(fit))
+            program.solve(token=fit.token)
         told.flush()
         assert {record.experiment for record in told.records} == {"fit"}
     spans = exported.spans

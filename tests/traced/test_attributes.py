@@ -163,7 +163,7 @@ def forget() -> None:
     """Have everything forgotten that nobody holds."""
     gc.collect()
     for _ in range(RELEASED_AT_MOST):
-        host.RegisteredAttributes({})
+        host.RegisteredSolve({})
 
 
 def emissions(jaxpr: Any, signal: host.Signal) -> list[Any]:
@@ -182,7 +182,7 @@ def test_a_program_keeps_its_attributes() -> None:
     adjoint = soltrace.TracedAdjoint(attributes={"seed": 3})
     compiled = _closed_over(adjoint).lower(Y).compile()
     (start,) = emissions(jax.make_jaxpr(_closed_over(adjoint))(Y).jaxpr, host.Signal.FORWARD_START)
-    assert start.info.registered_attributes is adjoint.attributes.plain.registered
+    assert start.info.registered is adjoint.attributes.plain.registered
     del adjoint
     jax.clear_caches()
     forget()

@@ -1,13 +1,14 @@
 """The number of recomputed steps is that of the evaluations that a backward pass really makes."""
 
+import functools
+
 import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from soltrace.traced.describe import _scheme
-from soltrace.traced.recompute import Checkpointed
+from soltrace.traced.recompute import Checkpointed, scheme
 
 pytestmark = pytest.mark.slow
 
@@ -52,13 +53,15 @@ def test_counts_the_evaluations(adjoint: dfx.AbstractAdjoint, max_steps: int | N
             term, dfx.Euler(), 0.0, steps / 256, 1 / 256, y, adjoint=adjoint, max_steps=max_steps
         ).ys.sum()
 
-    scheme = _scheme(adjoint, max_steps)
-    assert scheme is not None
+    kind = "bounded" if isinstance(adjoint, dfx.DirectAdjoint) else "checkpointed"
+    loop = functools.partial(print, kind=kind, checkpoints=getattr(adjoint, "checkpoints", None))
+    counts = scheme(loop, max_steps)
+    assert counts is not None
     gradient = jax.jit(jax.value_and_grad(loss))
     for steps in sorted({0, 1, 2, 3, 7, 16, 39, 64, 200} & set(range((max_steps or 200) + 1))):
         evaluations = 0
         jax.block_until_ready(gradient(jnp.float32(1.0), jnp.float32(steps)))
-        assert (steps, evaluations) == (steps, steps + scheme(steps))
+        assert (steps, evaluations) == (steps, steps + counts(steps))
 
 
 @pytest.mark.parametrize("checkpoints", [3, 632, 2000])

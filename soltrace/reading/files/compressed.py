@@ -14,7 +14,7 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineReader
+from soltrace.reading.files.lines import CHUNK, HEAD, Change, Identity, LineReader, must_be_regular, open_log
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -42,7 +42,7 @@ def missing_decompressor(path: Path) -> str | None:
 def head_of(path: Path) -> bytes:
     """Read the first bytes of a file, decompressed; nothing if it cannot be read."""
     try:
-        with _open(path) if is_compressed(path) else path.open("rb") as file:
+        with _open(path) if is_compressed(path) else os.fdopen(open_log(path), "rb") as file:
             return file.read(HEAD)
     except (OSError, EOFError, zlib.error, *_zstd_errors()):
         return b""
@@ -58,7 +58,8 @@ class CompressedLineReader(LineReader):
     def __init__(self, path: Path, before: LineReader | None = None) -> None:
         super().__init__(path, before)
         self._seen: tuple[int, ...] | None = None
-        self._cut = False
+        self.cut = False
+        """Whether it ends in the middle of what is compressed: it is torn, or still being written."""
 
     def look(self) -> Change:
         """Return what has become of the file."""
@@ -66,6 +67,7 @@ class CompressedLineReader(LineReader):
             stat = os.stat(self.path)  # noqa: PTH116 - as `LineReader`
         except (FileNotFoundError, NotADirectoryError):
             return Change.NOTHING if self._seen is None else Change.GONE
+        must_be_regular(stat)
         if self.anew:
             return Change.ANEW
         seen = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
@@ -77,7 +79,7 @@ class CompressedLineReader(LineReader):
     def restart(self) -> None:
         """Begin anew with whatever has this name now, or will have it."""
         super().restart()
-        self._seen, self._cut = None, False
+        self._seen, self.cut = None, False
 
     def take(self, chunk: int = CHUNK) -> Iterator[list[bytes | None]]:
         """Yield the lines that were not read yet, those of one chunk at a time.
@@ -86,7 +88,7 @@ class CompressedLineReader(LineReader):
             DamagedError: The file is damaged from some place on.
             OSError: The file cannot be read, or zstd is not installed.
         """
-        self._cut = False
+        self.cut = False
         try:
             with _open(self.path) as file:
                 if file.read(len(self.head)) != self.head:
@@ -103,14 +105,14 @@ class CompressedLineReader(LineReader):
         except FileNotFoundError:
             return
         except EOFError:
-            self._cut = True  # Still being written, or torn.
+            self.cut = True
         except (zlib.error, gzip.BadGzipFile, *_zstd_errors()) as error:
             raise DamagedError(errno.EIO, f"damaged: {error}") from error
 
     def rest(self) -> bytes | None:
         """Take the last line. Where the compressed file itself is torn, that is one which is no record."""
         line = super().rest()
-        return b"\0" if line == b"" and self._cut else line
+        return b"\0" if line == b"" and self.cut else line
 
 
 class _Unheld(RawIOBase):
@@ -128,7 +130,7 @@ class _Unheld(RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Read on. If the name stands for another file by now, that was the end."""
         view = memoryview(buffer)
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_log(self._path)
         try:
             stat = os.fstat(descriptor)
             identity = (stat.st_dev, stat.st_ino)

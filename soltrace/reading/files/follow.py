@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from soltrace.reading.files.compressed import head_of, is_compressed
+from soltrace.reading.files.compressed import CompressedLineReader, head_of, is_compressed
 from soltrace.reading.files.lines import CHUNK, Change, Identity
 from soltrace.reading.files.places import Places
 from soltrace.reading.files.rotation import telling
@@ -76,6 +76,8 @@ class Follower:
         """Yield the last lines that have no newline. To be called last, when nobody will complete them any more."""
         for source in self._sources.values():
             yield from source.rest()
+            if isinstance(source.lines, CompressedLineReader) and source.lines.cut:
+                self._once(f"cannot read all of {source.path}: it is cut")
 
     def _add(self, path: Path, now: float) -> None:
         """Follow a file, unless it is a copy of one that is followed, or another name of it."""
@@ -165,6 +167,8 @@ class Follower:
         chunk = max(_LEAST_CHUNK, min(CHUNK, _MEMORY // max(1, len(self._sources))))
         try:
             yield from source.read(chunk)
+            if source.damaged:
+                self._once(f"cannot read all of {source.path}: it is damaged")
             if source.lines.anew:
                 yield from self._gained([source], now)
         except OSError as error:

@@ -5,7 +5,9 @@ file is read in chunks, and is opened anew for each of them, so that a thousand 
 was read is never read again, except for the first bytes, by which a file that began anew is known.
 """
 
+import errno
 import os
+import stat as modes
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -20,6 +22,41 @@ HEAD: Final = 256
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode. They are not enough: a new file often gets the inode of one that was deleted."""
+
+
+_KINDS: Final = {
+    modes.S_IFIFO: "a FIFO",
+    modes.S_IFSOCK: "a socket",
+    modes.S_IFCHR: "a device",
+    modes.S_IFBLK: "a device",
+    modes.S_IFDIR: "a directory",
+}
+
+
+def open_log(path: Path) -> int:
+    """Open a log for reading, and return its descriptor. It never waits: for a FIFO it would, until somebody writes.
+
+    Raises:
+        OSError: It cannot be read, or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        must_be_regular(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def must_be_regular(stat: os.stat_result) -> None:
+    """Refuse what is no regular file: it has no beginning to which one could come back.
+
+    Raises:
+        OSError: It says what it is instead.
+    """
+    if not modes.S_ISREG(stat.st_mode):
+        kind = _KINDS.get(modes.S_IFMT(stat.st_mode), "no file")
+        raise OSError(errno.EINVAL, f"it is {kind}")
 
 
 class Change(Enum):
@@ -116,6 +153,7 @@ class LineReader:
             stat = os.stat(self.path)  # noqa: PTH116 - half the time of pathlib's, and this is what idle files cost
         except (FileNotFoundError, NotADirectoryError):
             return Change.NOTHING if self.identity is None else Change.GONE
+        must_be_regular(stat)
         identity = (stat.st_dev, stat.st_ino)
         if self.identity is None:
             self.identity = identity
@@ -175,7 +213,7 @@ class LineReader:
     def _chunk(self, size: int) -> tuple[bytes, int]:
         """Read on, and return the file's size too; nothing if the name stands for another file by now."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_log(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return b"", 0
         try:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from glob import has_magic, iglob
 from pathlib import Path
 from typing import Final
 
 from soltrace.reading.files.compressed import SUFFIXES, is_compressed
+from soltrace.reading.files.lines import must_be_regular
 
 PATTERN: Final = "*.jsonl"
 """The names of logs in a directory, unless they are compressed."""
@@ -17,12 +19,22 @@ _LAZIEST_S: Final = 2.0
 _LAZINESS: Final = 0.1
 
 
-def logs(path: Path) -> list[Path]:
+def say_nothing(message: str) -> None:
+    """Say nothing."""
+    del message
+
+
+def logs(path: Path, say: Callable[[str], None] = say_nothing) -> list[Path]:
     """List the logs of a directory or a pattern in the order of their names. A file is its own list.
 
-    Of a log that is there both as it was and compressed, only the former is listed.
+    Of a log that is there both as it was and compressed, only the former is listed. What is called like a log and is
+    none, such as a FIFO, would have its reader wait for ever. A directory that is called so is one of logs.
+
+    Args:
+        path: A file, a directory or a pattern.
+        say: Is called with what is called like a log, and is none.
     """
-    found = set(_found(path))
+    found = set(_found(path, say))
     return sorted(path for path in found if not (is_compressed(path) and path.with_suffix("") in found))
 
 
@@ -31,17 +43,61 @@ def is_pattern(path: Path) -> bool:
     return has_magic(str(path)) and not path.exists()
 
 
-def _found(path: Path) -> Iterator[Path]:
+def _found(path: Path, say: Callable[[str], None]) -> Iterator[Path]:
     if path.is_dir():
-        with os.scandir(path) as entries:
-            names = [entry.name for entry in entries]
-        yield from (path / name for name in names if any(fnmatchcase(name, pattern) for pattern in PATTERNS))
+        for entry in _entries(path):
+            if _is_directory(entry):
+                say(f"reading the logs in {entry.path} too: it is a directory")
+                yield from _within(Path(entry.path), say)
+            elif _is_file(entry, say):
+                yield path / entry.name
     elif is_pattern(path):
         # Not pathlib's: it wants the directory apart from the pattern, and a pattern has it somewhere in front.
         found = iglob(str(path), recursive=True)  # noqa: PTH207
-        yield from (file for name in found if not (file := Path(name)).is_dir())
+        yield from (file for name in found if not (file := Path(name)).is_dir() and _is_regular(file, say))
     elif path.is_file():
         yield path
+
+
+def _within(directory: Path, say: Callable[[str], None]) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in _entries(directory) if not _is_directory(entry) and _is_file(entry, say)]
+    except OSError as error:
+        say(f"cannot read {directory}: {error.strerror}")
+        return []
+
+
+def _entries(directory: Path) -> "list[os.DirEntry[str]]":
+    """List what is called like a log."""
+    with os.scandir(directory) as entries:
+        return [entry for entry in entries if any(fnmatchcase(entry.name, pattern) for pattern in PATTERNS)]
+
+
+def _is_directory(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def _is_file(entry: "os.DirEntry[str]", say: Callable[[str], None]) -> bool:
+    with suppress(OSError):
+        if entry.is_file():  # mostly the directory itself says so, without a look at the file
+            return True
+    return _is_regular(Path(entry.path), say)
+
+
+def _is_regular(path: Path, say: Callable[[str], None]) -> bool:
+    try:
+        must_be_regular(path.stat())
+    except FileNotFoundError:
+        if path.is_symlink():  # else it has just been removed
+            say(f"cannot read {path}: it is a link to nothing")
+        return False
+    except OSError as error:
+        say(f"cannot read {path}: {error.strerror}")
+        return False
+    return True
 
 
 class Places:
@@ -85,7 +141,7 @@ class Places:
 
     def _look(self, path: Path) -> list[Path]:
         try:
-            files = logs(path)
+            files = logs(path, self._say)
         except OSError as error:
             self._say(f"cannot read {path}: {error.strerror}")
             return []

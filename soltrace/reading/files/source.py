@@ -52,6 +52,8 @@ class Source:
         self.lines = lines or (CompressedLineReader(path) if is_compressed(path) else LineReader(path))
         self.due_s = now
         """When it is to be looked at next."""
+        self.damaged = False
+        """Whether a part of it, which is compressed, could not be read."""
         self._skip = skip
         self._changed_s = now
         self._number = 0
@@ -79,6 +81,7 @@ class Source:
             for lines in self.lines.take(chunk):
                 yield from self._read(lines)
         except DamagedError:
+            self.damaged = True
             yield self._entry(Rejected("in a damaged part of a compressed file"), b"")
 
     def _read(self, lines: list[bytes | None]) -> Iterator[LogEntry]:

@@ -113,7 +113,8 @@ def test_what_is_missing(path, monkeypatch):
     assert [e.value.reason for e in Follower([path], said.append).poll()] == ["in a damaged part of a compressed file"][
         : path.suffix == ".gz"
     ]
-    assert said == ([f"cannot read {path}: {lack}"] if path.suffix == ".zst" else [])
+    damaged = f"cannot read all of {path}: it is damaged"
+    assert said == [f"cannot read {path}: {lack}" if path.suffix == ".zst" else damaged]
 
 
 def test_a_compressed_log_that_is_torn_between_two_lines(path):

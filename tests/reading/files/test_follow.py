@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -112,13 +113,13 @@ def test_last_lines_without_a_newline(tmp_path: Path, log, say):
 
 def test_what_cannot_be_read_does_not_stop_the_others(tmp_path: Path, log, say):
     """A file that cannot be read is named, once."""
-    (tmp_path / "a.jsonl").mkdir()
+    os.mkfifo(tmp_path / "a.jsonl")
     log.append(tmp_path / "b.jsonl", log.started(0))
     follower = Follower([tmp_path], say)
 
     assert values(follower.poll()) == [log.started(0)]
     assert values(follower.poll()) == []
-    assert say == [f"cannot read {tmp_path / 'a.jsonl'}: Is a directory"]
+    assert say == [f"cannot read {tmp_path / 'a.jsonl'}: it is a FIFO"]
 
 
 def test_a_quiet_file_is_looked_at_less_often(tmp_path: Path, log, say):

@@ -1,7 +1,11 @@
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from soltrace.reading.files.compressed import head_of
+from soltrace.reading.files.lines import LineReader, open_log
 from soltrace.reading.files.places import Places, logs
 
 
@@ -80,3 +84,50 @@ def test_a_directory_that_cannot_be_listed_is_said(tmp_path, say, monkeypatch):
 
     assert Places([tmp_path], say).appeared(0.0) == []
     assert say == [f"cannot read {tmp_path}: Permission denied"]
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    """A directory with one log, and with what is called like one."""
+    (tmp_path / "a.jsonl").touch()
+    os.mkfifo(tmp_path / "fifo.jsonl")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket.jsonl"))
+    (tmp_path / "nothing.jsonl").symlink_to("nowhere")
+    (tmp_path / "circle.jsonl").symlink_to("circle.jsonl")
+    (tmp_path / "zero.jsonl").symlink_to("/dev/zero")
+    (tmp_path / "d.jsonl" / "e.jsonl").mkdir(parents=True)
+    (tmp_path / "d.jsonl" / "f.jsonl").touch()
+    return tmp_path
+
+
+NO_LOGS = {
+    "circle.jsonl": "Too many levels of symbolic links",
+    "fifo.jsonl": "it is a FIFO",
+    "nothing.jsonl": "it is a link to nothing",
+    "socket.jsonl": "it is a socket",
+    "zero.jsonl": "it is a device",
+}
+
+
+def test_what_is_only_called_like_a_log_is_said(strange, say):
+    """Whoever reads it would wait for ever. A directory that is called so has logs in it."""
+    assert logs(strange, say) == [strange / "a.jsonl", strange / "d.jsonl" / "f.jsonl"]
+    complaints = [f"cannot read {strange / name}: {why}" for name, why in NO_LOGS.items()]
+    assert sorted(say) == [*complaints, f"reading the logs in {strange / 'd.jsonl'} too: it is a directory"]
+
+
+def test_what_a_pattern_matches_may_be_no_log(strange, say):
+    """A directory is not meant by one."""
+    assert logs(strange / "*.jsonl", say) == [strange / "a.jsonl"]
+    assert sorted(say) == [f"cannot read {strange / name}: {why}" for name, why in NO_LOGS.items()]
+
+
+@pytest.mark.parametrize("name", ["fifo.jsonl", "socket.jsonl", "zero.jsonl", "d.jsonl"])
+def test_what_has_become_no_file_is_not_waited_for(strange, name):
+    """It may be put in the place of a log."""
+    with pytest.raises(OSError, match="it is a"):
+        LineReader(strange / name).look()
+    with pytest.raises(OSError, match=r"it is a|No such device"):
+        os.close(open_log(strange / name))
+    assert head_of(strange / name) == b""

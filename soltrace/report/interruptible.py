@@ -1,0 +1,85 @@
+"""Long questions that end at once where somebody presses Ctrl-C.
+
+DuckDB itself notices a signal only between large pieces of its work, seconds later, and raises another error for it. So
+it works on a thread of its own, while the main thread waits for signals.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_T = TypeVar("_T")
+_PATIENCE_S: Final = 5.0
+"""For what was interrupted to end and remove its temporary files: the process would be aborted in the midst of it."""
+_BETWEEN_S: Final = 0.02
+
+
+class _Open:
+    """The connections that are open: of one question, so there is one at most."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: list[DuckDBPyConnection] = []
+
+    def interrupt(self) -> None:
+        """Have them give up what they do. Not while one is being closed: that would be the end of the process."""
+        with self._lock:
+            for connection in self._connections:
+                connection.interrupt()
+
+    @contextmanager
+    def holding(self, connection: "DuckDBPyConnection") -> Generator[None]:
+        """Hold one while it is used."""
+        with self._lock:
+            self._connections.append(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connections.remove(connection)
+
+
+CONNECTIONS: Final = _Open()
+
+
+def interruptible(work: Callable[[], _T]) -> _T:
+    """Do some work, from which a signal's exception leaves at once.
+
+    Args:
+        work: Is called on another thread. What it asks of a connection in `CONNECTIONS` is given up.
+
+    Returns:
+        What the work returns. What it raises is raised.
+    """
+    results: list[_T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="soltrace-report", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        _give_up(thread)
+        raise
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _give_up(thread: threading.Thread) -> None:
+    """Interrupt, again and again: between two questions nothing notices it."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while thread.is_alive() and time.monotonic() < deadline:
+        CONNECTIONS.interrupt()
+        thread.join(_BETWEEN_S)

@@ -26,7 +26,7 @@ FIELDS: dict[str, tuple[dict[str, Any], Read]] = {
     "result": ({}, lambda sol: sol.result == dfx.RESULTS.successful),
     "event_mask": ({"event": STOPS}, lambda sol: sol.event_mask),
     "event_time": ({"event": STOPS}, lambda sol: sol.ts),
-    "solver_state": ({"saveat": {"solver_state": True}}, lambda sol: sol.solver_state),
+    "solver_state": ({"saveat": {"solver_state": True}, "solver": dfx.Bosh3()}, lambda sol: sol.solver_state),
     "controller_state": (
         {"saveat": {"controller_state": True}, "stepsize_controller": PID},
         lambda sol: sol.controller_state,

@@ -57,7 +57,7 @@ LIBRARIES: dict[str, set[str]] = {
     "soltrace.reading": {"rich", "compression", "backports", "_typeshed"},
     "soltrace.report": {"duckdb", "jinja2", "vl_convert"},
     "soltrace.demo": {"jax", "diffrax", "equinox", "optax", "numpy"},
-    "soltrace.cli": {"rich", "duckdb"},
+    "soltrace.cli": {"rich", "duckdb", "_typeshed"},
     "soltrace": set(),
 }
 SDK = {"soltrace.export"}

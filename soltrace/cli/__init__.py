@@ -5,14 +5,17 @@ Such a module defines `add_arguments` and `run`; see `Command`.
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from soltrace import __version__
+from soltrace.cli.streams import complain, discard_output, failed_output, open_streams
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS: Final = {
     "run": ("soltrace.cli.run", "run a Python program, unchanged, and trace its solves"),
@@ -26,6 +29,7 @@ COMMANDS: Final = {
 """The module of each command and one line of help, by the name of the command."""
 RUN: Final = "run"
 """The command whose arguments end with a program and its arguments."""
+FAILURE: Final = 1
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
@@ -50,25 +54,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; None for those of this process.
 
     Returns:
-        The exit status: 130 when interrupted, 0 when nobody reads the output any more (`| head`).
+        The exit status: 130 when interrupted, 0 when nobody reads the output any more (`| head`), 1 when it can't be
+        written.
 
     Raises:
         BaseException: What a program raises that `soltrace run` runs.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    if _chosen(arguments) == RUN:
+    chosen = _chosen(arguments)
+    if chosen == RUN:
         return _run(arguments)  # signals, and what is raised, are the program's own affair
+    open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = _run(arguments)
-        sys.stdout.flush()
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes once more as it ends, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
-    return status
+    except OSError as error:
+        discard_output()
+        complain(chosen, failed_output(error))
+        return FAILURE
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -91,7 +102,7 @@ def _chosen(arguments: Sequence[str]) -> str | None:
 
 
 def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="soltrace", description="Progress of differentiable solvers as telemetry: look at what was written."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
@@ -104,6 +115,13 @@ def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None
             command = cast("Command", importlib.import_module(module))
             command.add_arguments(own)
     return parser, command
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows its help on stdout, and fails where that can't be written: argparse's own takes that for shown."""
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        (file or sys.stdout).write(self.format_help())
 
 
 class _Version(argparse.Action):

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from soltrace.cli.log_files import LONGEST_MESSAGE, add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.streams import complain
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
@@ -69,7 +70,4 @@ def _complain(message: str, status: int = _USAGE_ERROR) -> int:
 
 
 def _say(message: str) -> None:
-    from soltrace.reading.text import clean
-
-    # A file of somebody else's may have any name.
-    print(f"soltrace convert: {clean(message, LONGEST_MESSAGE)}", file=sys.stderr)
+    complain("convert", message)

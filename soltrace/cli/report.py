@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import LONGEST_MESSAGE, add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
     import io
@@ -117,7 +118,4 @@ def _complain(message: str, status: int = _USAGE_ERROR) -> int:
 
 
 def _say(message: str) -> None:
-    from soltrace.reading.text import clean
-
-    # A file of somebody else's may have any name.
-    print(f"soltrace report: {clean(message, LONGEST_MESSAGE)}", file=sys.stderr)
+    complain("report", message)

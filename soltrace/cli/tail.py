@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import LONGEST_MESSAGE, absent, default_directory
+from soltrace.cli.log_files import absent, default_directory
+from soltrace.cli.streams import complain
 from soltrace.cli.tail_arguments import add_arguments, since_until
 
 if TYPE_CHECKING:
@@ -153,8 +154,4 @@ def _flush_while_read() -> Callable[["Problems"], None]:
 
 
 def _say(message: str) -> None:
-    from soltrace.reading.text import clean
-
-    # A file of somebody else's may have any name.
-    message = clean(message, LONGEST_MESSAGE)
-    print(f"soltrace tail: {message}", file=sys.stderr, flush=True)
+    complain("tail", message)

@@ -12,7 +12,7 @@ from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sq
 from soltrace.report.compare import comparisons
 from soltrace.report.database import database, read
 from soltrace.report.failures import find_failures
-from soltrace.report.sql_columns import KINDS, validity
+from soltrace.report.sql_columns import KINDS, plausibility, validity
 from soltrace.wire.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
         duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     with database() as connection:
-        _, left_out = read(connection, files, say, read_sql("load", valid_record=validity()))
+        load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
+        _, left_out = read(connection, files, say, load)
         connection.execute(read_sql("passes"))
         sources = _sources(connection, files, left_out)
         connection.execute(read_sql("experiments"))

@@ -32,6 +32,8 @@ _TYPED: Final[Mapping[str, str]] = {
     "THEN TRY_CAST({0} AS TIMESTAMPTZ) END",
 }
 """What turns `{0}` as it is spelled in JSON into a value."""
+_LARGEST: Final[Mapping[str, str]] = {"BIGINT": "9007199254740992", "DOUBLE": "1e15"}
+"""Larger counts, and longer times, there are not."""
 _NUMERIC: Final = re.compile("BIGINT|DOUBLE|BOOLEAN")
 _INNER: Final = re.compile(r"STRUCT\((.*)\)")
 
@@ -76,6 +78,28 @@ def validity() -> str:
     """
     cases = " ".join(f"WHEN {quoted(event)} THEN {_complete(kind)}" for event, kind in KINDS.items())
     return f"coalesce(CASE event {cases} END, false)"
+
+
+def plausibility() -> str:
+    """Write the SQL condition under which the numbers of a line can be reckoned with: none is so large as to overflow.
+
+    Those in the user's own units, such as solver time, may be of any size.
+    """
+    return " AND ".join(_bounded(sql_columns()))
+
+
+def _bounded(columns: Mapping[str, str], before: str = "") -> Iterator[str]:
+    in_units = {field.name for kind in KINDS.values() for field in fields(kind) if _is_the_users(field)}
+    for name, kind in columns.items():
+        if inner := _INNER.fullmatch(kind):
+            yield from _bounded(dict(part.split(" ") for part in inner[1].split(", ")), f"{before}{name}.")
+        elif kind in _LARGEST and name not in in_units:
+            yield f"coalesce({before}{name} BETWEEN -{_LARGEST[kind]} AND {_LARGEST[kind]}, true)"
+
+
+def _is_the_users(field: FieldInfo) -> bool:
+    """Whether it is in units of the user's, or a limit that a user has set."""
+    return field.name == "max_steps" or any(get_origin(part) is Literal for part in get_args(field.type))
 
 
 def _complete(kind: type[Record]) -> str:

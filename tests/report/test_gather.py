@@ -13,6 +13,7 @@ from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
 from soltrace.wire.records import Steps
 
+_SHARES = ("progress_min", "progress_median", "progress_max")
 EXPECTED = Path(__file__).parent / "expected" / "story.json"
 
 
@@ -124,15 +125,40 @@ def test_long_attributes_are_read_to_their_end(tmp_path, logs):
     assert experiment.attributes == {"text": text, "values": list(range(MOST_ATTRIBUTES)), "seed": 3}
 
 
-def test_numbers_of_any_size(tmp_path, log):
-    """Integers at the end of what 64 bits hold, floats at the end of theirs."""
-    huge = {"step": (1 << 63) - 1, "steps": Steps(accepted=(1 << 63) - 1, rejected=(1 << 63) - 1), "duration_s": 1e300}
-    log.append(tmp_path / "run.jsonl", log.ended(0, 1, **huge), log.ended(1, 2, **huge), log.ended(2, 3, t=1e308))
-
+@pytest.mark.parametrize(
+    "field,value",
+    [
+        ("step", 2**63 - 1),
+        ("steps", {"accepted": 2**63 - 1, "rejected": 66}),
+        ("duration_s", 1e308),
+        ("lanes", {"total": 2**62, "finished": 0, "failed": 0} | dict.fromkeys(_SHARES, 0.0)),
+    ],
+)
+def test_a_number_that_is_too_large_costs_its_line_alone(tmp_path, log, field, value):
+    """Sums of it would overflow, or be infinite. Twice, for one is no sum."""
+    lines = [log.line(log.ended(1, i), **{field: value}) for i in range(2)]
+    log.append(tmp_path / "run.jsonl", log.started(0, 3), *lines, log.ended(2, 3, duration_s=1.5))
     report = gather([tmp_path / "run.jsonl"])
+    assert report.sources.skipped.rows == [Skipped("with a number that is too large", 2)]
+    assert [(phase.passes, phase.total_s) for phase in report.phases] == [(1, 1.5)]
 
-    assert msgspec.json.encode(report)
-    assert [phase.total_s for phase in report.phases] == [2e300]
+
+def test_a_compilation_that_is_too_long_costs_its_line_alone(tmp_path, log):
+    """Of a program, not of a pass."""
+    log.append(tmp_path / "run.jsonl", *(log.compiled(0, compile_s=s) for s in (0.5, 1e308, 1e308)))
+    report = gather([tmp_path / "run.jsonl"])
+    assert report.sources.skipped.rows == [Skipped("with a number that is too large", 2)]
+    assert [compiled.compile_s for compiled in report.compiled.rows] == [0.5]
+
+
+def test_solver_time_may_be_of_any_size(tmp_path, log):
+    """It is in units of the user's. Where a step would be infinite, it is left out."""
+    times = [-1.7e308, 1.7e308, 0.0, 1e-308]
+    steps = [log.progress(i, progress=0.1 * i, step=i, t=t) for i, t in enumerate(times, 1)]
+    log.append(tmp_path / "run.jsonl", log.started(0, t0=-1.7e308, t1=1.7e308), *steps, log.ended(9, step=9, t=1.0))
+    report = gather([tmp_path / "run.jsonl"])
+    assert report.sources.skipped.total == 0
+    assert [size.dt for size in report.curves[0].sizes][:2] == [1.7e308, 1e-308]
 
 
 def test_a_pass_without_its_start(tmp_path, log):

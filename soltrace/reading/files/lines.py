@@ -20,6 +20,9 @@ MAX_LINE_BYTES: Final = 1 << 24
 HEAD: Final = 256
 """Bytes that tell a file from others: those of our logs hold the time of the first line, to the microsecond."""
 
+SHORT_LOOKS_AT_MOST: Final = 50
+"""Looks at a file that is shorter than what was read of it: some seconds, as long as a file server may be behind."""
+
 Identity: TypeAlias = tuple[int, int]
 """Device and inode. They are not enough: a new file often gets the inode of one that was deleted."""
 
@@ -140,6 +143,7 @@ class LineReader:
         self.anew = False
         """Whether reading has found that the name stands for another file than before."""
         self._written_ns = 0
+        self._short_looks = 0
         if before is not None:
             self.offset, self.head, self.splitter = before.offset, before.head, before.splitter
 
@@ -157,13 +161,47 @@ class LineReader:
         identity = (stat.st_dev, stat.st_ino)
         if self.identity is None:
             self.identity = identity
-        if self.anew or identity != self.identity or stat.st_size < self.offset:
+        if self.anew:
             return Change.ANEW
+        if identity != self.identity:
+            if not self._is_replaced_by_itself(stat):
+                return Change.ANEW
+            self.identity = identity
+        if stat.st_size < self.offset:
+            return self._shorter(stat.st_size)
+        self._short_looks = 0
         self.size = stat.st_size
         written = stat.st_mtime_ns != self._written_ns
         self._written_ns = stat.st_mtime_ns
         # Also if it is as long as before: it may have been truncated, and have grown as long again since.
         return Change.GROWN if stat.st_size > self.offset or (written and self.head) else Change.NOTHING
+
+    def _is_replaced_by_itself(self, stat: os.stat_result) -> bool:
+        """Whether another file with the same contents was put in its place, as rsync does, and nothing is lost."""
+        return len(self.head) >= HEAD and stat.st_size >= self.offset and self._begins_as_before(HEAD)
+
+    def _shorter(self, size: int) -> Change:
+        """Tell a file that was truncated from one whose size is an old one, as network file systems tell it.
+
+        In the latter case what was read is not read again. A file that stays shorter was cut; what is written from
+        there on is new.
+        """
+        if not size or not self._begins_as_before(size):
+            return Change.ANEW
+        self._short_looks += 1
+        if self._short_looks > SHORT_LOOKS_AT_MOST:
+            self.offset, self.splitter, self._short_looks = size, Splitter(), 0
+        return Change.NOTHING
+
+    def _begins_as_before(self, size: int) -> bool:
+        try:
+            descriptor = open_log(self.path)
+        except FileNotFoundError:
+            return False
+        try:
+            return bool(self.head) and os.pread(descriptor, HEAD, 0).startswith(self.head[:size])
+        finally:
+            os.close(descriptor)
 
     def restart(self) -> None:
         """Begin anew with whatever has this name now, or will have it."""
@@ -219,6 +257,8 @@ class LineReader:
         try:
             stat = os.fstat(descriptor)
             head = os.pread(descriptor, HEAD, 0)
+            if (stat.st_dev, stat.st_ino) == self.identity and stat.st_size < self.offset:
+                return b"", 0  # the next look says what that means
             if (stat.st_dev, stat.st_ino) != self.identity or not head.startswith(self.head):
                 self.anew = True
                 return b"", 0

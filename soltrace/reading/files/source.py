@@ -17,7 +17,8 @@ _LAZIEST_S: Final = 2.0
 """The longest time between two looks at a file. They get rarer while it is quiet."""
 _LAZINESS: Final = 0.1
 """What a file gains is seen after at most this share of the time for which it was quiet."""
-_LINE_BEGINS: Final = b'{"timestamp":"'
+_BEGINNINGS_AT_MOST: Final = 64
+"""Places on a torn line at which a record may begin: so many braces has what was written of the torn one."""
 
 
 class LogEntry(Struct, frozen=True, gc=False):
@@ -112,7 +113,10 @@ class Source:
         elif line and not line.isspace() and not (self._skip is not None and self._skip(line)):
             value = parse(line)
             # A record that is whole lacks nothing but its newline; of anything else the end was never written.
-            yield self._entry(Rejected("unfinished") if isinstance(value, Rejected) else value, line)
+            if isinstance(value, Rejected):
+                yield from self._damaged(Rejected("unfinished"), line, self._number)
+            else:
+                yield self._entry(value, line)
 
     def rotate(self, now: float) -> "Source | None":
         """Begin anew with whatever has this name now.
@@ -141,16 +145,37 @@ class Source:
 
     def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[LogEntry]:
         """Yield a line that is no record. If a record follows a torn one (or zeros) on the same line, yield both."""
-        begin = line.rfind(_LINE_BEGINS)
-        if begin > 0 and not isinstance(record := parse(line[begin:]), Rejected):
-            reason = "with NUL bytes" if b"\0" in line[:begin] else "torn"
-            yield self._entry(Rejected(reason), line[:begin], number)
-            yield self._entry(record, line[begin:], number)
-        else:
+        zeros = b"\0" in line
+        found = [entry for part in line.split(b"\0") if part for entry in _records_in(part)]
+        lost = len(line.replace(b"\0", b"")) > sum(len(raw) for _, raw in found)
+        if not found:
             yield self._entry(value, line, number)
+        elif zeros or lost:
+            yield self._entry(Rejected("with NUL bytes" if zeros else "torn"), line, number)
+        for record, raw in found:
+            yield self._entry(record, raw, number)
 
     def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> LogEntry:
         time = None if isinstance(value, Rejected) else value.timestamp
         if time is not None and time > self._time:
             self._time = time
         return LogEntry(value, raw, self.path, self._number if number is None else number, self._time)
+
+
+def _records_in(part: bytes) -> Iterator[tuple[Parsed, bytes]]:
+    """Find the records that stand on a line one after the other, whoever wrote them: a torn one has no end."""
+    if not isinstance(record := parse(part), Rejected):
+        yield record, part
+        return
+    begin = 0
+    for _ in range(_BEGINNINGS_AT_MOST):
+        begin = part.find(b"{", begin + 1)
+        if begin < 0:
+            return
+        rest = part[begin:]
+        if not isinstance(record := parse(rest), Rejected):
+            before = part[:begin].rstrip()
+            if before and not isinstance(first := parse(before), Rejected):
+                yield first, before
+            yield record, rest
+            return

@@ -17,4 +17,4 @@ WITH reports AS (
 )
 SELECT run_id, pass_id, t, abs(time) / accepted AS dt,
     CASE WHEN rejected >= 0 THEN rejected / (accepted + rejected) END AS rejected
-FROM changes WHERE accepted > 0 AND time <> 0 ORDER BY run_id, pass_id, timestamp;
+FROM changes WHERE accepted > 0 AND time <> 0 AND isfinite(time) ORDER BY run_id, pass_id, timestamp;

@@ -1,10 +1,16 @@
+import json
 import os
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.files.lines import CHUNK
 from soltrace.reading.parse import Rejected
+from soltrace.wire.records import Steps
+
+STEPS = Steps(accepted=1, rejected=0)
 
 
 def values(entries) -> list:
@@ -163,6 +169,27 @@ def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path, log, say):
         ("x", 2),
         (Rejected("not a record"), 3),
     ]
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+@pytest.mark.parametrize("order", [1, -1], ids=["our order", "another order"])
+def test_what_stands_behind_damage_is_read_whoever_wrote_it(tmp_path: Path, log, say, separators, order):
+    """Behind zeros, behind a torn line, behind a line that lacks its newline, and at the end of the file."""
+
+    def line(at: int) -> bytes:
+        values = dict(list(json.loads(log.line(log.progress(at, progress=0.5, step=at, steps=STEPS))).items())[::order])
+        return json.dumps(values, separators=separators).encode()
+
+    zeros, torn = b"\0" * 4096, line(9)[:-60]
+    glued = [zeros + line(2), torn + line(3), line(4) + zeros, line(5) + line(6), zeros + torn + zeros + line(7)]
+    parts = [line(1), *glued, line(8)]
+    (tmp_path / "run.jsonl").write_bytes(b"\n".join(parts))
+
+    follower = Follower([tmp_path], say)
+    entries = [*follower.poll(), *follower.rest()]
+    assert [e.value.step for e in entries if not isinstance(e.value, Rejected)] == [1, 2, 3, 4, 5, 6, 7, 8]
+    reasons = [(e.value.reason, e.number) for e in entries if isinstance(e.value, Rejected)]
+    assert reasons == [("with NUL bytes", 2), ("torn", 3), ("with NUL bytes", 4), ("with NUL bytes", 6)]
 
 
 def follower_of(path: Path, say) -> list:

@@ -1,3 +1,4 @@
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soltrace.reading.files.lines import CHUNK, LineReader, Splitter
+from soltrace.reading.files.lines import CHUNK, SHORT_LOOKS_AT_MOST, LineReader, Splitter
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -87,6 +88,51 @@ def test_a_file_that_begins_anew_is_read_from_its_beginning(tmp_path: Path, how:
         other.rename(path)
 
     assert list(file.read()) == [b"new", b"and longer than before"][: 1 if how == "shrunk" else 2]
+
+
+LINES = [b"%d" % i * 40 for i in range(20)]
+WHOLE = b"\n".join(LINES) + b"\n"
+
+
+def test_a_size_that_is_an_old_one_has_nothing_read_again(tmp_path: Path):
+    """A network file system may tell it for a while."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(WHOLE)
+    file = LineReader(path)
+    assert list(file.read()) == LINES
+    for size in (len(WHOLE) - 100, 300, 100):
+        os.truncate(path, size)
+        assert [list(file.read()) for _ in range(5)] == [[]] * 5
+        path.write_bytes(WHOLE)
+        assert list(file.read()) == []
+    path.write_bytes(WHOLE + b"new\n")
+    assert list(file.read()) == [b"new"]
+
+
+def test_a_file_that_stays_shorter_goes_on_from_there(tmp_path: Path):
+    """It was cut; what is left of it has been read."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(WHOLE)
+    file = LineReader(path)
+    assert list(file.read()) == LINES
+    os.truncate(path, WHOLE.index(LINES[10]))
+    assert [list(file.read()) for _ in range(SHORT_LOOKS_AT_MOST + 1)] == [[]] * (SHORT_LOOKS_AT_MOST + 1)
+    with path.open("ab") as more:
+        more.write(b"new\n")
+    assert list(file.read()) == [b"new"]
+
+
+def test_a_file_that_is_replaced_by_a_longer_copy_goes_on(tmp_path: Path):
+    """As rsync does, again and again."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(WHOLE)
+    file = LineReader(path)
+    assert list(file.read()) == LINES
+    for i in range(3):
+        copy = tmp_path / ".run.jsonl.x"
+        copy.write_bytes(path.read_bytes() + b"new %d\n" % i)
+        copy.replace(path)
+        assert list(file.read()) == [b"new %d" % i]
 
 
 def test_a_deleted_file_has_no_lines(tmp_path: Path):

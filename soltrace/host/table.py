@@ -149,8 +149,8 @@ class HandleTable:
 
         It need not be this one: of a program on several devices each has a pass, and the error of one stops them all.
         """
-        began = entry.began if entry.parent is None else entry.parent.began
-        return self._stopped.get(entry.info, -math.inf) >= began
+        forward = entry.parent or entry
+        return self._stopped.get(forward.info, -math.inf) >= forward.began
 
     def _forget(self) -> None:
         while len(self._ended) > 1 and (len(self._ended) > ENDED_AT_MOST or self._ended_lanes > LANES_AT_MOST):

@@ -48,8 +48,7 @@ class ChunkReport:
         """Give the leaves an axis for each vmap: by its size alone an axis can't be told from another."""
         placed: list[Any] = []
         for i, x in enumerate(leaves):
-            sizes = iter(x.shape)
-            placed.append(x.reshape([next(sizes) if told[i] else 1 for told in self.lanes]))
+            placed.append(jnp.expand_dims(x, [axis for axis, told in enumerate(self.lanes) if not told[i]]))
         return placed
 
 

@@ -89,6 +89,29 @@ _add(
     lambda solve: jax.jit(jax.grad(lambda a: jax.vmap(lambda y: loss(solve, y, args=a))(YS).sum())),
     jnp.float32(1.5),
 )
+_add(
+    "vmap_equal_sizes",  # of which axis the steps of a lane are, their number does not tell
+    lambda solve: jax.jit(jax.vmap(lambda t1: jax.vmap(lambda y: run(solve, y, t1=t1).ys)(YS[:2]))),
+    jnp.array([1.0, 0.5]),
+)
+_add(
+    "grad_of_vmap_seeds",
+    lambda solve: jax.jit(
+        jax.value_and_grad(lambda a: jax.vmap(lambda seed: loss(solve, args=a * seed))(jnp.arange(1, 4)).sum())
+    ),
+    jnp.float32(1.5),
+)
+_add(
+    "grad_of_vmap_bools_backsolve",
+    lambda solve: jax.jit(
+        jax.grad(
+            lambda a: jax.vmap(lambda flag: loss(solve, args=a * flag, adjoint=BACKSOLVE))(
+                jnp.array([True, False])
+            ).sum()
+        )
+    ),
+    jnp.float32(1.5),
+)
 _add("vmap_of_grad", lambda solve: jax.jit(jax.vmap(jax.grad(ft.partial(loss, solve)))), YS)
 _add("checkpoint", lambda solve: jax.jit(jax.value_and_grad(jax.checkpoint(ft.partial(loss, solve)))), Y)
 _add(
@@ -146,6 +169,13 @@ _add("jvp", lambda solve: jax.jit(lambda y: jax.jvp(ft.partial(loss, solve, adjo
 _add("jacfwd", lambda solve: jax.jit(jax.jacfwd(lambda y: run(solve, y, adjoint=FORWARD).ys[-1])), Y)
 _add("linearize", lambda solve: lambda y: jax.linearize(ft.partial(loss, solve, adjoint=FORWARD), y)[1](y), Y)
 _add("jacrev", lambda solve: jax.jit(jax.jacrev(lambda y: run(solve, y).ys[-1])), Y)
+_add("vmap_of_jacrev", lambda solve: jax.jit(jax.vmap(jax.jacrev(lambda y: run(solve, y).ys[-1]))), YS[:2])
+_add(
+    "vmap_of_hessian",
+    lambda solve: jax.jit(jax.vmap(jax.hessian(lambda y: run(solve, y, adjoint=DIRECT).ys[-1]))),
+    YS[:2],
+)
+_add("jacrev_of_vmap", lambda solve: jax.jit(jax.jacrev(jax.vmap(ft.partial(loss, solve)))), YS[:2])
 _add("hessian", lambda solve: jax.jit(jax.hessian(ft.partial(loss, solve, adjoint=DIRECT))), Y)
 _add(
     "grad_of_grad",
@@ -191,6 +221,13 @@ _add(
     lambda solve: jax.jit(
         jax.grad(ft.partial(loss, solve, adjoint=dfx.BacksolveAdjoint(solver=dfx.Euler(), adjoint=FORWARD, dt0=-0.125)))
     ),
+    Y,
+)
+
+
+_add(
+    "backsolve_no_throw",
+    lambda solve: jax.jit(jax.grad(ft.partial(loss, solve, adjoint=dfx.BacksolveAdjoint(throw=False)))),
     Y,
 )
 
@@ -253,6 +290,7 @@ def save_subs(solve: Solve) -> Any:
 # ---- endings
 EVENT = dfx.Event(lambda t, y, args, **_: t - 0.3)
 ROOT = dfx.Event(lambda t, y, args, **_: t - 0.3, optx.Newton(1e-5, 1e-5))
+ROOT_OF_Y = dfx.Event(lambda t, y, args, **_: y[0] - 0.8, optx.Newton(1e-5, 1e-5))
 _add("event", lambda solve: jax.jit(lambda y: _solution(run(solve, y, dt0=0.1, event=EVENT))), Y)
 _add("event_root", lambda solve: jax.jit(lambda y: _solution(run(solve, y, event=ROOT))), Y)
 _add(
@@ -273,6 +311,9 @@ _add(
     YS,
     jnp.array([0.5, 1.0, 0.75]),
 )
+_add("event_time_grad", lambda solve: jax.jit(jax.grad(lambda y: run(solve, y, event=ROOT_OF_Y).ts[-1])), Y)
+_add("event_endless_grad", lambda solve: jax.jit(jax.grad(ft.partial(loss, solve, t1=jnp.inf, event=EVENT))), Y)
+_add("no_time_grad", lambda solve: jax.jit(jax.grad(ft.partial(loss, solve, t1=0.0))), Y)
 _add("no_time", lambda solve: jax.jit(lambda y: _solution(run(solve, y, t1=0.0))), Y)
 _add(
     "dt_min",
@@ -316,6 +357,20 @@ def sde(solve: Solve) -> Any:
     path = dfx.VirtualBrownianTree(0.0, 1.0, tol=1e-2, shape=(2,), key=jr.key(0))
     terms = dfx.MultiTerm(dfx.ODETerm(field), dfx.ControlTerm(lambda t, y, args: 0.1 * jnp.eye(2), path))
     return jax.jit(jax.grad(lambda y: solve(terms, dfx.Heun(), 0.0, 1.0, 0.25, y, max_steps=16).ys.sum()))
+
+
+@case(jnp.float32(2.0))
+def sde_keys(solve: Solve) -> Any:
+    """A rate is fitted to many noisy paths, which differ in nothing but their keys."""
+
+    def end(rate: Any, key: Any) -> Any:
+        path = dfx.VirtualBrownianTree(0.0, 1.0, tol=1e-1, shape=(), key=key)
+        noise = dfx.ControlTerm(lambda t, y, args: 0.1 * y, path)
+        terms = dfx.MultiTerm(dfx.ODETerm(lambda t, y, rate: -rate * y), noise)
+        return solve(terms, dfx.Heun(), 0.0, 1.0, 0.25, jnp.float32(1.0), rate, max_steps=16).ys[-1]
+
+    keys = jr.split(jr.key(0), 2)
+    return jax.jit(jax.value_and_grad(lambda rate: jax.vmap(lambda key: end(rate, key))(keys).mean()))
 
 
 @case(Y)

@@ -25,14 +25,17 @@ ENTRIES_AT_MOST: Final = 256
 LATE_AT_MOST: Final = 64
 """Changes while programs are under way; beyond that, the first are forgotten."""
 
-SETTLING_S: Final = 0.002
-"""So long after a program has started, the one before it is said to be done by all of its arrays."""
-
-UnderWay = Sequence[Callable[[], bool]]
-"""Programs that have been called and may not have started: each says whether it is done."""
-
 EXPERIMENT: Final[ContextVar[Any]] = ContextVar("soltrace_experiment", default=None)
 """The context of the experiment that the calling thread or task is in. Callbacks don't see it, and callers do."""
+
+
+class UnderWay(NamedTuple):
+    """Programs that have been called and may not have started."""
+
+    done: Sequence[Callable[[], bool]]
+    """Each says whether it is done."""
+    settling_s: float = 0.0
+    """How long that may take to be said after the next program has started."""
 
 
 class Entry(NamedTuple):
@@ -66,7 +69,7 @@ class Slot:
         self._lock = threading.Lock()
         self._late: list[tuple[tuple[Entry, ...], UnderWay]] = []
 
-    def add(self, entry: Entry, under_way: "UnderWay") -> None:
+    def add(self, entry: Entry, under_way: UnderWay | None) -> None:
         """Enter something, while some programs are under way that were called before."""
         with self._lock:
             self._note(under_way)
@@ -76,20 +79,22 @@ class Slot:
         """Say whether something was entered, and not left."""
         return any(entry.token is token for entry in self.entries)
 
-    def remove(self, token: object, under_way: "UnderWay") -> None:
+    def remove(self, token: object, under_way: UnderWay | None) -> None:
         """Leave it, in whatever order."""
         with self._lock:
             self._note(under_way)
             self.entries = tuple(entry for entry in self.entries if entry.token is not token)
 
-    def current(self) -> tuple[Entry, ...]:
+    def current(self, *, settle: bool = False) -> tuple[Entry, ...]:
         """What counts for a program that starts now.
 
         The programs of a device start in the order in which they were called. So while one is under way that was called
         before the last change, whatever starts now was called before it too.
         """
         with self._lock:
-            while self._late and all(done() for done in self._late[0][1]):
+            if settle and self._late:
+                time.sleep(self._late[0][1].settling_s)
+            while self._late and all(done() for done in self._late[0][1].done):
                 self._late.pop(0)
             return self._late[0][0] if self._late else self.entries
 
@@ -98,8 +103,8 @@ class Slot:
         """Whether nobody holds it, nor will a program start that was called by who did."""
         return not self.held and self.current() is self.entries
 
-    def _note(self, under_way: "UnderWay") -> None:
-        if under_way:
+    def _note(self, under_way: UnderWay | None) -> None:
+        if under_way is not None:
             self._late = [*self._late[-LATE_AT_MOST + 1 :], (self.entries or NOTHING, under_way)]
 
 
@@ -133,7 +138,7 @@ class Callers:
         """Whether telemetry is; asked when a thread enters something."""
         self.apart: bool | None = None
         """Whether threads are told apart; None: unless SOLTRACE_THREADS_APART is false."""
-        self.programs: Callable[[bool], UnderWay] | None = None
+        self.programs: Callable[[bool], UnderWay | None] | None = None
         """Finds what programs are under way; it is told whether several threads call any."""
         self._with_solves: set[int] = set()
         """Numbers with which a program was traced that has a solve in it."""
@@ -194,9 +199,9 @@ class Callers:
         self._with_solves.add(KEY.number)
         return KEY.number
 
-    def _under_way(self, slot: Slot) -> UnderWay:
+    def _under_way(self, slot: Slot) -> UnderWay | None:
         if self.programs is None or slot.number not in self._with_solves:
-            return ()
+            return None
         return self.programs(len(self._slots) > 1)
 
     def at(self, number: int) -> tuple[tuple[Entry, ...], bool]:
@@ -206,9 +211,7 @@ class Callers:
         one waits for it. Of what other tasks have entered, nothing counts then.
         """
         slot = self._slots.get(number, self._common)
-        if slot.current() is not slot.entries:
-            time.sleep(SETTLING_S)
-        entries = slot.current()
+        entries = slot.current(settle=True)
         return (entries, True) if entries is not slot.entries else (_of_the_running(entries), False)
 
     def _take(self) -> _Hold | None:

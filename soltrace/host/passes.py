@@ -3,7 +3,7 @@
 Host side, on the worker thread alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from soltrace.wire.records import (
     Attribute,
     LaneEnded,
     Level,
+    LogResource,
     Number,
     PassEnded,
     PassHeartbeat,
@@ -45,11 +46,24 @@ class RunInfo:
     selection: Selection
     find_process_index: Callable[[], int | UnsetType] = lambda: UNSET
     """Not a number: a recorder may be made before jax knows which of several processes this is."""
+    find_resource: Callable[[], Mapping[str, Attribute]] | None = None
+    """Finds the resource, with what was not known of it when the run was opened, if anything is; None: all was."""
 
     @property
     def process_index(self) -> int | UnsetType:
         """Which of the processes of one jax program this is, once that is known; UNSET where it is alone."""
         return self.find_process_index()
+
+    def resource_record(self, resource: Mapping[str, Attribute], time_ns: int) -> LogResource:
+        """Make the line that completes the first one."""
+        return LogResource(
+            timestamp=moment(time_ns),
+            run_id=self.run_id,
+            experiment=None,
+            attributes={},
+            process_index=self.process_index,
+            resource=resource,
+        )
 
 
 class PassView:

@@ -6,6 +6,7 @@ is over. A run is opened by the first thing that happens, as the plan says that 
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -22,6 +23,8 @@ from soltrace.host.table import PassEntry
 from soltrace.wire.losses import What, Why, described
 
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
+FOR_A_LATE_RUN_S: Final = 1.0
+"""To write the first line of a run that begins while the process ends."""
 _LOG: Final = logging.getLogger("soltrace")
 
 
@@ -51,7 +54,11 @@ class Process:
         """The last that was current: it may still be closing, and its passes be ending."""
         self._opening = self._refused = False
         self.over = False
-        """The process ends: nothing begins any more."""
+        """The process ends: nothing begins any more, except on the thread that ends it."""
+        self._ending = 0
+        """That thread: exit handlers may solve."""
+        self._last: Recorder | None = None
+        """The run that goes on there."""
         self.failures = 0
         """What went wrong where there was no run to count it."""
 
@@ -71,7 +78,7 @@ class Process:
 
     def enabled(self) -> bool:
         """Say whether solves are to be traced at all: `configure(enabled=...)`, else SOLTRACE_DISABLED."""
-        if self.over:
+        if self.over and not self._at_the_end():
             return False
         if self.plan is not None and self.plan.enabled is not None:
             return self.plan.enabled
@@ -81,6 +88,8 @@ class Process:
         """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had."""
         if self._current is not None:
             return self._current
+        if self.over:
+            return self._open_the_last() if self.enabled() else None
         with self.shared.lock:
             # Opening may run code of the user's (a warning's), and that may solve: not another run then.
             if self._current is None and not (self._opening or self._refused) and self.enabled():
@@ -124,6 +133,30 @@ class Process:
             self.over = True
             return self.take()
 
+    def go_on(self, recorder: Recorder | None) -> None:
+        """Record to this run what the calling thread, which ends the process, has yet to solve; or open one for it."""
+        self._ending = threading.get_ident()
+        self._last = recorder or self._last
+
+    def _at_the_end(self) -> bool:
+        """Say whether this is called for the thread that ends the process: a program of its may run on one of XLA's.
+
+        A thread of the program's own, a daemon, may end at any moment now, and what it begins would have no end.
+        """
+        if threading.get_ident() == self._ending:
+            return True
+        return self._ending != 0 and isinstance(threading.current_thread(), threading._DummyThread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue]
+
+    def _open_the_last(self) -> Recorder | None:
+        with self.shared.lock:
+            if self._last is None and not (self._opening or self._refused):
+                self._opening = self._refused = True
+                self._last = self._opened()
+                self._opening = False
+                if self._last is not None:
+                    self._last.finish(FOR_A_LATE_RUN_S)
+            return self._last
+
     @contextmanager
     def recording_to(self, recorder: Recorder) -> Generator[None]:
         """Make this the current one while the block runs, whatever the plan says."""
@@ -144,7 +177,7 @@ class Process:
         run = event = None
         try:
             with self.shared.lock:
-                run = self.open() if signal.begins_a_pass else self._current or self._latest
+                run = self.open() if signal.begins_a_pass else self._current or self._latest or self._last
                 if run is None or (signal.role is Role.START and not run.has_room(signal.kind)):
                     return default_answer(signal)
                 event = Emission(signal, info, ints, floats, extras, run.clock.time_ns(), run.clock.monotonic())

@@ -74,7 +74,7 @@ class Recorder:
         """
         self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
         self.losses = Losses()
-        self.closed = False
+        self.closed = self._afterwards = False
         self._shared, self._lock = shared, shared.lock
         self._abandon_after_s = abandon_after_s
         self._sinks = list(sinks)
@@ -153,9 +153,9 @@ class Recorder:
     def announce(self, record: AnyRecord, parent: object = None) -> bool:
         """Queue a record that is no pass's; say whether the run was still open for it."""
         with self._lock:
-            if not self.closed:
+            if accepted := self._afterwards or not self.closed:
                 self._put(Announcement(record, parent))
-            return not self.closed
+            return accepted
 
     def compiled(self, function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
         """Queue what the compilation of a program took."""
@@ -176,6 +176,9 @@ class Recorder:
         )
 
     def _put(self, item: Queued) -> None:
+        if self._afterwards:
+            self._worker.deal_with_the_last(item)
+            return
         self._worker.ensure_started()
         self._queue.put(item)
 
@@ -273,6 +276,16 @@ class Recorder:
     def close(self, timeout_s: float) -> bool:
         """Flush, give up what is still open, say what was lost, and end. Nothing begins here any more."""
         deadline = time.monotonic() + timeout_s
+        flushed = self.finish(timeout_s)
+        if self._afterwards:  # or else a sink hangs: closing it now would pull it away under the worker
+            self._afterwards = False
+            for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
+                flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
+        return flushed
+
+    def finish(self, timeout_s: float) -> bool:
+        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told."""
+        deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         with self._lock:
             for entry in self._shared.passes.open_in(self):
@@ -281,11 +294,9 @@ class Recorder:
             self._shared.passes_ended.notify_all()
             self._queue.close()
         if not self._worker.join(max(deadline - time.monotonic(), 0.0)):
-            return False  # a sink hangs: closing it now would pull it away under the worker
-        flushed = self._flush_sinks(deadline)
-        for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
-            flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
-        return flushed and programs
+            return False
+        self._afterwards = True
+        return self._flush_sinks(deadline) and programs
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:
         return TelemetryDropped(

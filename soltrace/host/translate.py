@@ -32,6 +32,7 @@ class Translator:
     def __init__(self, run: RunInfo, losses: Losses, watch: Watch) -> None:
         """Make it for one run."""
         self._run, self._losses, self._watch = run, losses, watch
+        self._find_resource = run.find_resource
 
     def __call__(self, item: Queued) -> Sequence[Told]:
         """The records of one item, each with the place under which its span is opened."""
@@ -51,9 +52,22 @@ class Translator:
 
     def _start(self, event: Emission) -> list[AnyRecord]:
         view = event.entry.view = VIEWS[event.signal.kind](event, self._run)
-        if event.signal.begins_a_pass:
-            self._watch.follow(event.entry)
-        return view.start(event)
+        if not event.signal.begins_a_pass:
+            return view.start(event)
+        self._watch.follow(event.entry)
+        return [*self._resource(event), *view.start(event)]
+
+    def _resource(self, event: Emission) -> list[AnyRecord]:
+        """Tell what jax computes on, if that was not known before: now it computes."""
+        find, self._find_resource = self._find_resource, None
+        if find is None:
+            return []
+        try:
+            found = find()
+            return [self._run.resource_record(found, event.time_ns)] if found else []
+        except Exception as error:  # noqa: BLE001 - the pass is told without
+            self._losses.failed(What.RECORD, error)
+            return []
 
     def _end(self, event: Emission, view: View) -> list[AnyRecord]:
         try:

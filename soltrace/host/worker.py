@@ -41,6 +41,10 @@ class Worker:
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
         self._outside = outside
+        self._owed = [Losses() for _ in sinks]
+        """What each sink has not been told of the losses, because it failed: a full disk has room again some time."""
+        self._failing: set[int] = set()
+        """The sinks that could not handle the last record."""
         self._working = threading.Lock()
         """Held by who does the work: the thread, or those who do without it."""
         self._thread: threading.Thread | None = None
@@ -80,6 +84,12 @@ class Worker:
         self._say_losses(last=True)
         return True
 
+    def deal_with_the_last(self, item: Queued) -> None:
+        """Deal with what is told after that, on the caller's thread."""
+        with self._working:
+            self._deal_with(item)
+            self._say_losses(last=True)
+
     def _run(self) -> None:
         with self._working:
             while (batch := self._queue.take(self._patience_s())) is not None:
@@ -116,11 +126,21 @@ class Worker:
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
         record = self._identified(record, parent)
-        for sink in self._sinks:
-            try:
-                sink.handle(record)
-            except Exception as error:  # noqa: BLE001 - the other sinks go on
-                self._failed(sink, error, record)
+        for index in range(len(self._sinks)):
+            self._hand(index, record)
+
+    def _hand(self, index: int, record: AnyRecord) -> bool:
+        sink = self._sinks[index]
+        try:
+            sink.handle(record)
+        except Exception as error:  # noqa: BLE001 - the other sinks go on
+            self._failed(sink, error, record)
+            self._failing.add(index)
+            return False
+        if index in self._failing:  # it works again: what it has missed is said now
+            self._failing.remove(index)
+            self._said_at = -WINDOW_S
+        return True
 
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:
         if self._tracing is None:
@@ -136,7 +156,8 @@ class Worker:
         self._losses.failed(What.RECORD, error, where=type(sink).__name__, say=say)
 
     def _waiting(self) -> bool:
-        return self._losses.waiting() or (self._outside is not None and self._outside.waiting())
+        outside = [] if self._outside is None else [self._outside]
+        return any(losses.waiting() for losses in (self._losses, *outside, *self._owed))
 
     def _say_losses(self, *, last: bool) -> None:
         self._losses.add(What.PROGRESS, Why.QUEUE_FULL, self._queue.take_dropped())
@@ -146,6 +167,8 @@ class Worker:
         self._said_at = now
         for losses in [self._losses, *([] if self._outside is None else [self._outside])]:
             self._say(losses)
+        for index, losses in enumerate(self._owed):
+            self._say_again(index, losses)
 
     def _say(self, losses: Losses) -> None:
         unsaid = losses.take()
@@ -159,5 +182,14 @@ class Worker:
                 losses.give_back(unsaid)
                 self._losses.failed(What.RECORD, error, say=False)
                 return
-            self._deliver(record, None)
+            for index, owed in enumerate(self._owed):
+                if not self._hand(index, record):
+                    owed.give_back([loss])
             del unsaid[0]
+
+    def _say_again(self, index: int, losses: Losses) -> None:
+        """Tell a sink what it has not been told so far."""
+        unsaid = [] if index in self._failing else losses.take()
+        while unsaid and self._hand(index, self._loss_record(unsaid[0])):
+            del unsaid[0]
+        losses.give_back(unsaid)

@@ -17,6 +17,7 @@ from soltrace.wire.records import (
     LaneEnded,
     Lanes,
     LogOpened,
+    LogResource,
     Number,
     PassEnded,
     PassHeartbeat,
@@ -66,6 +67,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
     match record:
         case LogOpened():
             text = _words("opened", attributes_text(record.resource))
+        case LogResource():
+            text = _words("runs on", attributes_text(record.resource))
         case ExperimentStarted():
             text = _words("started", attributes_text(record.attributes))
         case ExperimentEnded():

@@ -60,7 +60,12 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     base = Context(attributes=attributes)
     waiting = lambda: recorder.waiting()  # noqa: PLW0108 - there is no recorder yet
     recorder = Recorder(
-        RunInfo(run_id, settings.selection(), resource.process_index),
+        RunInfo(
+            run_id,
+            settings.selection(),
+            resource.process_index,
+            None if "backend" in where else lambda: resource.completed(where),
+        ),
         shared,
         clock=SystemClock(),
         pacing=settings.pacing(),

@@ -20,7 +20,10 @@ for exporting."""
 
 
 def end(timeout_s: float) -> None:
-    """Export, say what was lost, close the log. Nothing is exported afterwards."""
+    """Export, say what was lost, finish the log. Nothing is exported afterwards.
+
+    An exit handler that runs later may solve: that is still written to the log.
+    """
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
     recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
@@ -31,7 +34,8 @@ def end(timeout_s: float) -> None:
     if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
         EXPORTS.stop(0.0, timeout_s)
     if recorder is not None:
-        recorder.close(deadline - time.monotonic())
+        recorder.finish(deadline - time.monotonic())
+    PROCESS.go_on(recorder)
     EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
 
 

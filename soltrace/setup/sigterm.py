@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from soltrace.errors import ConfigurationError
+from soltrace.wire.descriptors import above_standard
 
 NONE: Final = -1
 """No wake-up descriptor."""
@@ -37,7 +38,7 @@ class Listener:
             return
         if threading.current_thread() is not threading.main_thread():
             raise ConfigurationError("flush_on_sigterm= must be given on the main thread: only that one takes signals.")
-        reader, writer = os.pipe()
+        reader, writer = map(above_standard, os.pipe())
         os.set_blocking(writer, False)
         before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         if before != NONE:

@@ -4,6 +4,7 @@ Traced side. `diffrax.diffeqsolve` hands everything to `adjoint.loop(...)` after
 state back, so this is where a solve can be seen whole without touching diffrax.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from jax.core import Tracer
 
 from soltrace import host
 from soltrace.callers import CALLERS
@@ -20,8 +22,9 @@ from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
+from soltrace.traced.fallback import or_bare
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
-from soltrace.traced.instrument import LoopSignals, PassCarry, UsersMeter, report_of
+from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
@@ -100,7 +103,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         if has_started(state):  # without jit our meter has reported the start by now, so it reports the rest
             return self.inner.loop(**kwargs)
-        return _forward(self, **kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))})
+        silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
+        return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):
@@ -231,10 +235,11 @@ def _run(
     """
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
-    state, meter = solve["init_state"], solve["progress_meter"]
-    ours = PassCarry(state.progress_meter_state, start, signals)
-    state = _with_meter_state(state, ours)
-    final, aux = adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(meter)})
+    try:
+        final, aux = run_loop(adjoint, solve, start, signals, known=known)
+    except Exception:
+        _end_at_once(end, signals.info, start[0], solve["t0"])
+        raise
     if known:  # not counted in the loop, which is spared a variable
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
@@ -242,6 +247,13 @@ def _run(
     witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
     (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
     return _after(done, without_ours(final)), aux, done
+
+
+def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:
+    """Report the end of a solve that has raised, where it has begun: without jit, its start has been told by now."""
+    if not isinstance(handle, Tracer):
+        with contextlib.suppress(Exception):  # what the solve has raised is what the user is to see
+            emit(end, info, [handle, 0, 0, dfx.RESULTS.internal_error._value], [t])
 
 
 def _after(done: jax.Array, final: Any) -> Any:

@@ -5,10 +5,16 @@ Traced side, on the thread that waits or asks.
 
 import contextlib
 import weakref
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import jax
+
+from soltrace.callers.slots import UnderWay
+
+NEWEST: Final = 16
+"""Arrays that are looked at: all would take long. jax lists the newest first, and a device's programs end in order."""
+SETTLING_S: Final = 0.0005
+"""On a CPU a program starts before all arrays of the one before it are said to be ready."""
 
 
 def wait_for_programs() -> None:
@@ -21,18 +27,17 @@ def wait_for_programs() -> None:
             array.block_until_ready()
 
 
-def programs_under_way(several_threads: bool) -> list[Callable[[], bool]]:  # noqa: FBT001 - as the host calls it
+def programs_under_way(several_threads: bool) -> UnderWay | None:  # noqa: FBT001 - as it is called
     """Find the programs that are not done, by the arrays that they have still to compute.
 
     On a CPU each thread's programs run in an order of their own, and whose an array is is not known: so what is under
     way there says nothing where several threads call programs.
-
-    Returns:
-        For each of them, what says whether it is done.
     """
-    if several_threads and jax.default_backend() == "cpu":
-        return []
-    return [_Done(weakref.ref(array)) for array in jax.live_arrays() if not _is_ready(array)]
+    pending = [weakref.ref(array) for array in jax.live_arrays()[:NEWEST] if not _is_ready(array)]
+    if not pending:
+        return None
+    on_cpu = jax.default_backend() == "cpu"
+    return None if several_threads and on_cpu else UnderWay(list(map(_Done, pending)), SETTLING_S if on_cpu else 0.0)
 
 
 def _is_ready(array: Any) -> bool:

@@ -29,6 +29,7 @@ from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
+from soltrace.wire.warn import warn_once
 
 
 class LoopRun:
@@ -116,6 +117,40 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _integrate.loop = _reporting(_integrate.loop)
+
+
+def run_loop(
+    adjoint: dfx.AbstractAdjoint,
+    solve: dict[str, Any],
+    start: tuple[jax.Array, ...],
+    signals: LoopSignals,
+    *,
+    known: bool,
+) -> Any:
+    """Run an adjoint's loop as that of a pass; or bare, where an adjoint of the user's can't bear what that adds.
+
+    Args:
+        adjoint: The adjoint.
+        solve: What diffrax has handed to it.
+        start: The host's answer to the start, int32 scalars (handle of the pass, first step wanted).
+        signals: What the loop sends to the host.
+        known: Whether its `loop` is one of diffrax's.
+
+    Returns:
+        The final state and diffrax's auxiliary statistics.
+    """
+    state = _with_meter(solve["init_state"], PassCarry(solve["init_state"].progress_meter_state, start, signals))
+    try:
+        return adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(solve["progress_meter"])})
+    except Exception as error:
+        if known:
+            raise
+        cause = f"{type(error).__name__}: {error}"
+    outcome = adjoint.loop(**solve)  # raises too, if it is the solve that is at fault
+    warn_once(
+        f"steps of solves by {type(adjoint).__name__} are not reported, for its loop fails with ours in it: {cause}"
+    )
+    return outcome
 
 
 def report_of(state: Any) -> list[Any]:

@@ -138,6 +138,13 @@ class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
     """Host, process, versions, devices where they are known, and the scheduler's job where there is one."""
 
 
+class LogResource(Record, frozen=True, kw_only=True, tag="log.resource"):
+    """Where this run lives, as far as it was not known when the log was opened: said once, with the first pass."""
+
+    resource: Mapping[str, Attribute]
+    """What `log.opened` told, and what jax computes on."""
+
+
 class ExperimentStarted(Record, frozen=True, kw_only=True, tag="experiment.started"):
     """An experiment was entered."""
 
@@ -307,6 +314,7 @@ class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped
 
 AnyRecord: TypeAlias = (
     LogOpened
+    | LogResource
     | ExperimentStarted
     | ExperimentEnded
     | ProgramCompiled

@@ -91,6 +91,8 @@ def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
 def devices() -> dict[str, Attribute]:
     """Say what jax computes on: `backend`, `devices` (how many, of all processes), `device_kinds`, and which process.
 
+    The last only where there are several: the number of one alone would look like a rank.
+
     Returns:
         Nothing before jax has found that out for itself: asking would make it take a GPU, or join its other processes.
     """
@@ -102,9 +104,15 @@ def devices() -> dict[str, Attribute]:
         "backend": jax.default_backend(),
         "devices": len(found),
         "device_kinds": sorted({device.device_kind for device in found}),
-        "process_index": jax.process_index(),
+        **({} if jax.process_count() == 1 else {"process_index": jax.process_index()}),
         "process_count": jax.process_count(),
     }
+
+
+def completed(known: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Add to a resource what jax computes on, once it does; nothing, as long as that is not known."""
+    found = devices()
+    return {**known, **found} if found else {}
 
 
 def process_index() -> int | UnsetType:

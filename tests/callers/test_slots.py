@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from soltrace import experiment
 from soltrace.callers import CALLERS
 from soltrace.callers.publishing import PublishingContext, publish
-from soltrace.callers.slots import ENTRIES_AT_MOST
+from soltrace.callers.slots import ENTRIES_AT_MOST, UnderWay
 from soltrace.testing import capture
 
 
@@ -173,7 +173,7 @@ def test_disabled_nobody_takes_a_number(tracer, monkeypatch):
 def test_a_program_under_way_belongs_to_where_it_was_called(tracer, monkeypatch):
     """It starts when that has been left, and what is called then starts after it."""
     done = []
-    monkeypatch.setattr(CALLERS, "programs", lambda _: [lambda: bool(done)])
+    monkeypatch.setattr(CALLERS, "programs", lambda _: UnderWay([lambda: bool(done)]))
     CALLERS.traced()
 
     def work():

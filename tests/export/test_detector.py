@@ -95,7 +95,6 @@ print(json.dumps([before["soltrace.jax.version"], imported, new]))
             "soltrace.jax.backend": "cpu",
             "soltrace.jax.devices": 4,
             "soltrace.jax.device_kinds": ["cpu"],
-            "soltrace.jax.process_index": 0,
             "soltrace.jax.process_count": 1,
         },
     ]

@@ -461,3 +461,43 @@ def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program):
         program.step(handle, 1, 1, 0.5)
         told.recorder.close(10.0)
         assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.RUN_CLOSED, "", 1)]
+
+
+class FullSink:
+    """As a log on a disk that is full for a while."""
+
+    def __init__(self):
+        self.full, self.records = False, []
+
+    def handle(self, record):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.records.append(record)
+
+    def flush(self, timeout_s):
+        return True
+
+    def close(self):
+        pass
+
+
+def test_what_a_sink_has_missed_is_said_once_it_works_again(program):
+    """To that sink; the others were told of it when it happened."""
+    sink = FullSink()
+    with capture(sinks=[sink]) as told:
+        handle = program.start()
+        told.flush()
+        sink.full = True
+        program.step(handle, 1, 1, 0.1)
+        told.flush()
+        program.step(handle, 2, 2, 0.2)
+        told.flush()
+        sink.full = False
+        program.end(handle)
+        told.flush()
+    said = [record for record in sink.records if isinstance(record, TelemetryDropped)]
+    assert sum(record.dropped for record in said) == 2
+    assert {(record.what, record.reason) for record in said} == {
+        ("record", "FullSink: OSError: [Errno 28] No space left on device")
+    }
+    assert sum(record.dropped for record in told.records if isinstance(record, TelemetryDropped)) == 2

@@ -15,6 +15,7 @@ from soltrace.wire.records import (
     LaneEnded,
     Lanes,
     LogOpened,
+    LogResource,
     PassEnded,
     PassHeartbeat,
     PassProgress,
@@ -50,6 +51,9 @@ class Log:
     def _pass(self, at: float, solve: int, phase: str, **more) -> dict:
         solve_id = f"{self.run_id}.{solve}"
         return self._common(at, solve_id=solve_id, pass_id=f"{solve_id}.{phase}", phase=phase) | more
+
+    def resource(self, at: float = 0, **resource) -> LogResource:
+        return LogResource(**self._common(at, experiment=None, attributes={}), resource=resource)
 
     def opened(self, at: float = 0, **resource) -> LogOpened:
         return LogOpened(**self._common(at, experiment=None, attributes={}), resource=resource)

@@ -12,6 +12,7 @@ def test_every_kind_of_record_comes_back(log):
     """A record that was written is the record that is read."""
     records = [
         log.opened(host="lynx"),
+        log.resource(host="lynx", backend="gpu"),
         log.experiment_started(0),
         log.experiment_ended(1, error="ValueError: no"),
         log.compiled(1),
@@ -35,6 +36,7 @@ def test_known_events_are_those_of_the_records():
         "experiment.started",
         "lane.ended",
         "log.opened",
+        "log.resource",
         "pass.ended",
         "pass.heartbeat",
         "pass.progress",

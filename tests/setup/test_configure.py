@@ -305,3 +305,11 @@ def test_a_global_provider_is_not_set_by_us():
     configure()
     assert trace.get_tracer_provider() is before
     assert PROCESS.recorder is None
+
+
+def test_where_there_is_no_stderr_nothing_is_said_on_stdout(tmp_path):
+    """A program may be started without it; its output is its own."""
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, SOLVE + "solve(); print('done')"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert events(tmp_path / "soltrace-runs") == ["log.opened", "pass.started", "pass.ended"]

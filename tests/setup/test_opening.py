@@ -344,3 +344,32 @@ def test_numbers_that_nobody_gave_out_are_answered_by_default(program):
     configure(json_log=False, **SILENT)
     assert program.tell(host.Signal.FORWARD_STEP, [4711, 1, 1, 0], [0.5]) == host.NEVER
     assert np.asarray(program.tell(host.Signal.BACKWARD_START, [0, 0], [0.0, 0.0])).tolist() == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize("before", ["solve(0)", ""], ids=["later", "only"])
+def test_a_solve_in_an_exit_handler_is_in_the_log(before, tmp_path):
+    """One that runs after ours, because it was registered earlier; whether anything was recorded before or not."""
+    program = f"""
+import atexit
+import numpy as np
+@atexit.register
+def last():
+    solve(1)
+    with soltrace.experiment("last"): solve(2)
+import soltrace
+from soltrace import host
+from soltrace.host import Signal, SolveInfo
+import soltrace.setup.configure
+info = SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
+def solve(t):
+    start = host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, t, 1, 0, 0.0]))
+    host.receive(Signal.FORWARD_END, info, np.array([start[0], 3, 2, 0], np.int32), np.array([float(t)]))
+soltrace.configure(directory="logs", spans=False, metrics=False, logs=False)
+{before}
+"""
+    done = run(program, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (log,) = logs(tmp_path / "logs")
+    solves = [(0, None), (1, None), (2, "last")] if before else [(1, None), (2, "last")]
+    assert said([line for line in log if line["event"] == "pass.ended"], "t", "experiment") == solves
+    assert said(log[-1:], "event", "status") == [("experiment.ended", "ok")]

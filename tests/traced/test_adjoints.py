@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import pytest
 
 import soltrace
+from soltrace.testing import capture
 from tests.traced import users_adjoints as own
+from tests.traced.cases import run
 from tests.traced.stories import story, told_by
 
 FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+0"]
@@ -91,6 +93,22 @@ def _statistics(solve: Any, k: Any) -> Any:
     stats = solve(term, dfx.Heun(), 0.0, 1.0, 0.5, y0, k, adjoint=own.Extends(), stepsize_controller=controller).stats
     assert stats["mine"] == stats["num_rejected_steps"] + 1 > 1
     return stats["mine"]
+
+
+def test_an_adjoint_that_bears_nothing_of_ours() -> None:
+    """It runs bare, with a warning that says why; start and end are told all the same."""
+    make = lambda solve: jax.jit(jax.value_and_grad(lambda k: value(solve, own.Refuses(), k)))
+    with pytest.warns(soltrace.SoltraceWarning, match="Refuses are not reported.*no progress meter is supported"):
+        events = told_by(make, jnp.float32(2.0))
+    assert story(events) == ["1.forward started", "1.forward ended 4/1.000 4+0", *AROUND[3:]]
+
+
+def test_an_adjoint_that_refuses_a_solve_that_has_begun() -> None:
+    """Without jit the start is told before the adjoint says no; so the end is told too."""
+    refused = lambda: run(soltrace.diffeqsolve, adjoint=dfx.BacksolveAdjoint(), saveat=dfx.SaveAt(steps=True))
+    with capture() as told, jax.disable_jit(), pytest.raises(NotImplementedError, match="Cannot use"):
+        refused()
+    assert story(told.events()) == ["1.forward started", "1.forward ended 0/0.000 0+0 error internal_error"]
 
 
 def test_no_class_is_left_behind() -> None:

@@ -101,6 +101,15 @@ class Itself(dfx.AbstractAdjoint):
         return _only_transpose_ys(final), aux
 
 
+class Refuses(dfx.AbstractAdjoint):
+    """Takes no progress meter."""
+
+    def loop(self, **solve: Any) -> Any:
+        if solve["init_state"].progress_meter_state is not None:
+            raise ValueError("no progress meter is supported")
+        return dfx.RecursiveCheckpointAdjoint().loop(**solve)
+
+
 class Unrolls(dfx.AbstractAdjoint):
     """Has a loop of its own."""
 
@@ -110,7 +119,8 @@ class Unrolls(dfx.AbstractAdjoint):
             turn = lambda state, _: (jax.lax.cond(cond(state), body, lambda s: s, state), None)
             return jax.lax.scan(turn, init, length=max_steps)[0]
 
-        return self._loop(**solve, inner_while_loop=plain, outer_while_loop=scanned)
+        bounded = ft.partial(eqxi.while_loop, kind="bounded")
+        return self._loop(**solve, inner_while_loop=bounded, outer_while_loop=scanned)
 
 
 class Steps(dfx.AbstractAdjoint):

@@ -123,7 +123,7 @@ told += [devices(), jax._src.xla_bridge.backends_are_initialized()]
 jax.numpy.zeros(1)
 print(json.dumps([*told, devices(), str(process_index())]))
 """
-    known = {"backend": "cpu", "devices": 4, "device_kinds": ["cpu"], "process_index": 0, "process_count": 1}
+    known = {"backend": "cpu", "devices": 4, "device_kinds": ["cpu"], "process_count": 1}
     assert run(program) == [{}, "UNSET", False, {}, False, known, "UNSET"]
 
 
@@ -157,6 +157,31 @@ soltrace.shutdown()
             "process_count": 2,
         }
         assert [line["process_index"] for line in others] == [index] * len(others)
+
+
+def test_what_it_runs_on_is_told_later_where_jax_was_not_up(tmp_path):
+    """With the first pass, once, beside what the first line told; and jax's backend is started by the program alone."""
+    program = """
+import sys, soltrace, jax
+soltrace.configure(directory=sys.argv[1])
+with soltrace.experiment("fit"):
+    print(jax._src.xla_bridge.backends_are_initialized())
+    import diffrax
+    for _ in range(2):
+        term = diffrax.ODETerm(lambda t, y, args: -y)
+        soltrace.diffeqsolve(term, diffrax.Euler(), 0.0, 1.0, 0.5, 1.0)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environ = os.environ | {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    assert subprocess.run(command, env=environ, capture_output=True, check=True, timeout=120).stdout == b"False\n"
+    (log,) = tmp_path.iterdir()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (first,) = [line["resource"] for line in lines if line["event"] == "log.opened"]
+    (later,) = [line["resource"] for line in lines if line["event"] == "log.resource"]
+    assert later == first | {"backend": "cpu", "devices": 1, "device_kinds": ["cpu"], "process_count": 1}
+    assert "backend" not in first
+    events = [line["event"] for line in lines]
+    assert events.index("log.resource") < events.index("pass.started")
 
 
 def test_alone_there_is_no_index():

@@ -13,6 +13,7 @@ from soltrace.wire.records import (
     LaneEnded,
     Lanes,
     LogOpened,
+    LogResource,
     PassEnded,
     PassHeartbeat,
     PassProgress,
@@ -46,6 +47,7 @@ RECORDS = [
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
     PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
+    LogResource(**COMMON, resource={"pid": 1, "backend": "cpu"}),
 ]
 
 

@@ -9,7 +9,7 @@ from soltrace.reading.live.controls import Query
 from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.parse import Parsed
-from soltrace.wire.records import LogOpened, TelemetryDropped
+from soltrace.wire.records import LogOpened, LogResource, TelemetryDropped
 
 _BRIEF_S: Final = 1.0
 """A younger pass is not shown while others of its kind stream by, or the frame would flicker."""
@@ -58,7 +58,7 @@ class Tracker:
             now_s: When it was read, on a monotonic clock.
         """
         for record in records:
-            if isinstance(record, LogOpened):
+            if isinstance(record, LogOpened | LogResource):
                 self._runs.opened(record)
         self._table.feed(records)
         self._endings.feed(records, now_s)

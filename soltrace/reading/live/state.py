@@ -19,6 +19,7 @@ from soltrace.wire.records import (
     LaneEnded,
     Lanes,
     LogOpened,
+    LogResource,
     Number,
     PassEnded,
     PassHeartbeat,
@@ -247,9 +248,10 @@ class Runs:
         self._first: str | None = None
         self._several = False
 
-    def opened(self, record: LogOpened) -> None:
-        """Take in the first line of a log."""
-        self._attempts.opened(record)
+    def opened(self, record: LogOpened | LogResource) -> None:
+        """Take in the first line of a log, or what completes it."""
+        if isinstance(record, LogOpened):  # which says when this attempt at its job began
+            self._attempts.opened(record)
         self._resources[record.run_id] = record.resource
         self._see(record.run_id)
         if len(self._resources) > _MOST_RUNS:
@@ -294,7 +296,8 @@ class Runs:
 
 def _place(resource: Mapping[str, Attribute], record: Record) -> str:
     task = _word(resource.get("array_task"))
-    rank = _word(resource.get("rank", resource.get("process_index")))
+    alone = resource.get("process_count") == 1
+    rank = _word(resource.get("rank", None if alone else resource.get("process_index")))
     if not rank and record.process_index is not UNSET:
         rank = str(record.process_index)
     parts = [f"task {task}"] if task else []

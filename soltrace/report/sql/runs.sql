@@ -1,5 +1,5 @@
 WITH seen AS (
-    SELECT run_id, min(timestamp) AS first, max(timestamp) AS last, any_value(resource) AS resource
+    SELECT run_id, min(timestamp) AS first, max(timestamp) AS last, arg_max(resource, timestamp) AS resource
     FROM records GROUP BY ALL
 ), counted AS (
     SELECT run_id, count(*) AS passes, count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status = 'open') AS open

@@ -227,6 +227,7 @@ def test_a_backward_pass_begins_at_the_end(log):
         ({"host": "node07", "pid": 4295, "array_task": "12", "rank": "0"}, "task 12"),
         ({"host": "node07", "pid": 4295, "array_task": "12", "rank": "1"}, "task 12 rank 1"),
         ({"process_index": 2}, "rank 2"),
+        ({"host": "vm", "pid": 7, "process_index": 0, "process_count": 1}, "vm 7"),
         ({"rank": "\x1b[31m"}, r"rank \x1b[31m"),
         ({}, "r1"),
     ],

@@ -124,7 +124,7 @@ def _is_refused(drawn: Combination) -> bool:
     adaptive = drawn.controller not in {"constant", "step to"}
     saved = drawn.saving in {"steps", "each second step", "dense"}
     return (
-        (backsolve and (not plainly or drawn.solver in {"kencarp3", "symplectic"}))
+        (backsolve and (not plainly or drawn.solver in {"kencarp3", "symplectic", "ito milstein"}))
         or (implicit and drawn.saving != "t1")
         or (reverse and drawn.adjoint == "forward")
         or (forward and drawn.adjoint not in {"forward", "direct", "implicit", "the user's, with a loop"})

@@ -1,0 +1,45 @@
+"""A solve that can't be traced with its reports runs without them; an error of the user's stays the user's."""
+
+import diffrax as dfx
+import jax
+import pytest
+
+import soltrace
+from soltrace.testing import capture
+from soltrace.traced import adjoint
+from soltrace.wire import warn
+from tests.traced.cases import Y, loss, run
+from tests.traced.stories import bits
+
+
+@pytest.mark.slow
+def test_what_cannot_be_instrumented_runs_bare(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To the bit, its gradient too, and one warning says why, however many solves there are."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise TypeError("no such field")
+
+    monkeypatch.setattr(warn, "SAID", set())
+    monkeypatch.setattr(adjoint, "time_reached", broken)
+    gradient = lambda solve: jax.jit(jax.value_and_grad(lambda y: loss(solve, y)))(Y)
+    with capture() as told:
+        assert bits(gradient(soltrace.diffeqsolve)) == bits(gradient(dfx.diffeqsolve))
+        assert bits(run(soltrace.diffeqsolve).ys) == bits(run(dfx.diffeqsolve).ys)
+        assert told.records == []
+    cause = "a solve reports nothing, because it could not be traced with its reports: TypeError: no such field."
+    assert capsys.readouterr().err == f"soltrace: {cause}\n"
+
+
+def test_what_the_users_code_raises_is_the_users(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is without soltrace, with no other error around it."""
+
+    class Failing(dfx.Heun):
+        def step(self, *args: object, **kwargs: object) -> None:
+            raise ValueError("my own")
+
+    with capture(), pytest.raises(ValueError, match="my own") as failed:
+        run(soltrace.diffeqsolve, solver=Failing())
+    assert failed.value.__context__ is None
+    assert capsys.readouterr().err == ""

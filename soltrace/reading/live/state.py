@@ -250,7 +250,7 @@ class Runs:
 
     def opened(self, record: LogOpened | LogResource) -> None:
         """Take in the first line of a log, or what completes it."""
-        if isinstance(record, LogOpened):
+        if isinstance(record, LogOpened):  # which says when this attempt at its job began
             self._attempts.opened(record)
         self._resources[record.run_id] = record.resource
         self._see(record.run_id)

@@ -58,12 +58,14 @@ NOTHING: Final = (Entry(None, None, None),)
 class Slot:
     """A number, and what its holder has entered and not left."""
 
-    __slots__ = ("_late", "_lock", "entries", "held", "number")
+    __slots__ = ("_late", "_lock", "entries", "held", "holder", "number")
 
     def __init__(self, number: int) -> None:
         """Begin with nothing."""
         self.number = number
         self.held = True
+        self.holder = threading.get_ident()
+        """The thread that holds it, or held it last."""
         self.entries: tuple[Entry, ...] = ()
         """The innermost last. Replaced as a whole, so that a reader needs no lock."""
         self._lock = threading.Lock()
@@ -211,8 +213,19 @@ class Callers:
         one waits for it. Of what other tasks have entered, nothing counts then.
         """
         slot = self._slots.get(number, self._common)
+        if number == 0 and slot is not self._common and self._is_in_nothing(slot):
+            return (), False
         entries = slot.current(settle=True)
         return (entries, True) if entries is not slot.entries else (_of_the_running(entries), False)
+
+    def _is_in_nothing(self, slot: Slot) -> bool:
+        """Say whether the calling thread is in nothing, and has a number only because every such thread has that.
+
+        A thread that Python knows runs its own program: threads of the device's are unknown to it.
+        """
+        if self._here.hold is not None or slot.holder == threading.get_ident():
+            return False
+        return not isinstance(threading.current_thread(), threading._DummyThread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def _take(self) -> _Hold | None:
         if not self._tells_apart():

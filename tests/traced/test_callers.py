@@ -161,6 +161,34 @@ def test_many_threads_at_the_same_time_are_told_apart(exported: Exported) -> Non
     assert together(64, 100, exported) == (6400, [], 64)
 
 
+def test_a_thread_in_nothing_is_not_in_what_another_one_is() -> None:
+    """It shares the number of the thread that entered something first, and its program calls from its own thread."""
+    program = Counted()
+    entered, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with soltrace.experiment("worker"):
+            program(1)
+            entered.set()
+            go_on.wait(60)
+            program(2)
+
+    with capture() as told:
+        worker = threading.Thread(target=work)
+        worker.start()
+        entered.wait(60)
+        program(3)
+        go_on.set()
+        worker.join()
+        ended = [event for event in told.events() if event["event"] == "pass.ended"]
+    assert sorted((event["attributes"]["own"], event["experiment"]) for event in ended) == [
+        (1.0, "worker"),
+        (2.0, "worker"),
+        (3.0, None),
+    ]
+    assert program.traces == 1
+
+
 def test_an_eager_solve_is_not_compiled_for_each_thread() -> None:
     """It is told its caller as data."""
     traces, barrier = [], threading.Barrier(3)

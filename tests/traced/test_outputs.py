@@ -120,8 +120,8 @@ def test_each_field_alone_has_its_backward_pass(adjoint: str) -> None:
     assert starts_and_ends(told_by(program, Y)) == both(*passes)
 
 
-SEED = os.environ.get("PAIRS_SEED") or str(random.randrange(2**32))
-"""Printed where a test fails; set the variable to repeat it."""
+SEED = os.environ.get("PAIRS_SEED", "1")
+"""Printed where a test fails; set the variable to try others."""
 
 
 @pytest.mark.slow

@@ -1,22 +1,20 @@
 """Random combinations, each compared with diffrax to the bit: `make sweep` runs more of them."""
 
-import random
-
+import jax
 import pytest
 
+from soltrace.traced.versions import OLDEST
 from tests.traced.sweep.combine import draw
 from tests.traced.sweep.judge import problems
 
-FRESH = random.SystemRandom().randrange(10**9)
-"""Named in the test's id where it fails, so that it can be repeated."""
-SEEDS = [*range(1000, 1038), FRESH, FRESH + 1]
+SEEDS = range(1000, 1020) if jax.__version__ == OLDEST["jax"] else range(1020, 1040)
+"""Half on the oldest versions, half on the newest: a program takes seconds to compile. `make sweep` draws others."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", range(len(SEEDS)))
-def test_as_diffrax_does(which: int) -> None:
-    """The same numbers or the same error, and passes told as they are; two of the seeds are fresh each time."""
-    seed = SEEDS[which]
+@pytest.mark.parametrize("seed", SEEDS)
+def test_as_diffrax_does(seed: int) -> None:
+    """The same numbers or the same error, and passes told as they are."""
     found, _ = problems(draw(seed))
     assert found == [], f'make sweep SWEEP_ARGS="--count 1 --seed {seed}": {draw(seed)}'
 

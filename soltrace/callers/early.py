@@ -6,6 +6,7 @@ On the thread that imports. It imports none of them, and costs a look at a dicti
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -30,25 +31,30 @@ class _AfterImport:
 
     def __init__(self, wanted: dict[str, Callable[[ModuleType], None]]) -> None:
         self._wanted = wanted
+        self._here = threading.local()
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        """Find a module as all others would."""
-        if (then := self._wanted.pop(name, None)) is None:
+        """Find a module as all others would. Whoever asks need not go on to import it."""
+        if name not in self._wanted or getattr(self._here, "asks", False):
             return None
-        spec = find_spec(name)
+        self._here.asks = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self._here.asks = False
         if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
-            _follow(spec.loader, then)
+            self._follow(name, spec.loader)
         return spec
 
+    def _follow(self, name: str, loader: Any) -> None:
+        execute = loader.exec_module
 
-def _follow(loader: Any, then: Callable[[ModuleType], None]) -> None:
-    execute = loader.exec_module
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            if (then := self._wanted.pop(name, None)) is not None:
+                _do(then, module)
 
-    def exec_module(module: ModuleType) -> None:
-        execute(module)
-        _do(then, module)
-
-    loader.exec_module = exec_module
+        loader.exec_module = exec_module
 
 
 def _do(then: Callable[[ModuleType], None], module: ModuleType) -> None:

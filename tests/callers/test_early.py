@@ -33,6 +33,7 @@ print(traces, KEY._user_context is not None, type(context._RUNTIME_CONTEXT).__na
     [
         ("soltrace", "jax", "", "1 True PublishingContext"),
         ("jax", "soltrace", "", "1 True PublishingContext"),
+        ("soltrace", "importlib.util; importlib.util.find_spec('jax')", "", "1 True PublishingContext"),
         ("opentelemetry.trace", "soltrace", "", "1 True PublishingContext"),
         ("jax", "soltrace", "true", "1 False ContextVarsRuntimeContext"),
     ],

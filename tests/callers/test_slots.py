@@ -1,3 +1,4 @@
+import _thread
 import asyncio
 import contextvars
 import threading
@@ -27,6 +28,14 @@ def spans(number):
     entries, late = CALLERS.at(number)
     assert not late
     return [trace.get_current_span(entry.span).name for entry in entries]
+
+
+def on_a_devices_thread(function):
+    """What a function returns on a thread that Python has not made."""
+    found, over = [], threading.Event()
+    _thread.start_new_thread(lambda: (found.append(function()), over.set()), ())
+    assert over.wait(10)
+    return found[0]
 
 
 def on_a_thread(function):
@@ -137,7 +146,7 @@ def test_of_tasks_on_one_thread_the_one_that_runs_counts():
         return found
 
     async def child():
-        return on_a_thread(inside)
+        return on_a_devices_thread(inside)
 
     async def main():
         return await asyncio.gather(task("a"), task("b"))
@@ -147,6 +156,13 @@ def test_of_tasks_on_one_thread_the_one_that_runs_counts():
     assert [own for _, own in found] == [["a"], ["b"]]
     if hasattr(asyncio.Task, "get_context"):  # Python 3.12
         assert [inherited for inherited, _ in found] == [["a"], ["b"]]
+
+
+def test_a_thread_in_nothing_is_not_in_what_the_holder_of_0_is(tracer):
+    """Its program may run on its own thread; one on a thread of the device's may be anybody's."""
+    with tracer.start_as_current_span("a"):
+        assert on_a_thread(lambda: spans(0)) == []
+        assert on_a_devices_thread(lambda: spans(0)) == ["a"]
 
 
 def test_without_a_switch_all_threads_share_a_number(tracer, monkeypatch):
@@ -174,6 +190,7 @@ def test_a_program_under_way_belongs_to_where_it_was_called(tracer, monkeypatch)
     """It starts when that has been left, and what is called then starts after it."""
     done = []
     monkeypatch.setattr(CALLERS, "programs", lambda _: UnderWay([lambda: bool(done)]))
+    monkeypatch.setattr(CALLERS, "_with_solves", set())
     CALLERS.traced()
 
     def work():

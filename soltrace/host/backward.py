@@ -125,8 +125,9 @@ class Backward(PassView):
         if not event.closing:
             return self.progressed(event) if event.report else []
         self._recomputed = 0
-        failing = ~lanes.outcomes.good[result]
-        self.end_lanes(lanes.running, np.where(failing, result, lanes.outcomes.code(ABANDONED)))
+        failing, code = ~lanes.outcomes.good[result], lanes.outcomes.code
+        others = np.where(lanes.progress >= 1.0, code(SUCCESSFUL), code(ABANDONED))
+        self.end_lanes(lanes.running, np.where(failing, result, others))
         return self.finished(event)
 
     def steps(self, lane: int | None) -> Steps:

@@ -265,19 +265,20 @@ def test_a_failed_solve_inside_a_backward_pass_ends_it(program):
     assert events == [ended(4, 1, 0, **reached)]
 
 
-def test_lanes_beside_a_failed_one_are_abandoned(program):
-    """They were on their way, and what they came to is not known."""
+@pytest.mark.parametrize(("t", "result", "progress"), [(-0.25, "abandoned", 0.75), (0.0, "successful", 1.0)])
+def test_lanes_beside_a_failed_one_are_abandoned(program, t, result, progress):
+    """They were on their way, and what they came to is not known; unless they had arrived."""
     with capture() as told:
         forward = program.tell(Signal.FORWARD_START, [[0, 1, 0]] * 2, [[0, 1, 1, 0, 0]] * 2)[0]
         program.tell(Signal.FORWARD_END, [[forward, 3, 3, 0]] * 2, [[1.0]] * 2)
         program.tell(Signal.BACKWARD_START, [[forward, lane] for lane in range(2)], [[0.0, 0.0]] * 2)
         stretch, _ = program.tell(Signal.STRETCH_START, [[forward]] * 2, [[-1.0, 0.0, -1]] * 2)
-        program.tell(Signal.STRETCH_END, [[stretch, 5, 4, 0], [stretch, 5, 4, 1]], [[-0.25], [-0.5]])
+        program.tell(Signal.STRETCH_END, [[stretch, 5, 4, 0], [stretch, 5, 4, 1]], [[t], [-0.5]])
         events = backward(told.events())[1:]
     assert [(event.get("batch_index"), event["result"], event["progress"]) for event in events] == [
-        ([0], "abandoned", 0.75),
+        ([0], result, progress),
         ([1], "max_steps_reached", 0.5),
-        (None, "abandoned", 0.5),
+        (None, result if result == "abandoned" else "max_steps_reached", 0.5),
     ]
 
 

@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import diffrax as dfx
 import jax
@@ -15,6 +15,8 @@ from soltrace.testing import capture
 from tests.traced.stories import bits
 from tests.traced.sweep import parts
 from tests.traced.sweep.combine import Combination, Solve
+
+LEAKS: Final = "tracer leaks"
 
 
 def problems(combination: Combination) -> tuple[list[str], str]:
@@ -27,6 +29,8 @@ def problems(combination: Combination) -> tuple[list[str], str]:
     logging.getLogger("jax._src.callback").setLevel(logging.CRITICAL)
     with _set_up(combination):
         expected = _outcome(combination, dfx.diffeqsolve)
+        if isinstance(expected, str) and combination.setting == LEAKS:
+            return [], expected  # jax's search for leaks fails of itself, at this place or that
         with capture(every=2, fraction=0.25, abandon_after_s=1.0) as told:
             actual = _outcome(combination, soltrace.diffeqsolve)
             events = told.events()

@@ -58,28 +58,30 @@ def interruptible(work: Callable[[], _T]) -> _T:
     """
     results: list[_T] = []
     errors: list[BaseException] = []
+    over = threading.Event()  # not `join`: before Python 3.13, one that is interrupted takes the thread for ended
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
             errors.append(error)
+        finally:
+            over.set()
 
-    thread = threading.Thread(target=run, name="soltrace-report", daemon=True)
-    thread.start()
+    threading.Thread(target=run, name="soltrace-report", daemon=True).start()
     try:
-        thread.join()
+        over.wait()
     except BaseException:
-        _give_up(thread)
+        _give_up(over)
         raise
     if errors:
         raise errors[0]
     return results[0]
 
 
-def _give_up(thread: threading.Thread) -> None:
+def _give_up(over: threading.Event) -> None:
     """Interrupt, again and again: between two questions nothing notices it."""
     deadline = time.monotonic() + _PATIENCE_S
-    while thread.is_alive() and time.monotonic() < deadline:
+    while not over.is_set() and time.monotonic() < deadline:
         CONNECTIONS.interrupt()
-        thread.join(_BETWEEN_S)
+        over.wait(_BETWEEN_S)

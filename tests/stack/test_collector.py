@@ -98,7 +98,7 @@ def test_a_line_becomes_these_fields(stack, service):
     assert line == {
         "_msg": "pass.started",
         "_stream": '{event_name="pass.started",service.name="soltrace"}',
-        "_time": f"{STARTED:%Y-%m-%dT%H:%M:%S}.00412Z",
+        "_time": f"{STARTED:%Y-%m-%dT%H:%M:%S}.00512Z",
         "event_name": "pass.started",
         "scope.name": "soltrace",
         "scope.version": "unknown",
@@ -135,7 +135,7 @@ def test_a_line_becomes_these_fields(stack, service):
 def test_half_a_line_is_waited_for(stack, service):
     """A reader on a shared file system may see half of a line: it becomes one record when the rest is there."""
     path = stack.log_directory / f"{service}.jsonl"
-    first, second = (msgspec.json.encode(record) + b"\n" for record in every_record(service)[1:3])
+    first, second = (msgspec.json.encode(record) + b"\n" for record in every_record(service)[2:4])
     with path.open("wb", buffering=0) as file:
         file.write(first + second[:40])
         assert len(stack.logs.query(of_run(service))) == 1
@@ -151,7 +151,7 @@ def test_what_is_no_record_is_kept(stack, service):
     """A line that is torn, or no JSON, is in the store as it is: nothing is lost silently."""
     path = stack.log_directory / f"{service}.jsonl"
     torn = f'{{"timestamp":"2026-11-25T05:41:21.442497Z","run_id":"{service}","exp'
-    record = every_record(service)[1]
+    record = every_record(service)[2]
     path.write_bytes(torn.encode() + b"\n" + msgspec.json.encode(record) + b"\n")
     assert [line["_msg"] for line in stack.logs.query(of_run(service))] == ["experiment.started"]
     ((message, name),) = [
@@ -172,7 +172,7 @@ def test_a_run_that_sends_its_log_is_not_read_twice(stack, service):
 def test_no_line_comes_twice_when_the_collector_restarts(stack, service):
     """It remembers how far it has read each file."""
     path = stack.log_directory / f"{service}.jsonl"
-    first, second = (msgspec.json.encode(record) + b"\n" for record in every_record(service)[1:3])
+    first, second = (msgspec.json.encode(record) + b"\n" for record in every_record(service)[2:4])
     path.write_bytes(first)
     assert len(stack.logs.query(of_run(service))) == 1
     stack.collector.stop()

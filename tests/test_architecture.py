@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "setup": {"errors", "wire", "callers", "host", "sinks", "export"},
     "experiments": {"errors", "wire", "callers", "host", "sinks"},
     "testing": {"wire", "host", "sinks"},
-    "zero_code": {"host", "traced", "setup"},
+    "zero_code": {"wire", "host", "traced", "setup"},
     "reading": {"wire"},
     "formats": set(),
     "data": set(),

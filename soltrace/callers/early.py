@@ -1,6 +1,8 @@
 """Meets jax, OpenTelemetry and thread pools as early as they are there: now, or when they are imported.
 
 On the thread that imports. It imports none of them, and costs a look at a dictionary for each import that is to come.
+Not by the hooks of wrapt, as in `soltrace.zero_code`: wrapt imports asyncio, and `import soltrace` takes four times as
+long with it.
 """
 
 import logging
@@ -16,6 +18,7 @@ from typing import Any, Final
 from soltrace.callers.inheriting import inherit
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.publishing import publish
+from soltrace.callers.slots import TRUE
 
 WANTED: Final[dict[str, Callable[[ModuleType], None]]] = {
     "jax": KEY.make,
@@ -66,7 +69,7 @@ def _do(then: Callable[[ModuleType], None], module: ModuleType) -> None:
 
 def meet() -> None:
     """Do what is wanted, once; nothing where telemetry is disabled from outside."""
-    if os.environ.get("SOLTRACE_DISABLED", "").strip().lower() in {"1", "true", "yes", "on"}:
+    if os.environ.get("SOLTRACE_DISABLED", "").strip().lower() in TRUE:
         return
     for name in list(WANTED):
         if (module := sys.modules.get(name)) is not None:

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.tasks import beside, context_of_task, current_task
 
-YES: Final = frozenset({"", "1", "true", "yes", "on"})
+TRUE: Final = frozenset({"1", "true", "yes", "on"})
+"""What a variable of the environment says that is set."""
 ENTRIES_AT_MOST: Final = 256
 """What a thread enters and never leaves must not grow without end; nothing nests this deep."""
 
@@ -257,7 +258,8 @@ class Callers:
     def _tells_apart(self) -> bool:
         if self.apart is not None:
             return self.apart
-        return os.environ.get("SOLTRACE_THREADS_APART", "").strip().lower() in YES
+        said = os.environ.get("SOLTRACE_THREADS_APART", "").strip().lower()
+        return not said or said in TRUE
 
     def forget(self) -> None:
         """Start afresh in the child of a fork: of its parent's threads there is one, and it is the first here."""

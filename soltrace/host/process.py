@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from soltrace.callers import CALLERS
+from soltrace.callers.slots import TRUE
 from soltrace.host.answering import answers
 from soltrace.host.context import Context
 from soltrace.host.emission import Emission
@@ -22,7 +23,6 @@ from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo,
 from soltrace.host.table import PassEntry
 from soltrace.wire.losses import What, Why, described
 
-TRUE: Final = frozenset({"1", "true", "yes", "on"})
 FOR_A_LATE_RUN_S: Final = 1.0
 """To write the first line of a run that begins while the process ends."""
 _LOG: Final = logging.getLogger("soltrace")

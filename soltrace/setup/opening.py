@@ -23,6 +23,7 @@ from soltrace.wire.attributes import parse_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, described
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
+from soltrace.wire.warn import warn
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class OpeningPlan:
             try:
                 recorder = _open(self.settings, shared, undo)
             except Exception as error:  # noqa: BLE001 - whatever it is, the solve goes on
-                outputs.warn(f"nothing is recorded: a run could not be opened: {described(error)}")
+                warn(f"nothing is recorded: a run could not be opened: {described(error)}")
                 return None
             undo.pop_all()
         with_the_process(self.at_exit)
@@ -93,5 +94,5 @@ def _attributes(settings: Settings) -> dict[str, Attribute]:
     attributes, malformed = parse_attributes(os.environ.get("SOLTRACE_ATTRIBUTES", ""))
     if malformed:
         parts = plain_text(", ".join(map(repr, malformed)), NAME_AT_MOST)
-        outputs.warn(f"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: {parts}.")
+        warn(f"SOLTRACE_ATTRIBUTES must be like seed=3,lr=1e-3; left out: {parts}.")
     return within_bounds(attributes | dict(settings.attributes or {}))

@@ -12,7 +12,7 @@ from typing import Final
 from wrapt import register_post_import_hook
 
 import soltrace.setup.configure  # noqa: F401 # pyright: ignore[reportUnusedImport] - it says how a run is opened
-from soltrace.setup.outputs import warn
+from soltrace.wire.warn import warn
 
 PATCH: Final = "soltrace.zero_code.patch"
 

@@ -1,6 +1,8 @@
 """Telemetry that fails, answers nonsense or is off: the solve is the same to the bit, and never waits."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -107,3 +109,24 @@ def test_steps_that_are_no_power_of_two(solver: Any) -> None:
         assert bits((times(soltrace.diffeqsolve), ends(soltrace.diffeqsolve))) == bits(
             (times(dfx.diffeqsolve), ends(dfx.diffeqsolve))
         )
+
+
+SMALL = """
+import diffrax, jax, jax.numpy as jnp, soltrace
+def gradient(solve):
+    control = diffrax.PIDController(rtol=1e-5, atol=1e-7)
+    term = diffrax.ODETerm(lambda t, y, args: -y * y)
+    end = lambda y: solve(term, diffrax.Tsit5(), 0.0, 1.0, 0.1, y, stepsize_controller=control, max_steps=64).ys.sum()
+    start = jnp.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [9.0, 18.0, 27.0]])
+    return jax.jit(jax.vmap(jax.grad(end)))(start).tolist()
+print(gradient(diffrax.diffeqsolve) == gradient(soltrace.diffeqsolve))
+"""
+
+
+@pytest.mark.programs
+def test_small_gradients_are_equal_without_the_pass_that_rounds_otherwise(tmp_path, monkeypatch):
+    """What the documentation says to set where the last bit of one matters."""
+    monkeypatch.setenv("XLA_FLAGS", "--xla_disable_hlo_passes=small-while-loop-hoisting")
+    monkeypatch.setenv("SOLTRACE_DIR", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", SMALL], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

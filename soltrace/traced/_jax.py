@@ -10,8 +10,10 @@ from functools import wraps
 from inspect import isfunction
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import unsafe_am_i_under_a_jit_DO_NOT_USE  # pyright: ignore[reportPrivateImportUsage]
@@ -51,6 +53,19 @@ def on_device(number: int) -> ArrayLike:
         return np.int32(number)
     with jax.transfer_guard_host_to_device("allow"):
         return jax.device_put(np.int32(number))
+
+
+def split_arrays(tree: Any) -> tuple[list[Any], Any]:
+    """Flatten a pytree into its arrays, and all that `join_arrays` needs beside them."""
+    arrays, static = eqx.partition(tree, eqx.is_array)
+    leaves, treedef = jtu.tree_flatten(arrays)
+    return leaves, (treedef, static)
+
+
+def join_arrays(leaves: Any, rest: Any) -> Any:
+    """Put arrays in their places again."""
+    treedef, static = rest
+    return eqx.combine(jtu.tree_unflatten(treedef, leaves), static)
 
 
 def under_a_jit() -> bool:

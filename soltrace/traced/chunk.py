@@ -1,15 +1,18 @@
-"""Chunks: how a loop that nobody differentiates reports without a gate in its body.
+"""Chunks: how a loop reports without a call in its body.
 
-Traced side. The one gated `while` of a jaxpr is taken apart into two nested loops: the inner one runs, without the
-gate, to the step that the host asked for, and the outer one makes the call. A step then costs one more comparison, no
-`cond` becomes a `select` under vmap, and a batch stays one call.
+Traced side. A gated or tapped `while` of a jaxpr is taken apart into two nested loops: the inner one runs, without gate
+and tap, to the step that the host asked for, and the outer one makes the call. A step then costs one more comparison,
+no `cond` becomes a `select` under vmap, a batch stays one call, and the compiler sees the body of the plain loop: XLA's
+for CPUs, from jax 0.11 on, makes one function of a loop over small arrays unless a call is in it, which is several
+times as fast and rounds differently.
 
-Equinox's loops carry (steps, condition, previous condition, *leaves of diffrax's state), of which the first two are
-never batched.
+It does so for a loop that nobody differentiates, and for both of those that the derivative of equinox's checkpointed
+loop consists of. All carry, first, the number of steps so far; the one that goes backwards carries the step that it is
+at on its way forwards from a checkpoint, and the number of those that are still to be transposed. They are never
+batched.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -18,56 +21,43 @@ from jax.core import eval_jaxpr
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval as pe
 
-from soltrace import host
+from soltrace.traced import marks
 from soltrace.traced._jax import lenient
-from soltrace.traced.emit import emit
-from soltrace.traced.gate import gate_p
+from soltrace.traced.gate import report
+from soltrace.traced.tap import is_due, report_transposed
 
 _STATE = 3
-"""Where diffrax's state begins in the carry."""
+"""Where diffrax's state begins in the carry of a loop that nobody differentiates."""
+_LARGEST = 2.0**31 - 128
+"""The largest step that both float32 and int32 can hold."""
 
 
-@dataclass(frozen=True)
-class ChunkReport:
-    """What a chunk sends to the host."""
-
-    signal: host.Signal
-    info: host.SolveInfo
-    leaves: tuple[int, ...]
-    """Which leaves of diffrax's state it tells: steps attempted, steps accepted, code of the result, t."""
-    counts: frozenset[int]
-    """Which leaves are diffrax's own counts, and may share a loop variable."""
-    lanes: tuple[tuple[bool, ...], ...] = ()
-    """Of each vmap around the loop, outermost first: which of the leaves that it tells have its axis."""
-
-    def batched(self, told: Sequence[bool]) -> "ChunkReport":
-        """Note a vmap more, around all the others."""
-        return replace(self, lanes=(tuple(told), *self.lanes))
-
-    def place(self, leaves: Sequence[Any]) -> list[Any]:
-        """Give the leaves an axis for each vmap: by its size alone an axis can't be told from another."""
-        placed: list[Any] = []
-        for i, x in enumerate(leaves):
-            placed.append(jnp.expand_dims(x, [axis for axis, told in enumerate(self.lanes) if not told[i]]))
-        return placed
+def has_chunks(jaxpr: Jaxpr) -> bool:
+    """Say whether a jaxpr has a loop that can be taken apart; in a bounded loop the gate is in a scan of scans."""
+    return any(_is_ours(e) or any(has_chunks(x.jaxpr) for x in marks.calls(e)) for e in jaxpr.eqns)
 
 
-def _inner(eqn: JaxprEqn) -> Iterator[Any]:
-    return (value for value in eqn.params.values() if hasattr(value, "jaxpr"))
+def _is_ours(eqn: JaxprEqn) -> bool:
+    if eqn.primitive.name != "while":
+        return False
+    body, consts = eqn.params["body_jaxpr"].jaxpr, eqn.params["body_nconsts"]
+    if marks.holds(body, marks.is_transposed_tap):
+        tapped = marks.carried(body, consts, marks.is_transposed_tap)
+        return sum(tapped) == 1 and _reads(eqn) == [1] and _only_paces(body, consts)
+    return marks.holds(body, marks.is_gate) and _only_paces(body, consts)
 
 
-def has_gate(jaxpr: Jaxpr) -> bool:
-    """Say whether a jaxpr holds a gate, at any depth."""
-    return any(e.primitive is gate_p or any(has_gate(x.jaxpr) for x in _inner(e)) for e in jaxpr.eqns)
+def _reads(eqn: JaxprEqn) -> list[int]:
+    """Find the variables of the carry that the condition reads."""
+    reads = pe.dce_jaxpr(eqn.params["cond_jaxpr"].jaxpr, [True])[1][eqn.params["cond_nconsts"] :]
+    return [i for i, read in enumerate(reads) if read]
 
 
-def _is_gated_while(eqn: JaxprEqn) -> bool:
-    return eqn.primitive.name == "while" and has_gate(eqn.params["body_jaxpr"].jaxpr)
-
-
-def has_gated_while(jaxpr: Jaxpr) -> bool:
-    """Say whether the gate is in a `while`, which can be taken apart; in a bounded loop it is in a scan of scans."""
-    return any(_is_gated_while(e) or any(has_gated_while(x.jaxpr) for x in _inner(e)) for e in jaxpr.eqns)
+def _only_paces(body: Jaxpr, consts: int) -> bool:
+    """Say whether gate and tap have an influence on nothing that isn't ours."""
+    ours = marks.carried(body, consts, marks.is_mark)
+    avals: list[Any] = [v.aval for v, is_ours in zip(body.outvars, ours, strict=True) if is_ours]
+    return all(a.dtype == jnp.float32 and a.shape[-1:] == (2,) for a in avals)
 
 
 def eval_in_chunks(
@@ -75,19 +65,19 @@ def eval_in_chunks(
     consts: Sequence[Any],
     args: Sequence[Any],
     *,
-    used: frozenset[int],
-    report: ChunkReport,
-    start: tuple[Any, Any],
+    used: frozenset[int] | None,
+    counts: frozenset[int],
+    tells: bool,
 ) -> list[Any]:
-    """Evaluate a jaxpr, its gated `while` in chunks.
+    """Evaluate a jaxpr, its gated or tapped `while` in chunks.
 
     Args:
-        jaxpr: Has one gated `while`, which may be inside calls.
+        jaxpr: Has one of them, which may be inside calls.
         consts: Values of its constants.
         args: Values of its inputs.
-        used: Which leaves of the loop's final state are read. The others come back as they went in.
-        report: What a chunk sends to the host.
-        start: int32 scalars, the handle of the pass and the first step to report.
+        used: Which leaves of diffrax's final state are read; the others come back as they went in. None: all.
+        counts: Which leaves are diffrax's own counts, and may share a loop variable.
+        tells: Whether it reports. If not, it is run as it is, without gate and tap.
 
     Returns:
         Values of its outputs.
@@ -96,11 +86,12 @@ def eval_in_chunks(
     read = lambda v: v.val if isinstance(v, Literal) else known[v]
     for eqn in jaxpr.eqns:
         values = [read(v) for v in eqn.invars]
-        call: Any = eqn.params.get("call_jaxpr", eqn.params.get("jaxpr"))
-        if _is_gated_while(eqn):
-            outs = _Loop(eqn, values, used, report).run(*start)
-        elif hasattr(call, "jaxpr") and has_gate(call.jaxpr):
-            outs = eval_in_chunks(call.jaxpr, call.consts, values, used=used, report=report, start=start)
+        call = next((x for x in marks.calls(eqn) if has_chunks(x.jaxpr)), None)
+        if _is_ours(eqn):
+            loop = _Loop(eqn, values, used, counts)
+            outs = loop.run() if tells else loop.run_silently()
+        elif call is not None:
+            outs = eval_in_chunks(call.jaxpr, call.consts, values, used=used, counts=counts, tells=tells)
         else:
             outs = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
             outs = outs if eqn.primitive.multiple_results else [outs]
@@ -109,24 +100,30 @@ def eval_in_chunks(
 
 
 class _Loop:
-    """A `while` equation, without its gate and without the variables that nobody reads."""
+    """A `while` equation, without its marks and without the variables that nobody reads."""
 
-    def __init__(self, eqn: JaxprEqn, values: list[Any], used: frozenset[int], report: ChunkReport) -> None:
-        self.report = report
+    def __init__(self, eqn: JaxprEqn, values: list[Any], used: frozenset[int] | None, counts: frozenset[int]) -> None:
         self.cond, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
-        self.cond_consts, body_consts = values[:n_cond], values[n_cond : n_cond + n_body]
+        self.cond_consts, self.all_body_consts = values[:n_cond], values[n_cond : n_cond + n_body]
         self.init = values[n_cond + n_body :]
-        used |= set(report.leaves)
-        keep = [i == 0 or i - _STATE in used for i in range(len(self.init))]
-        self.live, self.body, self.ins = _live(self.cond.jaxpr, _without_gate(body.jaxpr), n_cond, n_body, keep)
+        backwards = marks.holds(body.jaxpr, marks.is_transposed_tap)
+        self.mark = marks.Mark(body, marks.is_transposed_tap if backwards else marks.is_gate)
+        paces = marks.carried(body.jaxpr, n_body, marks.is_mark)
+        told = self.mark.reads[n_body:]
+        is_used = lambda i: i == 0 or told[i] or used is None or i - _STATE in used
+        keep = [is_used(i) and not is_pace for i, is_pace in enumerate(paces)]
+        stripped = marks.without_marks(body.jaxpr)
+        self.live, self.body, self.ins = _live(self.cond.jaxpr, stripped, n_cond, n_body, keep)
         self.body_literals = body.consts
-        self.body_consts = [c for c, u in zip(body_consts, self.ins[:n_body], strict=True) if u]
+        self.body_consts = [c for c, u in zip(self.all_body_consts, self.ins[:n_body], strict=True) if u]
         self.ins = self.ins[n_body:]
         live = [i for i, alive in enumerate(self.live) if alive]
         count = jax.typeof(self.init[0])
         is_count = lambda x: jax.typeof(x).shape == () and jax.typeof(x).dtype == count.dtype
-        self.is_count = [(i == 0 or i - _STATE in report.counts) and is_count(self.init[i]) for i in live]
+        self.is_count = [(i == 0 or i - _STATE in counts) and is_count(self.init[i]) for i in live]
+        tapped = marks.carried(body.jaxpr, n_body, marks.is_transposed_tap)
+        self.reports: Any = _Backwards(self, tapped.index(True)) if backwards else _Forwards(self)
 
     def pack(self, live: Sequence[Any]) -> tuple[Any, ...]:
         """Put diffrax's counts into one array: a loop variable costs a kernel a step, 4 % where a step takes 0.5 us.
@@ -149,6 +146,9 @@ class _Loop:
         )
         return [next(live) if alive else x for alive, x in zip(self.live, self.init, strict=True)]
 
+    def first(self) -> tuple[Any, ...]:
+        return self.pack([x for alive, x in zip(self.live, self.init, strict=True) if alive])
+
     def goes_on(self, carry: Sequence[Any]) -> Any:
         return eval_jaxpr(self.cond.jaxpr, self.cond.consts, *self.cond_consts, *self.full(carry))[0]
 
@@ -156,37 +156,83 @@ class _Loop:
         read = [x for x, u in zip(self.full(carry), self.ins, strict=True) if u]
         return self.pack(eval_jaxpr(self.body, self.body_literals, *self.body_consts, *read))
 
+    def run_silently(self) -> list[Any]:
+        return self.full(jax.lax.while_loop(self.goes_on, self.step, self.first()))
+
     @lenient
-    def run(self, handle: Any, wanted: Any) -> list[Any]:
-        def tell(carry: tuple[Any, ...]) -> Any:
-            # In a batched jaxpr the values carry their lanes themselves, outermost vmap first.
-            *ints, t = self.report.place([self.full(carry)[_STATE + i] for i in self.report.leaves])
-            (answer,) = emit(self.report.signal, self.report.info, [handle, *ints], [t])
-            # Whatever the host answers, the loop goes on.
-            return jnp.maximum(answer, self.full(carry)[0].astype(jnp.int32) + 1)
+    def run(self) -> list[Any]:
+        reports = self.reports
 
         def chunk(state: tuple[tuple[Any, ...], Any]) -> tuple[tuple[Any, ...], Any]:
-            carry, wanted = state
-            due = lambda carry: self.goes_on(carry) & (self.full(carry)[0] < wanted)
-            carry = jax.lax.while_loop(due, self.step, carry)
+            carry, told = state
+            goes_on = lambda carry: self.goes_on(carry) & ~reports.due(self.full(carry), told)
+            carry = jax.lax.while_loop(goes_on, self.step, carry)
             # A loop that has just ended doesn't report: the end of the pass does.
-            return carry, jax.lax.cond(self.goes_on(carry), tell, lambda _: wanted, carry)
+            tell = lambda carry: reports.tell(self.full(carry), told)
+            return carry, jax.lax.cond(self.goes_on(carry), tell, lambda _: told, carry)
 
-        init = self.pack([x for alive, x in zip(self.live, self.init, strict=True) if alive])
-        carry, _ = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, (init, wanted))
-        return self.full(carry)
+        init = self.first(), reports.first()
+        carry, told = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
+        return reports.ended(self.full(carry), told)
 
 
-def _without_gate(jaxpr: Jaxpr) -> Jaxpr:
-    renamed: dict[Any, Any] = {}
-    rename = lambda v: v if isinstance(v, Literal) else renamed.get(v, v)
-    eqns = []
-    for eqn in jaxpr.eqns:
-        if eqn.primitive is gate_p:
-            renamed[eqn.outvars[0]] = rename(eqn.invars[0])
-        else:
-            eqns.append(eqn.replace(invars=[rename(v) for v in eqn.invars]))
-    return jaxpr.replace(eqns=eqns, outvars=[rename(v) for v in jaxpr.outvars])
+class _Forwards:
+    """When a loop that goes forwards reports: at the step that the host asks for, an int32 scalar."""
+
+    def __init__(self, loop: _Loop) -> None:
+        self._loop = loop
+        self._pace = self._told(loop.init)[0]
+
+    def _told(self, carry: Sequence[Any]) -> list[Any]:
+        return self._loop.mark.told([*self._loop.all_body_consts, *carry])
+
+    def first(self) -> jax.Array:
+        return jnp.minimum(self._pace[..., 0].max(), _LARGEST).astype(jnp.int32)
+
+    def due(self, carry: Sequence[Any], wanted: jax.Array) -> jax.Array:
+        return carry[0] >= wanted
+
+    def tell(self, carry: Sequence[Any], _: jax.Array) -> jax.Array:
+        _, *progress = self._told(carry)
+        # Whatever the host answers, the loop goes on.
+        return jnp.maximum(report(self._pace, progress, **self._loop.mark.params), carry[0].astype(jnp.int32) + 1)
+
+    def ended(self, carry: list[Any], _: jax.Array) -> list[Any]:
+        return carry
+
+
+class _Backwards:
+    """When a loop that goes backwards reports: before the step is transposed at which a lane has come so far.
+
+    It holds the pace, and the number of steps left from which on the next report may come.
+    """
+
+    def __init__(self, loop: _Loop, place: int) -> None:
+        self._loop = loop
+        self._place = place
+
+    def _told(self, carry: Sequence[Any], pace: jax.Array) -> list[Any]:
+        ins = [pace if i == self._place else x for i, x in enumerate(carry)]
+        return self._loop.mark.told([*self._loop.all_body_consts, *ins])
+
+    def first(self) -> tuple[jax.Array, jax.Array]:
+        return self._loop.init[self._place], self._loop.init[1]
+
+    def due(self, carry: Sequence[Any], state: tuple[jax.Array, jax.Array]) -> jax.Array:
+        (at, left, *_), (pace, latest) = carry, state
+        pace, _, t, t0 = self._told(carry, pace)
+        return (at + 1 == left) & (left <= latest) & is_due(pace, t, t0)
+
+    def tell(self, carry: Sequence[Any], state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        pace, _ = state
+        told, step, t, t0 = self._told(carry, pace)
+        answered = report_transposed(told, step, t, t0, self._loop.mark.params["info"])
+        real = told[..., 1:] >= 1.0
+        # Whatever the host answers, the loop goes on.
+        return jnp.where(real, answered, pace), carry[1] - 1
+
+    def ended(self, carry: list[Any], state: tuple[jax.Array, jax.Array]) -> list[Any]:
+        return [*carry[: self._place], state[0], *carry[self._place + 1 :]]
 
 
 def _live(cond: Jaxpr, body: Jaxpr, n_cond: int, n_body: int, keep: list[bool]) -> tuple[list[bool], Jaxpr, list[bool]]:

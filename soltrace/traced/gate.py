@@ -1,6 +1,6 @@
 """The gate: in the body of a loop, report once the step has come that the host asked for.
 
-Traced side. It stays where a loop is differentiated or is not a `while`; elsewhere `chunk` takes it out again. Under
+Traced side. It stays where a loop is not a `while`, or has tangents; elsewhere `chunk` takes it out again. Under
 vmap there is one predicate for the whole batch, so the call stays behind a `cond`, which does not become a `select`.
 
 The loop carries one variable for it, the *pace*: the step at which the host wants the next report, and the handle of
@@ -64,6 +64,15 @@ def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, prog
     return gate_p.bind(pace, to_int(step), to_int(accepted), to_int(result), t, signal=signal, info=info)
 
 
+def report(
+    pace: jax.Array, progress: Sequence[jax.Array], *, signal: host.Signal, info: host.SolveInfo | None
+) -> jax.Array:
+    """Report now. Operands and parameters are those of `gate_p`; the answer is an int32 scalar, the step wanted."""
+    *counts, t = progress
+    (answer,) = emit(signal, info, [pace[..., 1].astype(jnp.int32), *counts], [t])
+    return answer
+
+
 @gate_p.def_abstract_eval
 def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
     return pace
@@ -75,13 +84,12 @@ def _impl(pace: Any, step: Any, accepted: Any, result: Any, t: Any, **params: An
     # The largest of each: a lane that has finished keeps the step and the wish that it had then.
     last, wanted = jnp.max(step), jnp.max(pace[..., 0])
 
-    def report(pace: jax.Array) -> jax.Array:
-        handle = pace[..., 1].astype(jnp.int32)
-        (answer,) = emit(params["signal"], params["info"], [handle, step, accepted, result], [t])
+    def answered(pace: jax.Array) -> jax.Array:
+        answer = report(pace, [step, accepted, result, t], **params)
         # Whatever the host answers, the loop goes on: an answer in the past would make it report for ever.
         return pace.at[..., 0].set(jnp.maximum(answer, last + 1).astype(pace.dtype))
 
-    return jax.lax.cond(last.astype(pace.dtype) >= wanted, report, lambda pace: pace, pace)
+    return jax.lax.cond(last.astype(pace.dtype) >= wanted, answered, lambda pace: pace, pace)
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[jax.Array, Any]:

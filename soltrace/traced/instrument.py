@@ -24,7 +24,8 @@ from diffrax import _integrate  # no public name
 from jax.core import eval_jaxpr
 
 from soltrace import host
-from soltrace.traced.chunk import ChunkReport, has_gated_while
+from soltrace.traced._jax import join_arrays, split_arrays
+from soltrace.traced.chunk import has_chunks
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.recompute import Scheme, scheme
@@ -217,24 +218,23 @@ class _ReportingWhile:
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
-        leaves, rest = _split_arrays(init)
+        leaves, rest = split_arrays(init)
         out_rest = []
 
         def flat(*leaves: Any) -> list[Any]:
-            out, static = _split_arrays(loop(_join_arrays(leaves, rest)))
+            out, static = split_arrays(loop(join_arrays(leaves, rest)))
             out_rest.append(static)
             return out
 
         closed = jax.make_jaxpr(flat)(*leaves)
         pace = init.progress_meter_state.pace
         consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
-        if self.signals.in_chunks and has_gated_while(closed.jaxpr) and not closed.jaxpr.effects:
-            closed = closed.replace(consts=consts)
-            used, report = self._used(out_rest[-1])
-            outs = bind_loop(closed, leaves, start=start, used=used, report=report)
+        if self.signals.in_chunks and has_chunks(closed.jaxpr) and not closed.jaxpr.effects:
+            used, counts = self._used(out_rest[-1])
+            outs = bind_loop(closed.replace(consts=consts), leaves, used=used, counts=counts)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
-        return _join_arrays(outs, out_rest[-1])
+        return join_arrays(outs, out_rest[-1])
 
     def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:
         """Tap whatever goes into the loop: once its cotangents leave, the backward pass is over."""
@@ -245,31 +245,16 @@ class _ReportingWhile:
         (consts, others), tapped = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
 
-    def _used(self, out_rest: Any) -> tuple[frozenset[int], ChunkReport]:
-        """Find which leaves of the final state diffrax reads, and which of them a report tells."""
+    def _used(self, out_rest: Any) -> tuple[frozenset[int], frozenset[int]]:
+        """Find which leaves of the final state diffrax reads, and which are its own counts."""
         treedef, _ = out_rest
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
-        meter = state.progress_meter_state
-        unread = [state.num_rejected_steps, state.tnext, meter.pace]
+        unread = [state.num_rejected_steps, state.tnext, state.progress_meter_state.pace]
         unread += [getattr(state, name) for name in self.signals.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
-        return used, ChunkReport(
-            self.signals.step, self.signals.info, tuple(report_of(state)), frozenset(jtu.tree_leaves(counts))
-        )
+        return used, frozenset(jtu.tree_leaves(counts))
 
 
 def _with_meter(state: Any, meter: Any) -> Any:
     return eqx.tree_at(lambda s: s.progress_meter_state, state, meter, is_leaf=lambda x: x is None)
-
-
-def _split_arrays(tree: Any) -> tuple[list[Any], Any]:
-    """Flatten a pytree into its arrays, and all that `_join_arrays` needs beside them."""
-    arrays, static = eqx.partition(tree, eqx.is_array)
-    leaves, treedef = jtu.tree_flatten(arrays)
-    return leaves, (treedef, static)
-
-
-def _join_arrays(leaves: Any, rest: Any) -> Any:
-    treedef, static = rest
-    return eqx.combine(jtu.tree_unflatten(treedef, leaves), static)

@@ -1,61 +1,71 @@
-"""The solver's whole loop as one primitive that holds its jaxpr, traced once, gate and taps included.
+"""A loop as one primitive that holds its jaxpr, traced once, gate and taps included.
 
-Traced side. Differentiated, it *is* that jaxpr: gate, taps, checkpointing and all. Batched, it holds the batched jaxpr.
-Otherwise it is lowered in chunks, without the gate. Not a `custom_jvp`: around the `custom_vjp` of a checkpointed loop
-that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
+Traced side. Lowered, it runs in chunks, without gate and taps. Batched, it holds the batched jaxpr. Differentiated, it
+*is* that jaxpr: gate, taps, checkpointing and all; but of a checkpointed loop, which is a `custom_vjp`, the two loops
+that its derivative consists of become such primitives in their turn. Not a `custom_jvp`: around the `custom_vjp` of a
+checkpointed loop that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
 
 Operands of `loop_p`, in order:
 
-| operands | how many             | shape, dtype            |                                                       |
-| -------- | -------------------- | ----------------------- | ----------------------------------------------------- |
-| handle   | 1                    | int32[]                 | of the pass; never batched                            |
-| wanted   | 1                    | int32[]                 | the first step to report; never batched               |
-| consts   | `consts`             | as `jaxpr.constvars`    | what the loop closes over, so that it can be          |
-|          |                      |                         | differentiated and batched                            |
-| inputs   | `len(jaxpr.invars)`  | as `jaxpr.invars`       | the arrays of diffrax's state that goes into the loop |
+| operands | how many             | shape, dtype        |                                                           |
+| -------- | -------------------- | ------------------- | --------------------------------------------------------- |
+| consts   | `consts`             | as `jaxpr.constvars` | what the loop closes over, so that it can be             |
+|          |                      |                     | differentiated and batched                                |
+| inputs   | `len(jaxpr.invars)`  | as `jaxpr.invars`   | the arrays that go into the loop: of diffrax's state, of  |
+|          |                      |                     | checkpoints, of cotangents                                |
 
 Parameters: `jaxpr`, the loop, with the lanes of the vmaps around it already in it; `consts`, the number of its
-constants; `used`, which results are read by anybody, by index; `report`, what a chunk tells. Results: as
-`jaxpr.outvars`, the arrays of diffrax's state that comes out of the loop.
+constants; `used`, `counts` and `tells`, as `soltrace.traced.chunk` has them; `primal`, of a loop with tangents: the
+parameters of the one without, and how many operands it has. Results: as `jaxpr.outvars`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
-from jax.extend.core import ClosedJaxpr, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
+from jax.extend import linear_util
+from jax.extend.core import ClosedJaxpr, Literal, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
+from jax.extend.core.primitives import while_p
 from jax.interpreters import ad, batching, mlir
+from jax.interpreters import partial_eval as pe
 
-from soltrace.traced._jax import Dims, zero_tangent
-from soltrace.traced.chunk import ChunkReport, eval_in_chunks
+from soltrace.traced import marks
+from soltrace.traced._jax import Dims, join_arrays, split_arrays, zero_tangent
+from soltrace.traced.chunk import eval_in_chunks, has_chunks
 
 loop_p = Primitive("soltrace_loop")
 loop_p.multiple_results = True
 
 
 def bind_loop(
-    closed: ClosedJaxpr, operands: Sequence[Any], *, start: Sequence[Any], used: frozenset[int], report: ChunkReport
+    closed: ClosedJaxpr,
+    operands: Sequence[Any],
+    *,
+    used: frozenset[int] | None = None,
+    counts: frozenset[int] = frozenset(),
 ) -> list[Any]:
-    """Run a loop, given as the jaxpr that has its gated `while`.
+    """Run a loop, given as the jaxpr that has its gated or tapped `while`.
 
     Args:
         closed: The jaxpr, with its constants.
         operands: Values of its inputs.
-        start: int32 scalars, the handle of the pass and the first step to report.
-        used: Which outputs are read. The others come back as they went in.
-        report: What a chunk sends to the host.
+        used: Which outputs are read, if the loop is one that nobody differentiates. The others come back as they went
+            in. None: all are read.
+        counts: Which of these outputs are diffrax's own counts.
 
     Returns:
         Values of its outputs.
     """
     consts = len(closed.consts)
-    return loop_p.bind(*start, *closed.consts, *operands, jaxpr=closed.jaxpr, consts=consts, used=used, report=report)
+    params = {"consts": consts, "used": used, "counts": counts, "tells": True, "primal": None}
+    return loop_p.bind(*closed.consts, *operands, jaxpr=closed.jaxpr, **params)
 
 
-def _lower(handle: Any, wanted: Any, *operands: Any, jaxpr: Any, consts: int, **chunks: Any) -> list[Any]:
-    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], start=(handle, wanted), **chunks)
+def _lower(*operands: Any, jaxpr: Any, consts: int, primal: Any, **chunks: Any) -> list[Any]:
+    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], **chunks)
 
 
 @loop_p.def_impl
@@ -68,19 +78,94 @@ def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[Any]:
     return [v.aval for v in jaxpr.outvars]
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Any, consts: int, **_: Any) -> tuple[Any, Any]:
-    primals, tangents = primals[2:], tangents[2:]
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    jaxpr, consts = params["jaxpr"], params["consts"]
     moving = [type(t) is not ad.Zero for t in tangents]
 
-    def differentiated(*moved: Any) -> list[Any]:
+    def differentiated(*moved: Any, primals: Sequence[Any] = primals) -> list[Any]:
         next_moved = iter(moved)
         values = [next(next_moved) if m else p for m, p in zip(moving, primals, strict=True)]
-        return eval_jaxpr(jaxpr, values[:consts], *values[consts:])
+        return eval_with_loops(jaxpr, values[:consts], values[consts:])
 
     pick = lambda values: [x for x, m in zip(values, moving, strict=True) if m]
-    outs, out_tangents = jax.jvp(differentiated, pick(primals), pick(tangents))
-    is_none = lambda t: t.dtype == jax.dtypes.float0
-    return outs, [zero_tangent(x) if is_none(t) else t for x, t in zip(outs, out_tangents, strict=True)]
+    has_tangent = lambda x: jax.typeof(x).to_tangent_aval().dtype != jax.dtypes.float0
+
+    def push(*values: Any) -> list[Any]:
+        primals, tangents = values[: len(moving)], list(values[len(moving) :])
+        outs, out_tangents = jax.jvp(partial(differentiated, primals=primals), pick(primals), tangents)
+        return [*outs, *[t for x, t in zip(outs, out_tangents, strict=True) if has_tangent(x)]]
+
+    if _has_rules(jaxpr):  # of its own, which wait for the transposition
+        results = push(*primals, *pick(tangents))
+    else:
+        results = _run_pushed(push, [*primals, *pick(tangents)], (tuple(params.items()), len(primals)))
+    outs, moved = results[: len(jaxpr.outvars)], iter(results[len(jaxpr.outvars) :])
+    return outs, [next(moved) if has_tangent(x) else zero_tangent(x) for x in outs]
+
+
+def _has_rules(jaxpr: Any) -> bool:
+    """Say whether the loop is inside a `custom_vjp`."""
+    ours = ((e, x) for e in jaxpr.eqns for x in marks.calls(e) if has_chunks(x.jaxpr))
+    return any(e.primitive.name == "custom_vjp_call" or _has_rules(x.jaxpr) for e, x in ours)
+
+
+def _run_pushed(push: Callable[..., list[Any]], operands: Sequence[Any], primal: tuple[Any, int]) -> list[Any]:
+    """Run a loop that computes tangents beside its values, in chunks too."""
+    closed = jax.make_jaxpr(push)(*operands)
+    if not has_chunks(closed.jaxpr):
+        return push(*operands)
+    params = {"consts": len(closed.consts), "used": None, "counts": frozenset(), "tells": True, "primal": primal}
+    return loop_p.bind(*closed.consts, *operands, jaxpr=closed.jaxpr, **params)
+
+
+def _partial_eval(trace: Any, *tracers: Any, primal: tuple[Any, int] | None, **params: Any) -> list[Any]:
+    """Of a loop with tangents that are not known yet, compute the values, which are: as a `while` does it."""
+    run: Callable[..., list[Any]] = partial(trace.default_process_primitive, loop_p)
+    of_primal, count = primal or ((), 0)
+    known = tracers[params["consts"] :][:count]
+    if not known or not all(x.is_known() for x in known) or all(x.is_known() for x in tracers):
+        return run(tracers, params | {"primal": primal})
+    values = run(known, dict(of_primal))
+    # The tangents' loop computes the values again.
+    return [*values, *run(tracers, params | {"primal": None, "tells": False})[len(values) :]]
+
+
+def eval_with_loops(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    """Evaluate the jaxpr of a checkpointed loop, so that the loops of its derivative are run by `loop_p`."""
+    known = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
+    read = lambda v: v.val if isinstance(v, Literal) else known[v]
+    for eqn in jaxpr.eqns:
+        values, params = [read(v) for v in eqn.invars], eqn.primitive.get_bind_params(eqn.params)
+        call = next((x for x in marks.calls(eqn) if has_chunks(x.jaxpr)), None)
+        if call is not None and "subfuns" in params:
+            value, forward, backward = params.pop("subfuns")
+            outs = eqn.primitive.bind(*values, subfuns=(value, _as_loop(forward), _as_loop(backward)), **params)
+        elif call is not None:
+            outs = eval_with_loops(call.jaxpr, call.consts, values)
+        else:
+            outs = eqn.primitive.bind(*values, **params)
+            outs = outs if eqn.primitive.multiple_results else [outs]
+        known.update(zip(eqn.outvars, outs, strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _as_loop(function: linear_util.WrappedFun) -> linear_util.WrappedFun:
+    """Let a rule of a `custom_vjp` be traced, and its loop be run by `loop_p`."""
+
+    def looped(*args: Any) -> Any:
+        arrays, rest = split_arrays(args)
+        out_rest: list[Any] = []
+
+        def flat(*arrays: Any) -> list[Any]:
+            out, static = split_arrays(function.call_wrapped(*join_arrays(arrays, rest)))
+            out_rest.append(static)
+            return out
+
+        closed = jax.make_jaxpr(flat)(*arrays)
+        run = bind_loop if has_chunks(closed.jaxpr) else lambda c, xs: eval_jaxpr(c.jaxpr, c.consts, *xs)
+        return join_arrays(run(closed, arrays), out_rest[-1])
+
+    return linear_util.wrap_init(looped, debug_info=function.debug_info)
 
 
 def _batch(
@@ -89,7 +174,6 @@ def _batch(
     if all(d is None for d in dims):
         outs = loop_p.bind(*operands, jaxpr=jaxpr, consts=consts, **params)
         return outs, [None] * len(outs)
-    (handle, wanted, *operands), dims = operands, tuple(dims[2:])
     same: dict[int, Any] = {}
 
     @custom_vmap
@@ -104,14 +188,13 @@ def _batch(
     def run(*xs: Any) -> list[Any]:
         lane = lambda *xs: note(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
         names = {"axis_name": axis.name, "axis_size": axis.size, "spmd_axis_name": axis.spmd_name}
-        outs = jax.vmap(lane, in_axes=dims, **names)(*xs)
+        outs = jax.vmap(lane, in_axes=tuple(dims), **names)(*xs)
         # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
         return [same.get(i, out) for i, out in enumerate(outs)]
 
     batched = jax.make_jaxpr(run)(*operands)
-    report = params["report"].batched([i not in same for i in params["report"].leaves])
-    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "report": report}
-    outs = loop_p.bind(handle, wanted, *batched.consts, *operands, **params)
+    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "primal": None}
+    outs = loop_p.bind(*batched.consts, *operands, **params)
     return outs, [None if i in same else 0 for i in range(len(outs))]
 
 
@@ -119,5 +202,7 @@ def _batch(
 # is then asked for "low" ones, once nothing differentiates or batches it any more.
 loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
+ad.primitive_transposes[loop_p] = ad.primitive_transposes[while_p]  # which says that it can't be
+pe.custom_partial_eval_rules[loop_p] = _partial_eval
 batching.fancy_primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

@@ -100,15 +100,22 @@ def _impl(
 
 @lenient
 def _step(pace: jax.Array, step: jax.Array, t: jax.Array, t0: jax.Array, info: host.SolveInfo) -> jax.Array:
+    tell = lambda pace: report_transposed(pace, step, t, t0, info)
+    return jax.lax.cond(is_due(pace, t, t0), tell, lambda pace: pace, pace)
+
+
+@lenient
+def is_due(pace: jax.Array, t: jax.Array, t0: jax.Array) -> jax.Array:
+    """Say whether a lane has come to where the host wants the next report. Operands are those of `tap_p`."""
+    return jnp.any((pace[..., 1] >= 1.0) & (t - t0 <= pace[..., 0]))
+
+
+@lenient
+def report_transposed(pace: jax.Array, step: jax.Array, t: jax.Array, t0: jax.Array, info: host.SolveInfo) -> jax.Array:
+    """Report a transposed step now; the pace with the answer, in the lanes at a real step. Operands: as of `tap_p`."""
     wanted, handle = pace[..., 0], pace[..., 1]
-    elapsed = t - t0
-    real = handle >= 1.0
-
-    def report(pace: jax.Array) -> jax.Array:
-        answer = emit(host.Signal.BACKWARD_STEP, info, [step], [elapsed.astype(jnp.float32), wanted, handle])
-        return jnp.where(real[..., None], jnp.stack(answer), pace)
-
-    return jax.lax.cond(jnp.any(real & (elapsed <= wanted)), report, lambda pace: pace, pace)
+    answer = emit(host.Signal.BACKWARD_STEP, info, [step], [(t - t0).astype(jnp.float32), wanted, handle])
+    return jnp.where(handle[..., None] >= 1.0, jnp.stack(answer), pace)
 
 
 @lenient

@@ -1,0 +1,167 @@
+"""The gate and the tap in the body of a loop: find them, take them out, and compute what they would tell.
+
+Traced side; on jaxprs alone. A body has the gate of the solve whose loop it is and, where it goes backwards, a
+transposed tap, which may be in a branch of a `cond` or in a call. Loops that it holds, and the gates in them, are of
+other solves.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from jax.core import eval_jaxpr
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.interpreters import partial_eval as pe
+
+from soltrace import host
+from soltrace.traced.gate import gate_p
+from soltrace.traced.tap import tap_p
+
+Kind: TypeAlias = Callable[[JaxprEqn], bool]
+"""Says of an equation whether it is of some kind."""
+
+
+def is_gate(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is a gate."""
+    return eqn.primitive is gate_p
+
+
+def is_tap(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is the tap of a step, which watches nothing but the pace, or that of its tangent."""
+    if eqn.primitive is not tap_p or len(eqn.invars) != eqn.params["sent"] + 1:
+        return False
+    return eqn.params["signal"] in (host.Signal.BACKWARD_STEP, None)
+
+
+def is_transposed_tap(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is what the tap of a step becomes on the way back."""
+    return is_tap(eqn) and eqn.params["transposed"]
+
+
+def is_mark(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is a gate or the tap of a step."""
+    return is_gate(eqn) or is_tap(eqn)
+
+
+def calls(eqn: JaxprEqn) -> list[Any]:
+    """List the jaxprs that an equation evaluates at most once: of a call, or the branches of a `cond`.
+
+    Their inputs are the last operands of the equation.
+    """
+    if eqn.primitive.name == "cond":
+        return list(eqn.params["branches"])
+    if eqn.primitive.name in ("while", "scan", "soltrace_loop"):
+        return []
+    held: list[Any] = [eqn.params.get(name) for name in ("call_jaxpr", "jaxpr")]
+    return [x for x in held if hasattr(x, "jaxpr") and len(x.jaxpr.invars) == len(eqn.invars)]
+
+
+def holds(jaxpr: Jaxpr, found: Kind) -> bool:
+    """Say whether a jaxpr has an equation of some kind, itself or in a call."""
+    return any(found(e) or any(holds(x.jaxpr, found) for x in calls(e)) for e in jaxpr.eqns)
+
+
+def without_marks(jaxpr: Jaxpr) -> Jaxpr:
+    """Take out gates and taps: the pace goes through as it is."""
+    renamed: dict[Any, Any] = {}
+    rename = lambda v: v if isinstance(v, Literal) else renamed.get(v, v)
+    eqns = []
+    for eqn in jaxpr.eqns:
+        if is_mark(eqn):
+            renamed |= {out: rename(v) for out, v in zip(eqn.outvars, eqn.invars, strict=False)}
+        else:
+            params = {name: _without_marks(value) for name, value in eqn.params.items()} if calls(eqn) else eqn.params
+            eqns.append(eqn.replace(invars=[rename(v) for v in eqn.invars], params=params))
+    return jaxpr.replace(eqns=eqns, outvars=[rename(v) for v in jaxpr.outvars])
+
+
+def _without_marks(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_without_marks, value))
+    marked = hasattr(value, "jaxpr") and holds(value.jaxpr, is_mark)
+    return value.replace(jaxpr=without_marks(value.jaxpr)) if marked else value
+
+
+def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Kind) -> list[bool]:
+    """Find which outputs depend on the results of equations of some kind, or on some of the inputs.
+
+    Args:
+        jaxpr: The jaxpr.
+        ins: Which inputs count.
+        source: Says of an equation whether its results count.
+    """
+    known = dict(zip(jaxpr.invars, ins, strict=True))
+    read = lambda v: not isinstance(v, Literal) and known.get(v, False)
+    for eqn in jaxpr.eqns:
+        into = list(map(read, eqn.invars))
+        if source(eqn):
+            outs = [True] * len(eqn.outvars)
+        elif is_mark(eqn):  # the pace is the first operand, and has nothing of the others
+            outs = into[:1]
+        elif inner := calls(eqn):
+            into_calls = [into[len(into) - len(x.jaxpr.invars) :] for x in inner]
+            each = [reached(x.jaxpr, ins, source) for x, ins in zip(inner, into_calls, strict=True)]
+            outs = [any(told) or (len(into) > len(into_calls[0]) and into[0]) for told in zip(*each, strict=True)]
+        else:
+            outs = [any(into)] * len(eqn.outvars)
+        known |= zip(eqn.outvars, outs, strict=True)
+    return list(map(read, jaxpr.outvars))
+
+
+def carried(body: Jaxpr, consts: int, source: Kind) -> list[bool]:
+    """Find which variables of a loop's carry ever depend on the results of equations of some kind."""
+    found = [False] * len(body.outvars)
+    while True:
+        grown = [a or b for a, b in zip(found, reached(body, [False] * consts + found, source), strict=True)]
+        if grown == found:
+            return found
+        found = grown
+
+
+class Mark:
+    """A gate or a tap: what it would tell, as a function of what goes into the body of its loop.
+
+    Attributes:
+        params: Parameters of the gate or the tap.
+        reads: Which inputs of the body it needs.
+    """
+
+    def __init__(self, body: Any, found: Kind) -> None:
+        """Find the first that there is.
+
+        Args:
+            body: A closed jaxpr.
+            found: Says of an equation whether it is the gate, or the tap.
+        """
+        before, consts, mark = _before(body, found)
+        self.params = mark.params
+        self._jaxpr, used, self.reads = pe.dce_jaxpr_consts(before, [True] * len(before.outvars))
+        self._consts = [c for c, u in zip(consts, used, strict=True) if u]
+
+    def told(self, ins: Sequence[Any]) -> list[Any]:
+        """Compute its operands. Inputs that it does not need may be anything."""
+        return eval_jaxpr(self._jaxpr, self._consts, *[x for x, read in zip(ins, self.reads, strict=True) if read])
+
+
+def _before(closed: Any, found: Kind) -> tuple[Jaxpr, list[Any], JaxprEqn]:
+    """Make a jaxpr that computes the operands of an equation, calls on the way to it inlined."""
+    jaxpr = closed.jaxpr
+    for i, eqn in enumerate(jaxpr.eqns):
+        if found(eqn):
+            return jaxpr.replace(eqns=jaxpr.eqns[:i], outvars=eqn.invars), list(closed.consts), eqn
+        for call in calls(eqn):
+            if holds(call.jaxpr, found):
+                inner, consts, mark = _before(call, found)
+                return _inlined(jaxpr, eqn, inner), [*closed.consts, *consts], mark
+    raise LookupError
+
+
+def _inlined(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:
+    """Evaluate a call where one of the equations stands, and return its results."""
+    operands: dict[Any, Any] = dict(zip(call.invars, eqn.invars[-len(call.invars) :], strict=True))
+    rename: Callable[[Any], Any] = lambda v: v if isinstance(v, Literal) else operands.get(v, v)
+    eqns = [e.replace(invars=list(map(rename, e.invars))) for e in call.eqns]
+    return jaxpr.replace(
+        constvars=[*jaxpr.constvars, *call.constvars],
+        eqns=[*jaxpr.eqns[: jaxpr.eqns.index(eqn)], *eqns],
+        outvars=list(map(rename, call.outvars)),
+    )

@@ -25,6 +25,7 @@ from jax.core import eval_jaxpr
 
 from soltrace import host
 from soltrace.traced._jax import join_arrays, split_arrays
+from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
@@ -233,7 +234,8 @@ class _ReportingWhile:
             used, counts = self._used(out_rest[-1])
             outs = bind_loop(closed.replace(consts=consts), leaves, used=used, counts=counts)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
-            outs = eval_jaxpr(closed.jaxpr, consts, *leaves)
+            jaxpr = closed.jaxpr if closed.jaxpr.effects else in_blocks(closed.jaxpr)
+            outs = eval_jaxpr(jaxpr, consts, *leaves)
         return join_arrays(outs, out_rest[-1])
 
     def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:

@@ -108,7 +108,13 @@ def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Kind) -> list[bool]:
 
 
 def carried(body: Jaxpr, consts: int, source: Kind) -> list[bool]:
-    """Find which variables of a loop's carry ever depend on the results of equations of some kind."""
+    """Find which variables of a loop's carry ever depend on the results of equations of some kind.
+
+    Args:
+        body: Of the loop, which returns its carry and nothing else.
+        consts: How many of the body's inputs are not carried.
+        source: Says of an equation whether its results count.
+    """
     found = [False] * len(body.outvars)
     while True:
         grown = [a or b for a, b in zip(found, reached(body, [False] * consts + found, source), strict=True)]
@@ -132,9 +138,9 @@ class Mark:
             body: A closed jaxpr.
             found: Says of an equation whether it is the gate, or the tap.
         """
-        before, consts, mark = _before(body, found)
+        computed, consts, mark = before(body, found)
         self.params = mark.params
-        self._jaxpr, used, self.reads = pe.dce_jaxpr_consts(before, [True] * len(before.outvars))
+        self._jaxpr, used, self.reads = pe.dce_jaxpr_consts(computed, [True] * len(computed.outvars))
         self._consts = [c for c, u in zip(consts, used, strict=True) if u]
 
     def told(self, ins: Sequence[Any]) -> list[Any]:
@@ -142,26 +148,36 @@ class Mark:
         return eval_jaxpr(self._jaxpr, self._consts, *[x for x, read in zip(ins, self.reads, strict=True) if read])
 
 
-def _before(closed: Any, found: Kind) -> tuple[Jaxpr, list[Any], JaxprEqn]:
-    """Make a jaxpr that computes the operands of an equation, calls on the way to it inlined."""
+def before(closed: Any, found: Kind) -> tuple[Jaxpr, list[Any], JaxprEqn]:
+    """Make a jaxpr that computes the operands of an equation, calls on the way to it inlined.
+
+    Returns:
+        The jaxpr, values of its constants, and the equation.
+    """
     jaxpr = closed.jaxpr
     for i, eqn in enumerate(jaxpr.eqns):
         if found(eqn):
             return jaxpr.replace(eqns=jaxpr.eqns[:i], outvars=eqn.invars), list(closed.consts), eqn
         for call in calls(eqn):
             if holds(call.jaxpr, found):
-                inner, consts, mark = _before(call, found)
+                inner, consts, mark = before(call, found)
                 return _inlined(jaxpr, eqn, inner), [*closed.consts, *consts], mark
     raise LookupError
 
 
 def _inlined(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:
     """Evaluate a call where one of the equations stands, and return its results."""
-    operands: dict[Any, Any] = dict(zip(call.invars, eqn.invars[-len(call.invars) :], strict=True))
-    rename: Callable[[Any], Any] = lambda v: v if isinstance(v, Literal) else operands.get(v, v)
-    eqns = [e.replace(invars=list(map(rename, e.invars))) for e in call.eqns]
+    call = renamed(call, eqn.invars[-len(call.invars) :])
     return jaxpr.replace(
         constvars=[*jaxpr.constvars, *call.constvars],
-        eqns=[*jaxpr.eqns[: jaxpr.eqns.index(eqn)], *eqns],
-        outvars=list(map(rename, call.outvars)),
+        eqns=[*jaxpr.eqns[: jaxpr.eqns.index(eqn)], *call.eqns],
+        outvars=call.outvars,
     )
+
+
+def renamed(jaxpr: Jaxpr, invars: Sequence[Any]) -> Jaxpr:
+    """Give a jaxpr other inputs, which may be those of the jaxpr that it is to be a part of."""
+    names: dict[Any, Any] = dict(zip(jaxpr.invars, invars, strict=True))
+    rename: Callable[[Any], Any] = lambda v: v if isinstance(v, Literal) else names.get(v, v)
+    eqns = [e.replace(invars=list(map(rename, e.invars))) for e in jaxpr.eqns]
+    return jaxpr.replace(eqns=eqns, outvars=list(map(rename, jaxpr.outvars)))

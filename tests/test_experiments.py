@@ -70,11 +70,11 @@ def test_an_inner_experiment_inherits(program):
     ]
 
 
-def test_leaving_waits_for_the_passes_that_are_open(program):
+def test_leaving_waits_for_the_passes_that_are_open(program, elsewhere):
     """They end on threads of their own, and the experiment ends after them."""
     with capture() as told:
         with experiment("fit"):
-            threading.Timer(0.05, program.end, args=(program.start(),)).start()
+            threading.Timer(0.05, program.end, args=(elsewhere(program.start),)).start()
         events = told.events()
     assert [event["event"] for event in events] == [
         "experiment.started",
@@ -88,7 +88,7 @@ def test_leaving_waits_for_the_passes_that_are_open(program):
 def test_programs_still_under_way_are_waited_for(program, monkeypatch):
     """The traced room knows how: what it tells meanwhile belongs to the experiment."""
     monkeypatch.setattr(PROCESS.shared, "barriers", [])
-    host.register_barrier(program.solve)
+    host.register_barrier(program.solve, lambda: lambda: True)
     with capture() as told:
         with experiment("fit"):
             pass
@@ -102,11 +102,11 @@ def test_programs_still_under_way_are_waited_for(program, monkeypatch):
         ]
 
 
-def test_a_pass_whose_end_is_lost_is_abandoned(program):
+def test_a_pass_whose_end_is_lost_is_abandoned(program, elsewhere):
     """Leaving does not wait for ever."""
     with capture(abandon_after_s=0.0) as told:
         with experiment("fit"):
-            program.start()
+            elsewhere(program.start)
         ends = [event for event in told.events() if event["event"].endswith(".ended")]
     assert [(event["event"], event["status"], event.get("result")) for event in ends] == [
         ("pass.ended", "error", "abandoned"),
@@ -524,7 +524,7 @@ def test_tasks_beside_one_another_do_not_inherit(exported):
     assert spans()["b"].parent is None
 
 
-def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
+def test_ctrl_c_while_an_experiment_is_left_ends_it(program, elsewhere):
     """Whoever waits for its passes has waited long enough: they are given up, and the next one is not inside it."""
 
     class InterruptedClock(TickingClock):
@@ -533,7 +533,7 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
 
     with capture(clock=InterruptedClock()) as told:
         with pytest.raises(KeyboardInterrupt), experiment("first"):
-            program.start()
+            elsewhere(program.start)
         with experiment("second"):
             pass
         events = told.events()

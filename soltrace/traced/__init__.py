@@ -13,7 +13,7 @@ try:
     import jax
 
     from soltrace.traced.adjoint import TracedAdjoint
-    from soltrace.traced.barrier import programs_under_way, wait_for_programs
+    from soltrace.traced.barrier import mark, programs_under_way, wait_for_programs
     from soltrace.traced.meter import ProgressMeter
     from soltrace.traced.solve import diffeqsolve
 except (ImportError, AttributeError) as error:  # what a library no longer has
@@ -21,7 +21,7 @@ except (ImportError, AttributeError) as error:  # what a library no longer has
 
 __all__ = ["ProgressMeter", "TracedAdjoint", "diffeqsolve"]
 
-register_barrier(wait_for_programs)
+register_barrier(wait_for_programs, mark)
 CALLERS.programs = programs_under_way
 if enabled():
     KEY.make(jax)  # where `import soltrace` could not, because jax was being imported then

@@ -94,12 +94,12 @@ def test_two_runs_of_a_program_at_once_never_mix(program):
         assert (end["t"], end["step"]) == (t1, 20)
 
 
-def test_waiting_ends_when_the_passes_do(program):
+def test_waiting_ends_when_the_passes_do(program, elsewhere):
     """Another thread ends the last one."""
     with capture() as told:
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         ending = threading.Timer(0.05, program.end, args=(handle,))
         ending.start()
         told.recorder.wait_for(context.scope)
@@ -107,17 +107,17 @@ def test_waiting_ends_when_the_passes_do(program):
         assert told.records[-1].status == "ok"
 
 
-def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
+def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program, elsewhere):
     """Not for another's."""
     with capture(abandon_after_s=0.0) as told:
         outer, inner = opened("outer"), None
         told.recorder.enter(outer)
         inner = Context("outer/inner", outer=outer, scope=object(), on_main_thread=True)
         told.recorder.enter(inner)
-        program.start()
+        elsewhere(program.start)
         told.recorder.leave(inner)
         told.recorder.leave(outer)
-        program.start()
+        elsewhere(program.start)
         told.recorder.wait_for(outer.scope)
         events = told.events()
     assert names(events) == [
@@ -127,12 +127,12 @@ def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
     ]
 
 
-def test_a_silent_pass_is_given_up(program):
+def test_a_silent_pass_is_given_up(program, elsewhere):
     """It ends with what was known of it, and is counted."""
     with capture(abandon_after_s=0.0) as told:
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         program.step(handle, 1, 1, 0.25)
         told.recorder.wait_for(context.scope)
         program.step(handle, 2, 2, 0.5)
@@ -157,7 +157,7 @@ def test_a_silent_pass_is_given_up(program):
 
 
 @pytest.mark.parametrize("throws", [True, False])
-def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, monkeypatch, throws):
+def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, elsewhere, monkeypatch, throws):
     """diffrax raises where a solve has failed: no end of the backward pass comes, and no wait brings it."""
     program = make_program(throws=throws)
     with capture(abandon_after_s=30.0) as told:
@@ -165,9 +165,9 @@ def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        forward = program.start()
+        forward = elsewhere(program.start)
         program.end(forward, result=1)
-        program.backward_start(forward)
+        elsewhere(program.backward_start, forward)
         told.recorder.wait_for(context.scope)
         assert clock.now == pytest.approx(0.0 if throws else 30.0)
         ends = [(e["pass_id"], e["status"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
@@ -176,28 +176,28 @@ def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program
     assert ends == [("run.1.forward", "error", "max_steps_reached"), ("run.1.backward", "error", "abandoned")]
 
 
-def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):
+def test_patience_grows_with_the_pauses_that_a_pass_makes(program, elsewhere, monkeypatch):
     """A step that takes a minute is no sign of death: ten such pauses are."""
     with capture(abandon_after_s=30.0) as told:
         clock = Clock()
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         clock.now = 60.0
         program.step(handle, 1, 1, 0.25)
         told.recorder.wait_for(context.scope)
         assert clock.now == pytest.approx(60.0 + 600.0)
 
 
-def test_whoever_is_in_a_hurry_waits_no_longer(program, monkeypatch):
+def test_whoever_is_in_a_hurry_waits_no_longer(program, elsewhere, monkeypatch):
     """An exception left the experiment: a second, whatever the pass is like."""
     with capture() as told:
         clock = Clock()
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        program.start()
+        elsewhere(program.start)
         told.recorder.wait_for(context.scope, 1.0)
         assert clock.now == pytest.approx(1.0)
 

@@ -1,5 +1,7 @@
 import asyncio
 import contextvars
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -88,7 +90,7 @@ def test_leaving_waits_for_the_passes_that_are_open(program, elsewhere):
 def test_programs_still_under_way_are_waited_for(program, monkeypatch):
     """The traced room knows how: what it tells meanwhile belongs to the experiment."""
     monkeypatch.setattr(PROCESS.shared, "barriers", [])
-    host.register_barrier(program.solve, lambda: lambda: True)
+    host.register_barrier(program.solve)
     with capture() as told:
         with experiment("fit"):
             pass
@@ -544,3 +546,30 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program, elsewhere):
         ("second", "experiment.ended", "ok"),
     ]
     assert [event["reason"] for event in events if event["event"] == "telemetry.dropped"] == ["interrupted"]
+
+
+POOL = """
+import multiprocessing, soltrace
+
+def work(seed):
+    with soltrace.experiment("work", seed=seed), soltrace.experiment("inside"):
+        return seed
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(pool.map(work, [1, 2]))
+"""
+
+
+def test_what_a_pools_worker_has_ended_is_in_its_log(tmp_path):
+    """The pool terminates it as soon as it has its results."""
+    (tmp_path / "pool.py").write_text(POOL)
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "pool.py"], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[1, 2]\n[1, 2]\n"
+    told = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
+    ends = [[(r["experiment"], r["attributes"]) for r in log if r["event"] == "experiment.ended"] for log in told]
+    assert ends == [[(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]] * 2

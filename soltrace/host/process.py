@@ -296,15 +296,15 @@ def callers_place() -> Context | None:
         return None
 
 
-def register_barrier(barrier: Callable[[], object], mark: Mark) -> None:
+def register_barrier(barrier: Callable[[], object], mark: Mark | None = None) -> None:
     """Have programs waited for that have been dispatched.
 
     Args:
         barrier: Is called before anything waits for passes. It returns when dispatched programs are done.
         mark: Is called on a thread that waits for passes. What it returns says whether all is done that this thread has
-            dispatched before.
+            dispatched before. None: nothing can.
     """
-    PROCESS.shared.mark = mark
+    PROCESS.shared.mark = mark or PROCESS.shared.mark
     barriers: list[Barrier] = PROCESS.shared.barriers
     if barrier not in barriers:
         barriers.append(barrier)

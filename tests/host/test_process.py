@@ -97,7 +97,7 @@ def test_a_barrier_is_registered_once(monkeypatch):
     """However often the traced room is imported."""
     monkeypatch.setattr(PROCESS.shared, "barriers", [])
     for _ in range(2):
-        host.register_barrier(print, lambda: lambda: True)
+        host.register_barrier(print)
     assert PROCESS.shared.barriers == [print]
 
 

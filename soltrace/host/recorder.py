@@ -302,8 +302,9 @@ class Recorder:
         deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         with self._lock:
+            calls = Calls(None)
             for entry in self._shared.passes.open_in(self):
-                self.abandon(entry, Why.RUN_CLOSED)
+                self.abandon(entry, None if calls.over_from(entry) == -math.inf else Why.RUN_CLOSED)
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()

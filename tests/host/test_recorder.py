@@ -227,11 +227,11 @@ def test_too_many_open_passes_are_given_up(program, monkeypatch):
     assert (end["pass_id"], end["event"], end["result"]) == ("run.1.forward", "pass.ended", "abandoned")
 
 
-def test_closing_gives_up_what_is_open_and_says_what_was_lost(program):
+def test_closing_gives_up_what_is_open_and_says_what_was_lost(program, elsewhere):
     """Each pass that started has ended, and the last line says what that means."""
     sink = MemorySink()
     with capture(sinks=[sink]) as told:
-        program.start()
+        elsewhere(program.start)
         told.recorder.close(10.0)
         assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
     lost = sink.records[-1]
@@ -427,7 +427,7 @@ def test_little_is_kept_of_an_ended_pass(program):
     assert kept.lanes.ravel().tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]
 
 
-def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
+def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program, elsewhere):
     """The loss is said when it can be; the worker does not end."""
     gone = True
 
@@ -440,7 +440,7 @@ def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
     with capture(sinks=[sink]) as told:
         object.__setattr__(told.recorder.run, "find_process_index", find_process_index)
         told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)
-        program.start()
+        elsewhere(program.start)
         told.flush()
         assert told.recorder._worker._thread.is_alive()
         gone = False
@@ -454,10 +454,10 @@ def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
     assert Loss(What.RECORD, Why.RAISED, "RuntimeError: backend gone", 1) in told.recorder.losses.total()
 
 
-def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program):
+def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program, elsewhere):
     """It is given up because the run is closed."""
     with capture() as told:
-        handle = program.start()
+        handle = elsewhere(program.start)
         program.step(handle, 1, 1, 0.5)
         told.recorder.close(10.0)
         assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.RUN_CLOSED, "", 1)]

@@ -20,6 +20,7 @@ from soltrace.callers import CALLERS, EXPERIMENT
 from soltrace.callers.publishing import current_span
 from soltrace.callers.tasks import current_task
 from soltrace.errors import ExperimentError
+from soltrace.host.child import BEFORE_IT_IS_TERMINATED_S, is_child_of_multiprocessing
 from soltrace.host.context import Context
 from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
@@ -249,6 +250,14 @@ def _leave(opened: _Open, error: BaseException | None) -> None:
             error=UNSET if error is None else said_by(error),
         ),
     )
+    if context.outer is None or context.outer.experiment is None:
+        _hurry(recorder)
+
+
+def _hurry(recorder: Recorder) -> None:
+    """Have what was told written down now, where the process may be terminated in the next moment."""
+    if is_child_of_multiprocessing():
+        recorder.drain(BEFORE_IT_IS_TERMINATED_S)
 
 
 def _announce(recorder: Recorder, record: ExperimentStarted | ExperimentEnded) -> None:

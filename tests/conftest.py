@@ -5,6 +5,7 @@ import math
 import os
 import re
 import sys
+import threading
 from typing import Final
 
 import jsonschema_rs
@@ -140,3 +141,29 @@ def program():
 def make_program():
     """To make programs that differ."""
     return Program
+
+
+@pytest.fixture
+def elsewhere():
+    """To have something done in the call of a program that goes on, on a thread of its own, until the test is over."""
+    over, threads = threading.Lock(), []
+    over.acquire()
+
+    def run(tell, *args):
+        told, answer = threading.Event(), []
+
+        def call():
+            answer.append(tell(*args))
+            told.set()
+            with over:  # not an event: who waits for one is seen to be in no call
+                pass
+
+        threads.append(threading.Thread(target=call, daemon=True))
+        threads[-1].start()
+        assert told.wait(30.0)
+        return answer[0]
+
+    yield run
+    over.release()
+    for thread in threads:
+        thread.join()

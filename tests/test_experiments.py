@@ -1,5 +1,7 @@
 import asyncio
 import contextvars
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -70,11 +72,11 @@ def test_an_inner_experiment_inherits(program):
     ]
 
 
-def test_leaving_waits_for_the_passes_that_are_open(program):
+def test_leaving_waits_for_the_passes_that_are_open(program, elsewhere):
     """They end on threads of their own, and the experiment ends after them."""
     with capture() as told:
         with experiment("fit"):
-            threading.Timer(0.05, program.end, args=(program.start(),)).start()
+            threading.Timer(0.05, program.end, args=(elsewhere(program.start),)).start()
         events = told.events()
     assert [event["event"] for event in events] == [
         "experiment.started",
@@ -102,11 +104,11 @@ def test_programs_still_under_way_are_waited_for(program, monkeypatch):
         ]
 
 
-def test_a_pass_whose_end_is_lost_is_abandoned(program):
+def test_a_pass_whose_end_is_lost_is_abandoned(program, elsewhere):
     """Leaving does not wait for ever."""
     with capture(abandon_after_s=0.0) as told:
         with experiment("fit"):
-            program.start()
+            elsewhere(program.start)
         ends = [event for event in told.events() if event["event"].endswith(".ended")]
     assert [(event["event"], event["status"], event.get("result")) for event in ends] == [
         ("pass.ended", "error", "abandoned"),
@@ -524,7 +526,7 @@ def test_tasks_beside_one_another_do_not_inherit(exported):
     assert spans()["b"].parent is None
 
 
-def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
+def test_ctrl_c_while_an_experiment_is_left_ends_it(program, elsewhere):
     """Whoever waits for its passes has waited long enough: they are given up, and the next one is not inside it."""
 
     class InterruptedClock(TickingClock):
@@ -533,7 +535,7 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
 
     with capture(clock=InterruptedClock()) as told:
         with pytest.raises(KeyboardInterrupt), experiment("first"):
-            program.start()
+            elsewhere(program.start)
         with experiment("second"):
             pass
         events = told.events()
@@ -544,3 +546,30 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program):
         ("second", "experiment.ended", "ok"),
     ]
     assert [event["reason"] for event in events if event["event"] == "telemetry.dropped"] == ["interrupted"]
+
+
+POOL = """
+import multiprocessing, soltrace
+
+def work(seed):
+    with soltrace.experiment("work", seed=seed), soltrace.experiment("inside"):
+        return seed
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(pool.map(work, [1, 2]))
+"""
+
+
+def test_what_a_pools_worker_has_ended_is_in_its_log(tmp_path):
+    """The pool terminates it as soon as it has its results."""
+    (tmp_path / "pool.py").write_text(POOL)
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "pool.py"], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[1, 2]\n[1, 2]\n"
+    told = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
+    ends = [[(r["experiment"], r["attributes"]) for r in log if r["event"] == "experiment.ended"] for log in told]
+    assert ends == [[(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]] * 2

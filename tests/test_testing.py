@@ -28,16 +28,16 @@ def test_events_leave_out_what_is_unsteady(program):
     assert set(everything) - set(event) == {"timestamp", "schema", "run_id"}
 
 
-def test_capture_takes_the_place_of_what_is_configured(tmp_path, program, monkeypatch):
+def test_capture_takes_the_place_of_what_is_configured(tmp_path, program, elsewhere, monkeypatch):
     """And gives it back, also after an exception; nested ones don't see each other's."""
     configure(directory=tmp_path, spans=False)
-    program.start()
+    elsewhere(program.start)
     before = PROCESS.recorder
     monkeypatch.setenv("SOLTRACE_DISABLED", "1")
     with capture() as outer:
         assert host.enabled()
         with pytest.raises(KeyError), capture() as inner:
-            {}[program.start()]
+            {}[elsewhere(program.start)]
         assert outer.events() == []
     assert [event["event"] for event in inner.events()] == ["pass.started", "pass.ended", "telemetry.dropped"]
     assert PROCESS.recorder is before

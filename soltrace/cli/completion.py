@@ -63,7 +63,9 @@ def _commands() -> Iterator[CommandSpec]:
         parser = argparse.ArgumentParser(prog=f"soltrace {name}")
         importlib.import_module(module).add_arguments(parser)
         actions = parser._actions  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse has no public list
-        options = tuple(_option(action) for action in actions if action.option_strings)
+        options = tuple(
+            _option(action) for action in actions if action.option_strings and action.help is not argparse.SUPPRESS
+        )
         words = [str(word) for action in actions if not action.option_strings for word in action.choices or ()]
         yield CommandSpec(name, summary, options, tuple(words))
 

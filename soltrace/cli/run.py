@@ -23,6 +23,10 @@ _FROM: Final = (_MODULE, _CODE)
 _OTLP: Final = "--otlp"
 _VALUED: Final = frozenset({"--attributes", "--experiment", "--dir"})
 """Those of our options that are followed by a value."""
+_PYTHONS: Final = ("-b", "-B", "-d", "-E", "-i", "-I", "-O", "-P", "-q", "-s", "-S", "-u", "-v", "-W", "-x", "-X")
+"""Options of Python's that it can only be given when it is started."""
+_PYTHONS_VALUED: Final = ("-W", "-X")
+"""Those of them that are followed by a value."""
 
 _DESCRIPTION: Final = """\
 Run a Python program, unchanged, and trace its solves. Its arguments, its exit status and what it prints stay
@@ -68,6 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENDPOINT",
         help=f"export to an OpenTelemetry collector too (default: {OTLP_ENDPOINT})",
     )
+    parser.add_argument(*_PYTHONS, action=_Pythons, nargs="?", help=argparse.SUPPRESS)
+
+
+class _Pythons(argparse.Action):
+    """Refuses an option of Python's, and says where it belongs."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: object, value: object, option: str | None = None) -> None:
+        given = f"{option}{value or (' ...' if option in _PYTHONS_VALUED else '')}"
+        parser.exit(
+            _USAGE_ERROR,
+            f"soltrace run: {given} is an option of Python's, to be given before: python {given} -m soltrace run ...\n",
+        )
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

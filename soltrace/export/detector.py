@@ -11,6 +11,7 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 from opentelemetry.util.types import AttributeValue
 
+from soltrace.wire.names import ATTR_BACKEND
 from soltrace.wire.resource import resource
 
 ATTRIBUTE_OF_FACT: Final = {
@@ -26,7 +27,7 @@ ATTRIBUTE_OF_FACT: Final = {
     "jax": "soltrace.jax.version",
     "jaxlib": "soltrace.jaxlib.version",
     "diffrax": "soltrace.diffrax.version",
-    "backend": "soltrace.jax.backend",
+    "backend": ATTR_BACKEND,
     "devices": "soltrace.jax.devices",
     "device_kinds": "soltrace.jax.device_kinds",
     "process_index": "soltrace.jax.process_index",

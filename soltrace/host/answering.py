@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from soltrace.host.calls import calling_thread
 from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.outcomes import outcomes
@@ -74,7 +75,8 @@ class Answers:
         program = object() if event.info is NOTHING_KNOWN else event.info
         pace, now = run.pacing.pace(program, self.kind, event.monotonic), event.monotonic
         handle = self._table.new_handle()
-        entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now)
+        thread = calling_thread()
+        entry = PassEntry(handle, self.kind, run, event.info, context, solve_id, pass_id, pace, now, now, thread)
         event.entry = entry
         self._table.add(entry)
         return entry

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from soltrace.callers import CALLERS
 from soltrace.callers.slots import TRUE
 from soltrace.host.answering import answers
+from soltrace.host.calls import Mark, calling_thread
 from soltrace.host.context import Context
 from soltrace.host.emission import Emission
 from soltrace.host.handlers import raised_by_a_handler
@@ -145,7 +146,7 @@ class Process:
         """
         if threading.get_ident() == self._ending:
             return True
-        return self._ending != 0 and isinstance(threading.current_thread(), threading._DummyThread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue]
+        return self._ending != 0 and calling_thread() is None
 
     def _open_the_last(self) -> Recorder | None:
         with self.shared.lock:
@@ -295,8 +296,15 @@ def callers_place() -> Context | None:
         return None
 
 
-def register_barrier(barrier: Callable[[], object]) -> None:
-    """Have `barrier` called before anything waits for passes: it returns when dispatched programs are done."""
+def register_barrier(barrier: Callable[[], object], mark: Mark | None = None) -> None:
+    """Have programs waited for that have been dispatched.
+
+    Args:
+        barrier: Is called before anything waits for passes. It returns when dispatched programs are done.
+        mark: Is called on a thread that waits for passes. What it returns says whether all is done that this thread has
+            dispatched before. None: nothing can.
+    """
+    PROCESS.shared.mark = mark or PROCESS.shared.mark
     barriers: list[Barrier] = PROCESS.shared.barriers
     if barrier not in barriers:
         barriers.append(barrier)

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
+from soltrace.host.calls import Calls
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
@@ -33,8 +34,6 @@ from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
 
-CHECK_S: Final = 0.5
-"""Who waits for passes looks this often whether one has fallen silent for too long."""
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""
 
@@ -139,12 +138,17 @@ class Recorder:
             silent.run.abandon(silent, Why.NO_SIGN_OF_LIFE)
         entry.cost_s = self.clock.monotonic() - event.monotonic
 
-    def abandon(self, entry: PassEntry, why: Why) -> None:
-        """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it."""
+    def abandon(self, entry: PassEntry, why: Why | None) -> None:
+        """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it.
+
+        Args:
+            entry: the pass.
+            why: its end is lost; None: its program is over, and has told all that there was.
+        """
         self._shared.passes.end(entry)
         if entry.kind is Kind.STRETCH:
             return
-        if not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
+        if why is not None and not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
             self.losses.add(What.PASS_END, why)
         self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
 
@@ -222,8 +226,9 @@ class Recorder:
     def wait_for(self, scope: object, timeout_s: float = float("inf"), why: Why = Why.NO_SIGN_OF_LIFE) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
 
-        Those whose program diffrax's own error has stopped are not waited for. Where it goes on all the same, because
-        nothing that could fail was read, its results have been waited for before.
+        Those whose programs an error has stopped are not waited for: diffrax's own, which the end of the forward pass
+        has told, or any other, once the call of the program is seen to be over. Where diffrax's does not stop it,
+        because nothing that could fail was read, its results have been waited for before.
 
         Args:
             scope: the experiment's.
@@ -232,15 +237,23 @@ class Recorder:
         """
         deadline = self.clock.monotonic() + timeout_s
         with self._lock:
-            while open_passes := [entry for entry in self._shared.passes.open.values() if entry.context.within(scope)]:
-                now = self.clock.monotonic()
+            foreign = any(entry.thread is None for entry in self._open_within(scope))
+        calls = Calls(self._shared.mark if foreign else None)
+        with self._lock:
+            while open_passes := self._open_within(scope):
+                now, given_up = self.clock.monotonic(), False
+                patience = {entry: min(deadline, self._patience_ends(entry)) for entry in open_passes}
+                over = {entry: calls.over_from(entry) for entry in open_passes}
                 for entry in open_passes:
-                    if now >= min(deadline, self._patience_ends(entry)):
-                        entry.run.abandon(entry, why)
-                        break
-                else:
-                    soonest = min(deadline, *(self._patience_ends(entry) for entry in open_passes))
-                    self.clock.wait(self._shared.passes_ended, min(soonest - now, CHECK_S))
+                    if now >= over[entry] or now >= patience[entry]:
+                        entry.run.abandon(entry, None if now >= over[entry] else why)
+                        given_up = True
+                if not given_up:
+                    soonest = min(*patience.values(), *over.values()) - now
+                    self.clock.wait(self._shared.passes_ended, min(soonest, calls.check_s))
+
+    def _open_within(self, scope: object) -> list[PassEntry]:
+        return [entry for entry in self._shared.passes.open.values() if entry.context.within(scope)]
 
     def _patience_ends(self, entry: PassEntry) -> float:
         if self._shared.passes.is_stopped(entry):
@@ -289,8 +302,9 @@ class Recorder:
         deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         with self._lock:
+            calls = Calls(None)
             for entry in self._shared.passes.open_in(self):
-                self.abandon(entry, Why.RUN_CLOSED)
+                self.abandon(entry, None if calls.over_from(entry) == -math.inf else Why.RUN_CLOSED)
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from soltrace.host.calls import Mark
 from soltrace.host.context import Contexts
 from soltrace.host.table import HandleTable
 
@@ -20,6 +21,8 @@ class Shared:
 
     barriers: list[Barrier] = field(default_factory=list[Barrier])
     """Called before anything waits for passes."""
+    mark: Mark | None = None
+    """Marks what the calling thread has dispatched."""
     passes: HandleTable = field(default_factory=HandleTable)
     contexts: Contexts = field(default_factory=Contexts)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -36,4 +39,4 @@ class Shared:
 
         Not so the handles: programs and pullbacks of the parent's keep theirs, and mean none of the child's.
         """
-        return Shared(self.barriers, HandleTable(self.passes.last_handle))
+        return Shared(self.barriers, self.mark, HandleTable(self.passes.last_handle))

@@ -7,6 +7,7 @@ number of them, or none ever.
 """
 
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -44,7 +45,7 @@ class OwningRun(Protocol):
         """Be told what happened to one of its passes."""
         ...
 
-    def abandon(self, entry: "PassEntry", why: Why) -> None:
+    def abandon(self, entry: "PassEntry", why: Why | None) -> None:
         """Give one of its passes up."""
         ...
 
@@ -64,6 +65,8 @@ class PassEntry:
     pace: Pace
     began: float
     last_seen: float
+    thread: threading.Thread | None = None
+    """Which is in the call of its program, as its start has shown; None: not known."""
     parent: "PassEntry | None" = None
     """Of a backward pass its forward one, unless that is forgotten; of a stretch its backward pass."""
     began_at: Array | None = None

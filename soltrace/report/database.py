@@ -50,9 +50,21 @@ def database() -> "Generator[DuckDBPyConnection]":
 
 
 def read(
-    connection: "DuckDBPyConnection", files: Sequence[Path], say: Callable[[str], None], *statements: str
+    connection: "DuckDBPyConnection",
+    files: Sequence[Path],
+    say: Callable[[str], None],
+    statements: Sequence[str],
+    damaged: Callable[[Sequence[int]], object],
 ) -> tuple[list[int], int]:
     """Execute statements over the view `lines`, which has a row for each line of the files, all NULL if it is damaged.
+
+    Args:
+        connection: To the database.
+        files: JSON logs.
+        say: Is called with the files of which a part cannot be read.
+        statements: Each returns a count. They are executed again if there is damage: what can be read of such lines has
+            rows of its own then.
+        damaged: Returns of the counts whether there may be any.
 
     Returns:
         What each statement counts, and how many lines have no row because DuckDB gives up at them (see `sieve`).
@@ -64,17 +76,19 @@ def read(
 
     _see(connection, files)
     try:
-        return _counts(connection, statements), 0
-    except (InvalidInputException, IOException):
-        # It does not always say in which file.
-        with tempfile.TemporaryDirectory(prefix="soltrace-") as directory:
-            left_out, readable = 0, list(files)
-            for number, file in enumerate(files):
-                if not _passes(connection, file):
-                    readable[number] = Path(directory) / f"{number}.jsonl"
-                    left_out += sieve(file, readable[number], say)
-            _see(connection, readable)
-            return _counts(connection, statements), left_out
+        counts = _counts(connection, statements)
+        if not damaged(counts):
+            return counts, 0
+    except (InvalidInputException, IOException):  # it does not always say in which file
+        pass
+    with tempfile.TemporaryDirectory(prefix="soltrace-") as directory:
+        left_out, readable = 0, list(files)
+        for number, file in enumerate(files):
+            if not _is_whole(connection, file):
+                readable[number] = Path(directory) / f"{number}.jsonl"
+                left_out += sieve(file, readable[number], say)
+        _see(connection, readable)
+        return _counts(connection, statements), left_out
 
 
 def _counts(connection: "DuckDBPyConnection", statements: Iterable[str]) -> list[int]:
@@ -82,15 +96,14 @@ def _counts(connection: "DuckDBPyConnection", statements: Iterable[str]) -> list
     return [cast("int", row[0][0]) for row in rows]
 
 
-def _passes(connection: "DuckDBPyConnection", file: Path) -> bool:
+def _is_whole(connection: "DuckDBPyConnection", file: Path) -> bool:
     from duckdb import InvalidInputException, IOException
 
     _see(connection, [file])
     try:
-        connection.execute("SELECT count(event) FROM lines")
+        return _counts(connection, ["SELECT count(*) - count(event) FROM lines"]) == [0]
     except (InvalidInputException, IOException):
         return False
-    return True
 
 
 def _see(connection: "DuckDBPyConnection", files: Iterable[Path]) -> None:

@@ -53,7 +53,8 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
     """
     with database() as connection:
         load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
-        _, left_out = read(connection, files, say, load)
+        no_events = "SELECT count(*) FROM log WHERE event IS NULL"
+        _, left_out = read(connection, files, say, [load, no_events], damaged=lambda counts: counts[1])
         connection.execute(read_sql("passes"))
         connection.execute(read_sql("replaced"))
         sources = _sources(connection, files, left_out)

@@ -42,7 +42,13 @@ def convert(files: Sequence[Path], target: Path, say: Callable[[str], None] = sa
     with database() as connection:
         try:
             # Twice over the lines, the second time to count them: COPY only tells what it wrote.
-            (records, lines), left_out = read(connection, files, say, statement, "SELECT count(*) FROM lines")
+            (records, lines), left_out = read(
+                connection,
+                files,
+                say,
+                [statement, "SELECT count(*) FROM lines"],
+                damaged=lambda counts: counts[0] < counts[1],
+            )
             if records:
                 partial.replace(target)
         finally:

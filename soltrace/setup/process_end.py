@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from soltrace.export.registry import EXPORTS
+from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
 
 FOR_THE_LOG_S: Final = 0.5
@@ -46,7 +47,6 @@ def with_the_process(call: Callable[[], object]) -> None:
     # Anew each time: what is registered last runs first, and must run before a provider set up meanwhile shuts down.
     atexit.unregister(call)
     atexit.register(call)
-    multiprocessing = sys.modules.get("multiprocessing")
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        # Its forked children leave by `os._exit`, without what `atexit` has. Before their queues are joined (-5).
-        multiprocessing.util.Finalize(None, call, exitpriority=0)
+    if is_child_of_multiprocessing():
+        # If it was forked it leaves by `os._exit`, without what `atexit` has. Before its queues are joined (-5).
+        sys.modules["multiprocessing"].util.Finalize(None, call, exitpriority=0)

@@ -34,11 +34,13 @@ from soltrace.sinks.span_attributes import (
     root_attributes,
     start_attributes,
 )
-from soltrace.wire.names import ATTR_MARKER, SCOPE
+from soltrace.wire.names import ATTR_BACKEND, ATTR_MARKER, SCOPE
 from soltrace.wire.plain_text import said_by
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
+    LogOpened,
+    LogResource,
     PassEnded,
     PassHeartbeat,
     PassProgress,
@@ -80,10 +82,14 @@ class Spans:
         self._provider = provider
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
         self._open: dict[str, _Open] = {}
+        self._computed_on: dict[str, str] = {}
+        """Where jax computes, once that is known: a resource that was made before can't say it any more."""
         self._linkable: OrderedDict[str, SpanContext] = OrderedDict()
 
     def identify(self, record: AnyRecord, parent: object) -> AnyRecord:
         """Open or end the span of a pass; return the record with the ids of the span that it belongs to."""
+        if isinstance(record, LogOpened | LogResource) and "backend" in record.resource:
+            self._computed_on = {ATTR_BACKEND: str(record.resource["backend"])}
         if not isinstance(record, PassRecord):
             return record
         if isinstance(record, PassStarted) and self._somebody_records():
@@ -109,6 +115,12 @@ class Spans:
         """Say whether there is an SDK, or else there is nothing to make attributes and links for."""
         return self._provider is not None or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
+    def _unsaid(self) -> dict[str, str]:
+        """What is known of where this runs, and the resource of the spans does not say."""
+        resource = getattr(self._provider or trace.get_tracer_provider(), "resource", None)
+        said = getattr(resource, "attributes", {})
+        return {name: value for name, value in self._computed_on.items() if name not in said}
+
     def _start(self, record: PassStarted, parent: object) -> None:
         # An explicit context even without a parent: whatever is current on the worker's thread is nobody's.
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
@@ -117,7 +129,7 @@ class Spans:
         span = self._tracer.start_span(
             name_of(record),
             context=parent,
-            attributes=start_attributes(record),
+            attributes=start_attributes(record) | self._unsaid(),
             links=[] if forward is None else [Link(forward)],
             start_time=record.time_ns,
         )
@@ -139,7 +151,7 @@ class Spans:
         marker = self._tracer.start_span(
             f"{name_of(there.started)} started",
             context=trace.set_span_in_context(there.span, Context()),
-            attributes={**start_attributes(there.started), ATTR_MARKER: True},
+            attributes={**start_attributes(there.started), **self._unsaid(), ATTR_MARKER: True},
             start_time=moment,
         )
         marker.end(moment)

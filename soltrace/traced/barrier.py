@@ -5,9 +5,11 @@ Traced side, on the thread that waits or asks.
 
 import contextlib
 import weakref
+from collections.abc import Callable
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 
 from soltrace.callers.slots import UnderWay
 
@@ -25,6 +27,25 @@ def wait_for_programs() -> None:
     for array in jax.live_arrays():
         with contextlib.suppress(Exception):
             array.block_until_ready()
+
+
+def mark() -> Callable[[], bool]:
+    """Enqueue a program that does nothing; what is returned says whether it is done, and all before it.
+
+    A device runs its programs one after the other; a CPU those of one thread, whichever of its devices they are for.
+    Programs whose results nobody has kept are among them.
+    """
+    devices = jax.local_devices()
+    marks: list[jax.Array] = []
+    for device in devices if jax.default_backend() != "cpu" else devices[:1]:
+        with jax.default_device(device):
+            marks.append(_nothing())
+    return lambda: all(map(_is_ready, marks))
+
+
+@jax.jit
+def _nothing() -> jax.Array:
+    return jnp.zeros(())
 
 
 def programs_under_way(several_threads: bool) -> UnderWay | None:  # noqa: FBT001 - as it is called

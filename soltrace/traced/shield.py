@@ -47,6 +47,8 @@ class _Held(threading.local):
     """Has it raised in this thread when it is iterated over: in C, so that it is not raised right there."""
     stop: Callable[[], object] = staticmethod(_look_at_signals)
     """Has it not raised yet after all, and handles signals."""
+    in_a_callback: bool = False
+    """Whether this thread is in one of ours, at whose end it is to be raised."""
 
 
 _HELD: Final = _Held()
@@ -72,6 +74,7 @@ class Shield:
         """Handle what is pending first, so that it interrupts nothing, and then call."""
         # Between these calls no signal is handled: only the instructions that call something in C look for one, and
         # those that begin a function or go back in a loop.
+        _HELD.in_a_callback = True
         _, signalled = _caught(_HELD.stop, ())
         sent, interrupted = _caught(self._pack, args)
         answer = error = None
@@ -81,8 +84,8 @@ class Shield:
             answer, error = _caught(self._receive, sent)
         if signalled is not None or interrupted is not None or error is not None:
             _caught(_hold, (signalled, interrupted, error))
+        _HELD.in_a_callback = False
         if _HELD.raising:
-            _caught(gc.collect, (0,))  # or else it may be raised in what is called when garbage is collected, and lost
             for _ in _HELD.raising:
                 break
         return self._default if answer is None else answer
@@ -103,6 +106,32 @@ def _caught(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseE
         return None, error
 
 
+@_blind
+def _before_others_see_garbage(_: str, __: object) -> None:
+    """Handle what is pending, and unschedule what is held: in jax's callback it would be raised in vain."""
+    _, unscheduling = _caught(_HELD.stop, ())
+    _, signalled = _caught(_look_at_signals, ())
+    if unscheduling is not None or signalled is not None:
+        _caught(_hold, (unscheduling, signalled))
+
+
+@_blind
+def _after_others_have_seen_garbage(phase: str, _: object) -> None:
+    """Have it raised where garbage happened to be collected, unless that was in a callback of ours."""
+    if phase == "stop" and _HELD.raising and not _HELD.in_a_callback:
+        for _ in _HELD.raising:
+            break
+
+
+def watch_garbage() -> None:
+    """Keep what signal handlers raise out of the callbacks of the garbage collector: it is lost there.
+
+    jax has one. A collection that begins in a program's callback, before any code of ours, would handle a signal in it.
+    """
+    gc.callbacks.insert(0, _before_others_see_garbage)
+    gc.callbacks.append(_after_others_have_seen_garbage)
+
+
 def _hold(signalled: BaseException | None, *raised: BaseException | None) -> None:
     """Have the last of these raised when the program is over. A failure of ours is only counted."""
     *_, error = raised
@@ -119,8 +148,8 @@ def _hold(signalled: BaseException | None, *raised: BaseException | None) -> Non
 def _as_a_class(error: BaseException) -> type[BaseException]:
     """Only a class can be scheduled. It is called at the moment when it is raised."""
 
-    def raised(_: object) -> BaseException:
-        del _HELD.raising, _HELD.stop
+    def raised(*_: object) -> BaseException:
+        vars(_HELD).clear()
         return error
 
     return type("Held", (BaseException,), {"__new__": raised})

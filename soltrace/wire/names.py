@@ -25,6 +25,8 @@ ATTR_SOLVER: Final = "soltrace.solver"
 """The solver's class, such as `Tsit5`."""
 ATTR_STATUS: Final = "soltrace.status"
 """How a pass or a lane ended: `ok` or `error`."""
+ATTR_BACKEND: Final = "soltrace.jax.backend"
+"""What jax computes on: of the resource, or of a pass where that was not known when the resource was made."""
 ATTR_MARKER: Final = "soltrace.marker"
 """True on a span that only says that a pass is under way."""
 

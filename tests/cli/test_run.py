@@ -304,6 +304,8 @@ def test_it_needs_no_package_of_the_instrumentors(tmp_path):
             "cannot make /proc/none: No such file or directory; choose another with --dir",
         ),
         (["--exp", "fit", "x.py"], 2, "soltrace: error: unrecognized arguments: --exp"),
+        (["-Bu", "x.py"], 2, "-Bu is an option of Python's, to be given before: python -Bu -m soltrace run ..."),
+        (["-W", "error", "x.py"], 2, "-W ... is an option of Python's, to be given before: python -W ... -m soltrace "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

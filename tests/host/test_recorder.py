@@ -94,12 +94,12 @@ def test_two_runs_of_a_program_at_once_never_mix(program):
         assert (end["t"], end["step"]) == (t1, 20)
 
 
-def test_waiting_ends_when_the_passes_do(program):
+def test_waiting_ends_when_the_passes_do(program, elsewhere):
     """Another thread ends the last one."""
     with capture() as told:
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         ending = threading.Timer(0.05, program.end, args=(handle,))
         ending.start()
         told.recorder.wait_for(context.scope)
@@ -107,17 +107,17 @@ def test_waiting_ends_when_the_passes_do(program):
         assert told.records[-1].status == "ok"
 
 
-def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
+def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program, elsewhere):
     """Not for another's."""
     with capture(abandon_after_s=0.0) as told:
         outer, inner = opened("outer"), None
         told.recorder.enter(outer)
         inner = Context("outer/inner", outer=outer, scope=object(), on_main_thread=True)
         told.recorder.enter(inner)
-        program.start()
+        elsewhere(program.start)
         told.recorder.leave(inner)
         told.recorder.leave(outer)
-        program.start()
+        elsewhere(program.start)
         told.recorder.wait_for(outer.scope)
         events = told.events()
     assert names(events) == [
@@ -127,12 +127,12 @@ def test_waiting_is_for_the_experiments_own_passes_and_those_inside_it(program):
     ]
 
 
-def test_a_silent_pass_is_given_up(program):
+def test_a_silent_pass_is_given_up(program, elsewhere):
     """It ends with what was known of it, and is counted."""
     with capture(abandon_after_s=0.0) as told:
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         program.step(handle, 1, 1, 0.25)
         told.recorder.wait_for(context.scope)
         program.step(handle, 2, 2, 0.5)
@@ -157,7 +157,7 @@ def test_a_silent_pass_is_given_up(program):
 
 
 @pytest.mark.parametrize("throws", [True, False])
-def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, monkeypatch, throws):
+def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program, elsewhere, monkeypatch, throws):
     """diffrax raises where a solve has failed: no end of the backward pass comes, and no wait brings it."""
     program = make_program(throws=throws)
     with capture(abandon_after_s=30.0) as told:
@@ -165,9 +165,9 @@ def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        forward = program.start()
+        forward = elsewhere(program.start)
         program.end(forward, result=1)
-        program.backward_start(forward)
+        elsewhere(program.backward_start, forward)
         told.recorder.wait_for(context.scope)
         assert clock.now == pytest.approx(0.0 if throws else 30.0)
         ends = [(e["pass_id"], e["status"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
@@ -176,28 +176,28 @@ def test_a_pass_whose_program_its_own_error_stops_is_not_waited_for(make_program
     assert ends == [("run.1.forward", "error", "max_steps_reached"), ("run.1.backward", "error", "abandoned")]
 
 
-def test_patience_grows_with_the_pauses_that_a_pass_makes(program, monkeypatch):
+def test_patience_grows_with_the_pauses_that_a_pass_makes(program, elsewhere, monkeypatch):
     """A step that takes a minute is no sign of death: ten such pauses are."""
     with capture(abandon_after_s=30.0) as told:
         clock = Clock()
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        handle = program.start()
+        handle = elsewhere(program.start)
         clock.now = 60.0
         program.step(handle, 1, 1, 0.25)
         told.recorder.wait_for(context.scope)
         assert clock.now == pytest.approx(60.0 + 600.0)
 
 
-def test_whoever_is_in_a_hurry_waits_no_longer(program, monkeypatch):
+def test_whoever_is_in_a_hurry_waits_no_longer(program, elsewhere, monkeypatch):
     """An exception left the experiment: a second, whatever the pass is like."""
     with capture() as told:
         clock = Clock()
         monkeypatch.setattr(told.recorder, "clock", clock)
         context = opened("fit")
         told.recorder.enter(context)
-        program.start()
+        elsewhere(program.start)
         told.recorder.wait_for(context.scope, 1.0)
         assert clock.now == pytest.approx(1.0)
 
@@ -227,11 +227,11 @@ def test_too_many_open_passes_are_given_up(program, monkeypatch):
     assert (end["pass_id"], end["event"], end["result"]) == ("run.1.forward", "pass.ended", "abandoned")
 
 
-def test_closing_gives_up_what_is_open_and_says_what_was_lost(program):
+def test_closing_gives_up_what_is_open_and_says_what_was_lost(program, elsewhere):
     """Each pass that started has ended, and the last line says what that means."""
     sink = MemorySink()
     with capture(sinks=[sink]) as told:
-        program.start()
+        elsewhere(program.start)
         told.recorder.close(10.0)
         assert names(told.events()) == [("1.forward", "pass.started"), ("1.forward", "pass.ended")]
     lost = sink.records[-1]
@@ -427,7 +427,7 @@ def test_little_is_kept_of_an_ended_pass(program):
     assert kept.lanes.ravel().tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]
 
 
-def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
+def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program, elsewhere):
     """The loss is said when it can be; the worker does not end."""
     gone = True
 
@@ -440,7 +440,7 @@ def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
     with capture(sinks=[sink]) as told:
         object.__setattr__(told.recorder.run, "find_process_index", find_process_index)
         told.recorder.losses.add(What.PROGRESS, Why.QUEUE_FULL, 7)
-        program.start()
+        elsewhere(program.start)
         told.flush()
         assert told.recorder._worker._thread.is_alive()
         gone = False
@@ -454,10 +454,10 @@ def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program):
     assert Loss(What.RECORD, Why.RAISED, "RuntimeError: backend gone", 1) in told.recorder.losses.total()
 
 
-def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program):
+def test_a_pass_that_reported_a_moment_ago_is_not_said_to_be_silent(program, elsewhere):
     """It is given up because the run is closed."""
     with capture() as told:
-        handle = program.start()
+        handle = elsewhere(program.start)
         program.step(handle, 1, 1, 0.5)
         told.recorder.close(10.0)
         assert told.recorder.losses.total() == [Loss(What.PASS_END, Why.RUN_CLOSED, "", 1)]

@@ -8,10 +8,13 @@ import pytest
 from msgspec import UNSET
 
 from soltrace import __version__
+from soltrace.reading.files.follow import Follower
+from soltrace.reading.parse import Rejected
 from soltrace.report.ask import MAX_TEXT_CHARS, MOST_ATTRIBUTES
 from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
 from soltrace.report.markdown import markdown
+from soltrace.report.parquet import Converted, convert
 from soltrace.wire.records import Steps
 
 _SHARES = ("progress_min", "progress_median", "progress_max")
@@ -57,6 +60,32 @@ def test_what_is_no_record_is_counted_by_its_reason(tmp_path, log):
         Skipped("of the unknown schema 99", 1),
         Skipped("too long, or in a damaged part of a compressed file", 1),
     ]
+
+
+def test_what_stands_behind_damage_is_read_as_tail_reads_it(tmp_path, log):
+    """Behind zeros, behind a torn line, and behind one that lacks its newline; in a whole file beside it too."""
+    line = lambda step: log.line(log.progress(step, progress=0.5, step=step, steps=Steps(accepted=1, rejected=0)))[:-1]
+    zeros, torn = b"\0" * 4096, line(9)[:-60]
+    glued = [
+        line(1),
+        zeros + line(2),
+        torn + line(3),
+        line(4) + zeros,
+        line(5) + line(6),
+        zeros + torn + zeros + line(7),
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([*glued, b"{}", b"", line(8)]))
+    log.append(tmp_path / "b.jsonl", log.started(0))
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+
+    follower = Follower(files, print)
+    entries = [entry.value for entry in [*follower.poll(), *follower.rest()]]
+    lost = sum(isinstance(value, Rejected) for value in entries)
+
+    sources = gather(files).sources
+    assert (sources.records, sources.skipped.total) == (len(entries) - lost, lost) == (9, 5)
+    assert sources.skipped.rows == [Skipped("no JSON object with an event", 5)]
+    assert convert(files, tmp_path / "all.parquet") == Converted(records=9, skipped=5)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"hello\n"], ids=["empty", "blank", "no record"])

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -88,18 +89,19 @@ def test_two_runs_of_the_same_second_and_process_have_files_of_their_own(tmp_pat
     assert [stem for stem, _ in stems] == ["run", "run-2", "run-3"]
 
 
-def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch):
-    """The disk was full halfway through a line: readers lose that line alone."""
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG])
+def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch, number):
+    """The disk was full halfway through a line, or a quota used up, or broken: readers lose that line alone."""
     file = LogFile(tmp_path / "run.jsonl")
     write = os.write
 
     def full(fd, data):
         write(fd, data[:5])
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=os.strerror(number)):
             file.info(b'{"first": 1}')
     file.info(b'{"second": 2}')
     file.close()

@@ -2,6 +2,7 @@ import math
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,15 +15,15 @@ from soltrace.host.emission import moment
 from soltrace.sinks import spans as spans_module
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
-from soltrace.wire.records import LogOpened
+from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassStarted
 
 
 class Exported:
     """A real provider, and what it exported."""
 
-    def __init__(self):
+    def __init__(self, resource=None):
         self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
+        self.provider = TracerProvider(resource=resource)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     @property
@@ -46,6 +47,25 @@ def exported():
 def milliseconds(span):
     """When a span began and ended, in ticks of the clock."""
     return (span.start_time - START_NS) / 1e6, (span.end_time - START_NS) / 1e6
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_pass_says_the_backend_where_its_resource_does_not(said):
+    """A resource that was made before jax was up can't be changed. Where it is not known yet, nothing is said."""
+    exported = Exported(Resource({"soltrace.jax.backend": "gpu"} if said else {}))
+    common = {"timestamp": moment(START_NS), "run_id": "run", "experiment": None, "attributes": {}}
+    start = {"solver": "Tsit5", "adjoint": "a", "controller": "c", "batch_shape": []}
+    end = {"status": "ok", "result": "successful", "duration_s": 0.0, "progress": 1.0, "step": 1}
+    spans = Spans(exported.provider)
+    for number, record in enumerate(
+        [LogOpened(**common, resource={}), LogResource(**common, resource={"backend": "gpu"})]
+    ):
+        of_pass = common | {"solve_id": "s", "pass_id": f"s.{number}", "phase": "forward"}
+        for told in (record, PassStarted(**of_pass, **start), PassEnded(**of_pass, **end)):
+            spans.identify(told, None)
+    told = [span.attributes.get("soltrace.jax.backend") for span in exported.spans.values()]
+    assert told == ([None, None] if said else [None, "gpu"])
+    exported.provider.shutdown()
 
 
 def test_a_pass_is_a_span(program, exported):

@@ -40,7 +40,7 @@ def every_record(run_id: str) -> list[AnyRecord]:
             resource={"host": "node7", "pid": 4228, "devices": ["cpu", "cpu"], "jax.version": "0.10.2"},
         ),
         records.LogResource(**line(experiment=None, attributes={}), resource={"host": "node7", "backend": "cpu"}),
-        records.ExperimentStarted(**line()),
+        records.ExperimentStarted(**line(), context={"request": "r-17", "n": 2, "event": "theirs", "t": [0.5]}),
         records.ExperimentEnded(**line(level="error"), status="error", duration_s=2.0, error="ValueError: no\nway"),
         records.ProgramCompiled(**line(), function="<lambda>", trace_s=0, lower_s=0.25, compile_s=1e-9),
         records.PassStarted(

@@ -1,5 +1,6 @@
 """The collector between the real servers: what goes in comes out, once, the same whichever way it went."""
 
+import re
 import time
 import uuid
 from typing import get_args
@@ -22,6 +23,7 @@ from soltrace.sinks.log_records import OtelLogs
 from soltrace.wire import records
 from soltrace.wire.records import AnyRecord
 from tests.stack.records import SPAN_ID, STARTED, TRACE_ID, every_record
+from tests.stack.servers import DASHBOARDS
 
 EVERY = len(get_args(AnyRecord))
 
@@ -87,6 +89,15 @@ def test_a_record_is_the_same_by_file_and_by_otlp(stack, service):
     from_otlp = told(stack.logs.query(of_run(by_otlp), at_least=EVERY), by_otlp)
     assert len(from_file) == EVERY
     assert from_file == from_otlp
+
+
+def test_the_collector_knows_all_fields_of_a_line():
+    """All else on one is a variable of the program's."""
+    (names,) = re.findall(r'log.body, "key", "\^\((.*)\)\$"', (DASHBOARDS / "otelcol.yaml").read_text(encoding="utf-8"))
+    elsewhere = {"timestamp", "level", "event", "experiment", "trace_id", "span_id", "context"}
+    objects = {"attributes", "resource", "steps", "lanes"}
+    fields = {name for kind in get_args(AnyRecord) for name in kind.__struct_fields__}
+    assert names.split("|") == sorted(fields - elsewhere - objects)
 
 
 def test_a_line_becomes_these_fields(stack, service):

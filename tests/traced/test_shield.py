@@ -1,6 +1,7 @@
 """What a signal handler raises while a program runs: bare, it is raised when the program is over."""
 
 import _thread
+import gc
 import inspect
 import operator
 import os
@@ -100,6 +101,21 @@ def test_a_later_signal_takes_the_place_of_an_earlier_one():
     shield = Callback(receive=lambda: signal.raise_signal(signal.SIGALRM)).shield()
     with pytest.raises(TooLateError):
         in_c(_thread.interrupt_main, shield, Callback().shield())
+
+
+def test_what_comes_while_garbage_is_collected_is_not_lost(monkeypatch):
+    """jax has Python called then, from which nothing can be raised; in a callback of ours it waits for the end."""
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    with pytest.raises(KeyboardInterrupt):
+        in_c(_thread.interrupt_main, gc.collect)
+    callback = Callback(receive=lambda: in_c(_thread.interrupt_main, gc.collect))
+    shield = callback.shield()
+    with pytest.raises(KeyboardInterrupt):
+        in_c(shield, gc.collect, shield)
+    assert callback.calls == ["pack", "receive"] * 2
+    assert in_c(shield, gc.collect)[0] == (5,)  # and it was raised once
+    assert lost == []
 
 
 @pytest.mark.parametrize("part", ["pack", "receive"])

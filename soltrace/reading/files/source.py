@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from soltrace.reading.files import rotation
 from soltrace.reading.files.compressed import CompressedLineReader, DamagedError, is_compressed
+from soltrace.reading.files.damage import recover
 from soltrace.reading.files.lines import CHUNK, Change, LineReader
 from soltrace.reading.parse import Parsed, Rejected, parse
 
@@ -17,8 +18,6 @@ _LAZIEST_S: Final = 2.0
 """The longest time between two looks at a file. They get rarer while it is quiet."""
 _LAZINESS: Final = 0.1
 """What a file gains is seen after at most this share of the time for which it was quiet."""
-_BEGINNINGS_AT_MOST: Final = 64
-"""Places on a torn line at which a record may begin: so many braces has what was written of the torn one."""
 
 
 class LogEntry(Struct, frozen=True, gc=False):
@@ -144,15 +143,11 @@ class Source:
         self._number = 0
 
     def _damaged(self, value: Rejected, line: bytes, number: int) -> Iterator[LogEntry]:
-        """Yield a line that is no record. If a record follows a torn one (or zeros) on the same line, yield both."""
-        zeros = b"\0" in line
-        found = [entry for part in line.split(b"\0") if part for entry in _records_in(part)]
-        lost = len(line.replace(b"\0", b"")) > sum(len(raw) for _, raw in found)
-        if not found:
-            yield self._entry(value, line, number)
-        elif zeros or lost:
-            yield self._entry(Rejected("with NUL bytes" if zeros else "torn"), line, number)
-        for record, raw in found:
+        """Yield a line that is no record, and the records that stand on it all the same."""
+        records, lost = recover(line, value)
+        if lost is not None:
+            yield self._entry(lost, line, number)
+        for record, raw in records:
             yield self._entry(record, raw, number)
 
     def _entry(self, value: Parsed, raw: bytes, number: int | None = None) -> LogEntry:
@@ -160,22 +155,3 @@ class Source:
         if time is not None and time > self._time:
             self._time = time
         return LogEntry(value, raw, self.path, self._number if number is None else number, self._time)
-
-
-def _records_in(part: bytes) -> Iterator[tuple[Parsed, bytes]]:
-    """Find the records that stand on a line one after the other, whoever wrote them: a torn one has no end."""
-    if not isinstance(record := parse(part), Rejected):
-        yield record, part
-        return
-    begin = 0
-    for _ in range(_BEGINNINGS_AT_MOST):
-        begin = part.find(b"{", begin + 1)
-        if begin < 0:
-            return
-        rest = part[begin:]
-        if not isinstance(record := parse(rest), Rejected):
-            before = part[:begin].rstrip()
-            if before and not isinstance(first := parse(before), Rejected):
-                yield first, before
-            yield record, rest
-            return

@@ -1,5 +1,5 @@
 -- The log as a table: what the questions need of it. The many lines of progress go without attributes.
-CREATE TABLE log AS
+CREATE OR REPLACE TABLE log AS
 SELECT
     VALID_RECORD AS complete, PLAUSIBLE_RECORD AS plausible, complete AND plausible AS valid,
     timestamp, event, schema, run_id, experiment, resource, status, duration_s, error, function, trace_s, lower_s,

@@ -11,7 +11,7 @@ import pytest
 
 import soltrace
 from soltrace.testing import capture
-from tests.traced.cases import BACKSOLVE, DIRECT, PID, loss, run
+from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, PID, YS, Y, loss, run
 from tests.traced.stories import bits, story
 
 pytestmark = pytest.mark.slow
@@ -195,6 +195,33 @@ def test_transfers_are_forbidden(guard: str) -> None:
     assert bits(outside) == bits(inside) == bits(expected)
     lines = [line.partition(".")[2] for line in FORWARD_AND_BACKWARD[:3]]
     assert story(passes) == [f"{i}.{line}" for i in (1, 2, 3) for line in lines]
+
+
+LEAKS: dict[str, tuple[Any, list[str]]] = {
+    "forward mode": (
+        lambda solve: jax.jit(lambda y: jax.jvp(lambda y: run(solve, y, adjoint=FORWARD).ys, (y,), (y,)))(Y),
+        ["4+0"],
+    ),
+    "vmap": (
+        lambda solve: jax.jit(jax.vmap(lambda y: run(solve, y, adjoint=DIRECT, max_steps=None).ys))(YS),
+        ["12+0"],
+    ),
+    "grad": (lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y, adjoint=DIRECT)))(Y), ["4+0", "4+0&0"]),
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_tracers_are_looked_for(name: str) -> None:
+    """By jax, once a program is traced: we keep none. With its checkpointing adjoint, diffrax itself keeps some."""
+    make, steps = LEAKS[name]
+    with jax.checking_leaks():
+        expected = make(lambda *args, **kwargs: dfx.diffeqsolve(*args, throw=False, **kwargs))
+        with capture() as told:
+            values = make(lambda *args, **kwargs: soltrace.diffeqsolve(*args, throw=False, **kwargs))
+            events = told.events()
+    assert bits(values) == bits(expected)
+    ended = [line for line, event in zip(story(events), events, strict=True) if event["event"] == "pass.ended"]
+    assert [line.split()[-1] for line in ended if "[" not in line] == steps
 
 
 def test_caches_are_cleared_in_the_middle() -> None:

@@ -19,6 +19,7 @@ from jax.core import Tracer
 from soltrace import host
 from soltrace.callers import CALLERS
 from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.closed_over import closed_over
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
@@ -187,6 +188,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
+    others += closed_over(solve)
     ints = [*place, self.context, self.attributes.token, CALLERS.traced()]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 

@@ -14,7 +14,7 @@ import jax
 import jax.tree_util as jtu
 from jax.core import Tracer
 
-AT_MOST: Final = 1000
+OBJECTS_AT_MOST: Final = 1000
 """Objects that are looked at: what a function reaches may be anything, and large."""
 
 
@@ -37,7 +37,7 @@ def _may_close_over_tracers(terms: Any) -> bool:
     """Say whether a function in a pytree reaches a tracer. Without one, it isn't evaluated once more."""
     waiting = [leaf for leaf in jtu.tree_leaves(terms) if callable(leaf)]
     seen: set[int] = set()
-    while waiting and len(seen) < AT_MOST:
+    while waiting and len(seen) < OBJECTS_AT_MOST:
         function = waiting.pop()
         if id(function) in seen:
             continue

@@ -1,12 +1,15 @@
 """The same numbers and events whatever jax is configured to be, and whatever is computed with."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import diffrax as dfx
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import soltrace
@@ -224,17 +227,85 @@ def test_tracers_are_looked_for(name: str) -> None:
     assert [line.split()[-1] for line in ended if "[" not in line] == steps
 
 
-def test_caches_are_cleared_in_the_middle() -> None:
-    """Between a forward pass and its backward pass, and between two runs of a program that was compiled before."""
-    y = jnp.asarray([1.0, 0.5])
+def clear_caches() -> None:
+    eqx.clear_caches()
+    jax.clear_caches()
+
+
+@contextlib.contextmanager
+def cleared_meanwhile() -> Iterator[None]:
+    """Another thread clears all caches, over and over."""
+    over = threading.Event()
+
+    def clear() -> None:
+        while not over.wait(0.01):
+            clear_caches()
+
+    thread = threading.Thread(target=clear)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["in between", "meanwhile"])
+def test_caches_are_cleared_in_the_middle(*, meanwhile: bool) -> None:
+    """Between tracing, lowering, compiling and calling, and between a forward pass and its backward passes."""
+    clear = (lambda: None) if meanwhile else clear_caches
+
+    def both(solve: Any) -> Any:
+        program = jax.jit(lambda y: loss(solve, y))
+        traced = program.trace(Y)
+        clear()
+        lowered = traced.lower()
+        clear()
+        compiled = lowered.compile()
+        clear()
+        value = compiled(Y)
+        _, pullback = jax.vjp(program, Y)
+        clear()
+        gradient = pullback(jnp.asarray(1.0))
+        clear()
+        return value, gradient, pullback(jnp.asarray(2.0))
+
+    with cleared_meanwhile() if meanwhile else contextlib.nullcontext():
+        expected = both(dfx.diffeqsolve)
+        with capture(every=2, fraction=0.5) as told:
+            values = both(soltrace.diffeqsolve)
+            events = told.events()
+    assert bits(values) == bits(expected)
+    passes = ["1.forward", "2.forward", "2.backward", "2.backward.2"]
+    assert story(events) == [
+        line.replace(phase, name, 1)
+        for name in passes
+        for phase in ["1.backward" if "backward" in name else "1.forward"]
+        for line in FORWARD_AND_BACKWARD
+        if line.startswith(phase)
+    ]
+
+
+def test_x64_is_switched_between_compiling_and_calling() -> None:
+    """A program stays what it is, and what is told of it too. An eager solve is another program each time."""
+    y = np.asarray([1.0, 0.5], np.float32)
+
+    def all_three(solve: Any) -> list[Any]:
+        compiled = jax.jit(jax.value_and_grad(lambda y: loss(solve, y))).lower(y).compile()
+        values = []
+        for x64 in (True, False):
+            with jax.enable_x64(x64):
+                values += [compiled(y), run(solve, y).ys]
+                compiled = jax.jit(lambda y: run(solve, y).ys).lower(y).compile()
+        return [*values, compiled(y)]
+
+    expected = all_three(dfx.diffeqsolve)
     with capture(every=2, fraction=0.5) as told:
-        compiled = jax.jit(lambda y: run(soltrace.diffeqsolve, y).ys).lower(y).compile()
-        _, pullback = jax.vjp(lambda y: loss(soltrace.diffeqsolve, y), y)
-        jax.clear_caches()
-        pullback(jnp.asarray(1.0))
-        compiled(y)
+        values = all_three(soltrace.diffeqsolve)
         events = told.events()
-    assert story(events) == [*FORWARD_AND_BACKWARD, *[line.replace("1.", "2.", 1) for line in FORWARD_AND_BACKWARD[:3]]]
+    assert bits(values) == bits(expected)
+    forward = [line.replace("1.", f"{i}.", 1) for i in range(2, 6) for line in FORWARD_AND_BACKWARD[:3]]
+    assert story(events) == [*FORWARD_AND_BACKWARD, *forward]
 
 
 @pytest.mark.filterwarnings("ignore:Complex dtype support in Diffrax")

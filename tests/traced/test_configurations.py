@@ -1,8 +1,12 @@
 """The same numbers and events whatever jax is configured to be, and whatever is computed with."""
 
 import contextlib
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import diffrax as dfx
@@ -345,3 +349,55 @@ def test_adaptive_float64() -> None:
         run(soltrace.diffeqsolve, jnp.asarray([1.0, 0.5]), t1=1 / 3, stepsize_controller=PID)
         ended = told.events()[-1]
     assert ended["t"] == 1 / 3
+
+
+AT_START = """
+import json, sys
+import jax
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+import diffrax as dfx
+import soltrace
+from soltrace.testing import capture
+from tests.traced.cases import YS, Y, loss, run
+from tests.traced.stories import bits, story
+
+def all_of(solve):
+    yield run(solve, Y).ys
+    yield jax.jit(jax.vmap(jax.value_and_grad(lambda y: loss(solve, y))))(YS)
+
+expected = [bits(value) for value in all_of(dfx.diffeqsolve)]
+with capture(every=9, fraction=1.0) as told:
+    same = [bits(value) for value in all_of(soltrace.diffeqsolve)] == expected
+    print(json.dumps([same, [line for line in story(told.events()) if "ended" in line and "[" not in line]]))
+"""
+
+
+def test_programs_are_not_dispatched_asynchronously() -> None:
+    """The caller's own thread computes then, and our callbacks run on it. jax reads this once, when it starts."""
+    done = subprocess.run([sys.executable, "-c", AT_START], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        True,
+        [
+            "1.forward ended 4/1.000 4+0",
+            "2.forward ended 4/1.000 12+0",
+            "2.backward ended 4/1.000 12+0&12",
+        ],
+    ]
+
+
+def test_ahead_of_time_outlives_runs(tmp_path: Path) -> None:
+    """A program is compiled in one run and called in the next, and where telemetry is disabled: it is what it was."""
+    y = jnp.asarray([1.0, 0.5])
+    make = lambda solve: jax.jit(jax.value_and_grad(lambda y: loss(solve, y))).lower(y).compile()
+    soltrace.configure(directory=tmp_path)
+    expected, program = bits(make(dfx.diffeqsolve)(y)), make(soltrace.diffeqsolve)
+    for _ in range(2):
+        assert bits(program(y)) == expected
+        soltrace.shutdown()
+    soltrace.configure(enabled=False)
+    assert bits(program(y)) == expected
+    soltrace.shutdown()
+    logs = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(tmp_path.glob("*.jsonl"))]
+    told = [[(e["event"], e["phase"]) for e in log if e["event"] in ("pass.started", "pass.ended")] for log in logs]
+    assert told == [[(f"pass.{what}", phase) for phase in ("forward", "backward") for what in ("started", "ended")]] * 2

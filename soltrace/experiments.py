@@ -109,7 +109,8 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
     def token(self) -> int:
         """A number that stands for the experiment while it is open, to be passed to a compiled program as data.
 
-        It is 0 if telemetry is disabled. Give it to `soltrace.TracedAdjoint(context=token)` inside the program.
+        It is 0 if telemetry is disabled, and means nothing in another process. Give it to
+        `soltrace.TracedAdjoint(context=token)` inside the program.
 
         Raises:
             soltrace.ExperimentError: The experiment is not open.

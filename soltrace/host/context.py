@@ -5,6 +5,7 @@ the caller's context variables. So a program says in the start of a solve under 
 (`soltrace.callers`), or names an experiment that it was given.
 """
 
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,8 @@ class Contexts:
         self.open: list[Context] = []
         """The experiments that are open, in the order in which they were entered."""
         self._named: OrderedDict[int, Context] = OrderedDict()
-        self._last_token = 0
+        # Not 0: a number of another process, pickled with an adjoint or kept over a fork, is to mean nobody here.
+        self._last_token = secrets.randbelow(LARGEST_TOKEN) + 1
 
     @property
     def callers(self) -> Context | None:

@@ -6,6 +6,7 @@ last few that nobody holds any more are kept too.
 """
 
 import itertools
+import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -34,7 +35,8 @@ class Brought:
 _NOTHING: Final = Brought({}, None)
 _BY_TOKEN: Final[WeakValueDictionary[int, Brought]] = WeakValueDictionary()
 _RELEASED: Final[deque[Brought]] = deque(maxlen=RELEASED_AT_MOST)
-_NUMBERS: Final = itertools.count()
+_NUMBERS: Final = itertools.count(secrets.randbelow(LARGEST_TOKEN))
+"""Not from 0: a number that was saved by another process is to mean nobody here."""
 
 
 class RegisteredSolve:

@@ -19,6 +19,7 @@ from jax.core import Tracer
 from soltrace import host
 from soltrace.callers import CALLERS
 from soltrace.traced._jax import lenient, on_device
+from soltrace.traced.closed_over import closed_over
 from soltrace.traced.compiling import tracing
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
@@ -32,6 +33,7 @@ from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
+from soltrace.wire.warn import warn_once
 
 
 class TracedAdjoint(dfx.AbstractAdjoint):
@@ -87,6 +89,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
             inner, base, context = inner.inner, inner.attributes, inner.context if _is_default(context) else context
+        elif (held := _held_by(inner)) is not None:  # by an adjoint of the user's
+            base, context = held.attributes, held.context if _is_default(context) else context
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
@@ -127,6 +131,17 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
         no_pace = jnp.zeros(2, jnp.float32)
         return _tapped(None, info, solve["saveat"], final, no_pace, done, hold=not solve["throw"]), aux
+
+
+def _held_by(adjoint: dfx.AbstractAdjoint | None) -> TracedAdjoint | None:
+    """Find the one inside an adjoint, which reports nothing there: what it was given is its solve's all the same."""
+    is_ours = lambda part: isinstance(part, TracedAdjoint)
+    held: list[TracedAdjoint] = [part for part in jtu.tree_leaves(adjoint, is_leaf=is_ours) if is_ours(part)]
+    if len(held) > 1:
+        warn_once(
+            f"{type(adjoint).__name__} holds several TracedAdjoints: the attributes of the first are its solves'."
+        )
+    return held[0] if held else None
 
 
 def _is_default(context: Any) -> bool:
@@ -187,6 +202,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
     others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
+    others += closed_over(solve)
     ints = [*place, self.context, self.attributes.token, CALLERS.traced()]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 

@@ -108,7 +108,7 @@ class _Loop:
         self.cond_consts, self.all_body_consts = values[:n_cond], values[n_cond : n_cond + n_body]
         self.init = values[n_cond + n_body :]
         backwards = marks.holds(body.jaxpr, marks.is_transposed_tap)
-        self.mark = marks.Mark(body, marks.is_transposed_tap if backwards else marks.is_gate)
+        self.mark = marks.Telling(body, marks.is_transposed_tap if backwards else marks.is_gate)
         paces = marks.carried(body.jaxpr, n_body, marks.is_mark)
         told = self.mark.reads[n_body:]
         is_used = lambda i: i == 0 or told[i] or used is None or i - _STATE in used

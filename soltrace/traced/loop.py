@@ -5,18 +5,17 @@ Traced side. Lowered, it runs in chunks, without gate and taps. Batched, it hold
 that its derivative consists of become such primitives in their turn. Not a `custom_jvp`: around the `custom_vjp` of a
 checkpointed loop that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
 
-Operands of `loop_p`, in order:
+Operands of `loop_p`:
 
-| operands | how many             | shape, dtype        |                                                           |
-| -------- | -------------------- | ------------------- | --------------------------------------------------------- |
-| consts   | `consts`             | as `jaxpr.constvars` | what the loop closes over, so that it can be             |
-|          |                      |                     | differentiated and batched                                |
-| inputs   | `len(jaxpr.invars)`  | as `jaxpr.invars`   | the arrays that go into the loop: of diffrax's state, of  |
-|          |                      |                     | checkpoints, of cotangents                                |
+| operands | how many            | shape, dtype      |                                                               |
+| -------- | ------------------- | ----------------- | ------------------------------------------------------------- |
+| inputs   | `len(jaxpr.invars)` | as `jaxpr.invars` | what the loop closes over, so that it can be differentiated   |
+|          |                     |                   | and batched; and the arrays that go into it: of diffrax's     |
+|          |                     |                   | state, of checkpoints, of cotangents                          |
 
-Parameters: `jaxpr`, the loop, with the lanes of the vmaps around it already in it; `consts`, the number of its
-constants; `used`, `counts` and `tells`, as `soltrace.traced.chunk` has them; `primal`, of a loop with tangents: the
-parameters of the one without, and how many operands it has. Results: as `jaxpr.outvars`.
+Parameters: `jaxpr`, the loop, with the lanes of the vmaps around it already in it, and without constants: it outlives
+the trace whose tracers they would be; `used`, `counts` and `tells`, as `soltrace.traced.chunk` has them; `primal`, of a
+loop with tangents: the parameters of the one without, and where its operands are. Results: as `jaxpr.outvars`.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ import jax
 from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
 from jax.extend import linear_util
-from jax.extend.core import ClosedJaxpr, Literal, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
 from jax.extend.core.primitives import while_p
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters import partial_eval as pe
@@ -59,13 +58,18 @@ def bind_loop(
     Returns:
         Values of its outputs.
     """
-    consts = len(closed.consts)
-    params = {"consts": consts, "used": used, "counts": counts, "tells": True, "primal": None}
-    return loop_p.bind(*closed.consts, *operands, jaxpr=closed.jaxpr, **params)
+    params = {"used": used, "counts": counts, "tells": True, "primal": None}
+    return loop_p.bind(*closed.consts, *operands, jaxpr=_without_constants(closed), **params)
 
 
-def _lower(*operands: Any, jaxpr: Any, consts: int, primal: Any, **chunks: Any) -> list[Any]:
-    return eval_in_chunks(jaxpr, operands[:consts], operands[consts:], **chunks)
+def _without_constants(closed: ClosedJaxpr) -> Jaxpr:
+    """Make the constants the first of the inputs. Not `closed.jaxpr`: in jax 0.12 that is the same with them."""
+    jaxpr = closed.jaxpr
+    return jaxpr.replace(constvars=(), invars=[*jaxpr.constvars, *jaxpr.invars])
+
+
+def _lower(*operands: Any, jaxpr: Any, primal: Any, **chunks: Any) -> list[Any]:
+    return eval_in_chunks(jaxpr, (), operands, **chunks)
 
 
 @loop_p.def_impl
@@ -79,13 +83,13 @@ def _abstract(*_: Any, jaxpr: Any, **__: Any) -> list[Any]:
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
-    jaxpr, consts = params["jaxpr"], params["consts"]
+    jaxpr = params["jaxpr"]
     moving = [type(t) is not ad.Zero for t in tangents]
 
     def differentiated(*moved: Any, primals: Sequence[Any] = primals) -> list[Any]:
         next_moved = iter(moved)
         values = [next(next_moved) if m else p for m, p in zip(moving, primals, strict=True)]
-        return eval_with_loops(jaxpr, values[:consts], values[consts:])
+        return eval_with_loops(jaxpr, (), values)
 
     pick = lambda values: [x for x, m in zip(values, moving, strict=True) if m]
     has_tangent = lambda x: jax.typeof(x).to_tangent_aval().dtype != jax.dtypes.float0
@@ -98,7 +102,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     if _has_rules(jaxpr):  # of its own, which wait for the transposition
         results = push(*primals, *pick(tangents))
     else:
-        results = _run_pushed(push, [*primals, *pick(tangents)], (tuple(params.items()), len(primals)))
+        results = _run_pushed(push, [*primals, *pick(tangents)], params, len(primals))
     outs, moved = results[: len(jaxpr.outvars)], iter(results[len(jaxpr.outvars) :])
     return outs, [next(moved) if has_tangent(x) else zero_tangent(x) for x in outs]
 
@@ -109,20 +113,24 @@ def _has_rules(jaxpr: Any) -> bool:
     return any(e.primitive.name == "custom_vjp_call" or _has_rules(x.jaxpr) for e, x in ours)
 
 
-def _run_pushed(push: Callable[..., list[Any]], operands: Sequence[Any], primal: tuple[Any, int]) -> list[Any]:
+def _run_pushed(
+    push: Callable[..., list[Any]], operands: Sequence[Any], primal: dict[str, Any], count: int
+) -> list[Any]:
     """Run a loop that computes tangents beside its values, in chunks too."""
     closed = jax.make_jaxpr(push)(*operands)
     if not has_chunks(closed.jaxpr):
         return push(*operands)
-    params = {"consts": len(closed.consts), "used": None, "counts": frozenset(), "tells": True, "primal": primal}
-    return loop_p.bind(*closed.consts, *operands, jaxpr=closed.jaxpr, **params)
+    first = len(closed.consts)
+    params = {"used": None, "counts": frozenset(), "tells": True}
+    params |= {"primal": (tuple(primal.items()), first, first + count)}
+    return loop_p.bind(*closed.consts, *operands, jaxpr=_without_constants(closed), **params)
 
 
-def _partial_eval(trace: Any, *tracers: Any, primal: tuple[Any, int] | None, **params: Any) -> list[Any]:
+def _partial_eval(trace: Any, *tracers: Any, primal: Any, **params: Any) -> list[Any]:
     """Of a loop with tangents that are not known yet, compute the values, which are: as a `while` does it."""
     run: Callable[..., list[Any]] = partial(trace.default_process_primitive, loop_p)
-    of_primal, count = primal or ((), 0)
-    known = tracers[params["consts"] :][:count]
+    of_primal, first, last = primal or ((), 0, 0)
+    known = tracers[first:last]
     if not known or not all(x.is_known() for x in known) or all(x.is_known() for x in tracers):
         return run(tracers, params | {"primal": primal})
     values = run(known, dict(of_primal))
@@ -168,34 +176,35 @@ def _as_loop(function: linear_util.WrappedFun) -> linear_util.WrappedFun:
     return linear_util.wrap_init(looped, debug_info=function.debug_info)
 
 
-def _batch(
-    axis: Any, operands: Sequence[Any], dims: Dims, *, jaxpr: Any, consts: int, **params: Any
-) -> tuple[list[Any], Dims]:
+def _batch(axis: Any, operands: Sequence[Any], dims: Dims, *, jaxpr: Any, **params: Any) -> tuple[list[Any], Dims]:
     if all(d is None for d in dims):
-        outs = loop_p.bind(*operands, jaxpr=jaxpr, consts=consts, **params)
+        outs = loop_p.bind(*operands, jaxpr=jaxpr, **params)
         return outs, [None] * len(outs)
-    same: dict[int, Any] = {}
-
-    @custom_vmap
-    def note(*outs: Any) -> tuple[Any, ...]:
-        return outs
-
-    @note.def_vmap
-    def _note(_: int, mapped: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
-        same.update({i: out for i, (m, out) in enumerate(zip(mapped, outs, strict=True)) if not m})
-        return outs, tuple(mapped)
+    alike: set[int] = set()
 
     def run(*xs: Any) -> list[Any]:
-        lane = lambda *xs: note(*eval_jaxpr(jaxpr, xs[:consts], *xs[consts:]))
+        same: dict[int, Any] = {}
+
+        @custom_vmap
+        def note(*outs: Any) -> tuple[Any, ...]:
+            return outs
+
+        @note.def_vmap
+        def _note(_: int, mapped: Sequence[bool], *outs: Any) -> tuple[Any, tuple[bool, ...]]:
+            same.update({i: out for i, (m, out) in enumerate(zip(mapped, outs, strict=True)) if not m})
+            return outs, tuple(mapped)
+
+        lane = lambda *xs: note(*eval_jaxpr(jaxpr, (), *xs))
         names = {"axis_name": axis.name, "axis_size": axis.size, "spmd_axis_name": axis.spmd_name}
         outs = jax.vmap(lane, in_axes=tuple(dims), **names)(*xs)
+        alike.update(same)
         # What is the same for all lanes stays one: of the user's progress meter, what it shows when it is closed.
         return [same.get(i, out) for i, out in enumerate(outs)]
 
     batched = jax.make_jaxpr(run)(*operands)
-    params |= {"jaxpr": batched.jaxpr, "consts": len(batched.consts), "primal": None}
+    params |= {"jaxpr": _without_constants(batched), "primal": None}
     outs = loop_p.bind(*batched.consts, *operands, **params)
-    return outs, [None if i in same else 0 for i in range(len(outs))]
+    return outs, [None if i in alike else 0 for i in range(len(outs))]
 
 
 # A loop may hold a "high" primitive: `jnp.searchsorted`, which each interpolation calls, is one in jax 0.12. The loop

@@ -16,7 +16,7 @@ from soltrace import host
 from soltrace.traced.gate import gate_p
 from soltrace.traced.tap import tap_p
 
-Kind: TypeAlias = Callable[[JaxprEqn], bool]
+Which: TypeAlias = Callable[[JaxprEqn], bool]
 """Says of an equation whether it is of some kind."""
 
 
@@ -55,7 +55,7 @@ def calls(eqn: JaxprEqn) -> list[Any]:
     return [x for x in held if hasattr(x, "jaxpr") and len(x.jaxpr.invars) == len(eqn.invars)]
 
 
-def holds(jaxpr: Jaxpr, found: Kind) -> bool:
+def holds(jaxpr: Jaxpr, found: Which) -> bool:
     """Say whether a jaxpr has an equation of some kind, itself or in a call."""
     return any(found(e) or any(holds(x.jaxpr, found) for x in calls(e)) for e in jaxpr.eqns)
 
@@ -81,7 +81,7 @@ def _without_marks(value: Any) -> Any:
     return value.replace(jaxpr=without_marks(value.jaxpr)) if marked else value
 
 
-def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Kind) -> list[bool]:
+def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Which) -> list[bool]:
     """Find which outputs depend on the results of equations of some kind, or on some of the inputs.
 
     Args:
@@ -107,7 +107,7 @@ def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Kind) -> list[bool]:
     return list(map(read, jaxpr.outvars))
 
 
-def carried(body: Jaxpr, consts: int, source: Kind) -> list[bool]:
+def carried(body: Jaxpr, consts: int, source: Which) -> list[bool]:
     """Find which variables of a loop's carry ever depend on the results of equations of some kind.
 
     Args:
@@ -123,7 +123,7 @@ def carried(body: Jaxpr, consts: int, source: Kind) -> list[bool]:
         found = grown
 
 
-class Mark:
+class Telling:
     """A gate or a tap: what it would tell, as a function of what goes into the body of its loop.
 
     Attributes:
@@ -131,7 +131,7 @@ class Mark:
         reads: Which inputs of the body it needs.
     """
 
-    def __init__(self, body: Any, found: Kind) -> None:
+    def __init__(self, body: Any, found: Which) -> None:
         """Find the first that there is.
 
         Args:
@@ -148,7 +148,7 @@ class Mark:
         return eval_jaxpr(self._jaxpr, self._consts, *[x for x, read in zip(ins, self.reads, strict=True) if read])
 
 
-def before(closed: Any, found: Kind) -> tuple[Jaxpr, list[Any], JaxprEqn]:
+def before(closed: Any, found: Which) -> tuple[Jaxpr, list[Any], JaxprEqn]:
     """Make a jaxpr that computes the operands of an equation, calls on the way to it inlined.
 
     Returns:

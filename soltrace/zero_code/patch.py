@@ -5,10 +5,12 @@ signature that the object holds, and only then looks for a compiled program, by 
 the place to stand: one that puts a reporting adjoint among what it binds makes every call a call with that adjoint.
 """
 
+import copy
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import Any, Final, Self
+from functools import wraps
+from typing import Any, Final, Self, cast
 
 import diffrax as dfx
 
@@ -22,6 +24,8 @@ from soltrace.traced.solve import reporting
 # what was compiled before. An adjoint that is an argument is a part of the cache's key.
 _PLACE: Final = "_signature"
 _SOLVE: Any = getattr(dfx, "diffeqsolve")  # noqa: B009 - as Any: its own types are partly unknown
+_JIT: Any = getattr(_SOLVE, "__class__")  # noqa: B009 - as above
+_LOWER: Final = cast("Callable[..., Any]", vars(_JIT)["lower"])
 
 
 class _Reporting(inspect.Signature):
@@ -37,10 +41,15 @@ class _Reporting(inspect.Signature):
         self.original, self.active = original, True
         return self
 
+    @property
+    def reports(self) -> bool:
+        """Whether a call that is made now reports."""
+        return self.active and host.enabled()
+
     def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
         """Bind the arguments of a call."""
         bound = super().bind(*args, **kwargs)
-        if self.active and host.enabled():
+        if self.reports:
             _let_report(bound.arguments)
         return bound
 
@@ -48,6 +57,26 @@ class _Reporting(inspect.Signature):
         # A copy of the solve has what `diffrax.diffeqsolve` has where the copy is made. A pickle of it is read by
         # workers that have never heard of soltrace: nothing of ours may be named in it.
         return pkgutil.resolve_name, (f"diffrax:diffeqsolve.{_PLACE}",)
+
+
+class _AlwaysReporting(_Reporting):
+    """Binds for a program that was lowered with a reporting adjoint, and takes no other arguments for good."""
+
+    @property
+    def reports(self) -> bool:
+        """Whatever is patched or enabled when it is called."""
+        return True
+
+
+@wraps(_LOWER)
+def _lower(solve: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Lower a solve so that it can be called for as long as it is kept: what it binds stays what it binds now."""
+    signature = getattr(solve, _PLACE)
+    if isinstance(signature, _Reporting) and signature.active:
+        solve = copy.copy(solve)
+        settled = _AlwaysReporting.of(signature.original) if signature.reports else signature.original
+        object.__setattr__(solve, _PLACE, settled)
+    return _LOWER(solve, *args, **kwargs)
 
 
 def _let_report(arguments: dict[str, Any]) -> None:
@@ -70,6 +99,7 @@ def patch() -> None:
     if not isinstance(signature, _Reporting):
         # The object is frozen, and is meant to be.
         object.__setattr__(_SOLVE, _PLACE, _Reporting.of(signature))
+        _JIT.lower = _lower  # of all jits of equinox's, so that copies of the solve have it
 
 
 def unpatch() -> None:
@@ -78,3 +108,4 @@ def unpatch() -> None:
     if isinstance(signature, _Reporting):
         signature.active = False  # equinox's modules are copied freely: a copy made meanwhile holds it too
         object.__setattr__(_SOLVE, _PLACE, signature.original)
+        _JIT.lower = _LOWER

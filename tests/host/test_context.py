@@ -93,3 +93,9 @@ def test_a_name_that_has_been_forgotten_is_counted(program):
         assert [loss.what for loss in told.recorder.losses.total()] == ["experiment of a solve"]
         assert {event["experiment"] for event in told.events() if "pass_id" in event} == {None}
     assert not PROCESS.shared.contexts.open
+
+
+def test_a_number_means_nothing_elsewhere():
+    """Of another process, or of this one before it was forked: that begins with no experiments, as a copy does here."""
+    tokens = [contexts.name(entered(contexts, "own")) for contexts in (Contexts() for _ in range(9))]
+    assert len(set(tokens)) == 9

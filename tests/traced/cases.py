@@ -112,6 +112,21 @@ _add(
     ),
     jnp.float32(1.5),
 )
+_add(
+    "grad_of_vmap_closure",  # the inner batch is seen in what the field closes over, and nowhere else
+    lambda solve: jax.jit(
+        jax.grad(
+            lambda t1s: jax.vmap(
+                lambda t1: jax.vmap(
+                    lambda a: (
+                        solve(dfx.ODETerm(lambda t, y, _: -a * y * y), dfx.Heun(), 0.0, t1, 0.25, Y, max_steps=16).ys
+                    )
+                )(jnp.array([1.0, 2.0]))
+            )(t1s).sum()
+        )
+    ),
+    jnp.array([1.0, 0.5]),
+)
 _add("vmap_of_grad", lambda solve: jax.jit(jax.vmap(jax.grad(ft.partial(loss, solve)))), YS)
 _add("checkpoint", lambda solve: jax.jit(jax.value_and_grad(jax.checkpoint(ft.partial(loss, solve)))), Y)
 _add(
@@ -191,6 +206,11 @@ _add(
     Y,
 )
 _add("direct", lambda solve: jax.jit(lambda y: run(solve, y, adjoint=DIRECT).ys), Y)
+_add(
+    "direct_in_blocks",
+    lambda solve: jax.jit(jax.value_and_grad(ft.partial(loss, solve, adjoint=DIRECT, dt0=1 / 64, max_steps=100))),
+    Y,
+)
 _add("direct_unbounded", lambda solve: jax.jit(lambda y: run(solve, y, adjoint=DIRECT, max_steps=None).ys), Y)
 _add("direct_grad", lambda solve: jax.jit(jax.grad(ft.partial(loss, solve, adjoint=DIRECT, max_steps=64))), Y)
 _add(

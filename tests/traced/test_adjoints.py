@@ -140,3 +140,19 @@ def test_a_loop_that_is_no_pass_is_diffraxs() -> None:
     program = lambda solve: str(jax.make_jaxpr(lambda k: value(solve, own.Extends(), k))(jnp.float32(2.0)))
     assert "soltrace" not in program(dfx.diffeqsolve)
     assert "soltrace" in program(soltrace.diffeqsolve)
+
+
+@pytest.mark.slow
+def test_attributes_of_an_adjoint_that_is_held_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """By an adjoint of the user's: one solve is one pass of each phase, with what both were given."""
+    held = TRACED(dfx.RecursiveCheckpointAdjoint(), attributes={"a": 1, "b": 1})
+    with capture() as told, soltrace.experiment("outer"), soltrace.experiment("inner", seed=3) as inner:
+        around = TRACED(own.Wraps(held), attributes={"b": 2})
+        several = own.First((TRACED(context=inner.token), held))
+        with soltrace.experiment("innermost"):
+            jax.grad(lambda k: value(soltrace.diffeqsolve, around, k))(jnp.float32(2.0))
+            run(soltrace.diffeqsolve, adjoint=several)
+        passes = [event for event in told.events() if event["event"] == "pass.started"]
+    assert [event["experiment"] for event in passes] == ["outer/inner/innermost"] * 2 + ["outer/inner"]
+    assert [event["attributes"] for event in passes] == [{"seed": 3, "a": 1, "b": 2}] * 2 + [{"seed": 3}]
+    assert "First holds several TracedAdjoints" in capsys.readouterr().err

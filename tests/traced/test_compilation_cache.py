@@ -19,16 +19,29 @@ CACHED = jax.__version_info__ >= (0, 11)
 """Whether this jax keeps programs that call the host at all. Older ones compile them anew in each process."""
 
 
-def run(cache: Path, name: str, before: int) -> dict[str, Any]:
-    """Run the program in a process of its own."""
-    environ = {
+def start(cache: Path, name: str, before: int, **more: str) -> subprocess.Popen[str]:
+    """Start the program in a process of its own."""
+    environ = more | {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     command = [sys.executable, str(PROGRAM), name, str(before)]
-    done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return subprocess.Popen(
+        command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait until it is done; what it has printed."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def run(cache: Path, name: str, before: int, **more: str) -> dict[str, Any]:
+    """Run the program in a process of its own."""
+    return finish(start(cache, name, before, **more))
 
 
 def lines(told: dict[str, Any]) -> list[str]:
@@ -64,3 +77,29 @@ def test_a_second_process_reports_its_own_passes(tmp_path: Path) -> None:
     assert second["values"] == first["values"]
     assert by_pass(lines(first)) == expected("first", 0)
     assert by_pass(lines(second)) == expected("second", 2)
+
+
+def test_processes_share_a_cache_at_once_and_where_telemetry_is_disabled(tmp_path: Path) -> None:
+    """Each reports its own passes, whoever has compiled them; the one without telemetry has a program of its own."""
+    started = [start(tmp_path, name, before=0) for name in ("first", "second")]
+    first, second = map(finish, started)
+    disabled = run(tmp_path, "disabled", before=0, SOLTRACE_DISABLED="true")
+    third = run(tmp_path, "third", before=0)
+    kept = [path.name for path in tmp_path.glob("jit_fit-*-cache")]
+
+    told = {"first": first, "second": second, "third": third}
+    assert {name: by_pass(lines(one)) for name, one in told.items()} == {name: expected(name, 0) for name in told}
+    assert (disabled["events"], len(kept)) == ([], 2 * CACHED)
+    assert {str(one["values"]) for one in told.values()} == {str(disabled["values"])}
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is no directory, or full: jax compiles all the same, with soltrace too. What has been cut is not read."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "file").touch()
+    full = start(tmp_path / "full", "full", before=0, PYTHONWARNINGS="ignore", SOLTRACE_TEST_FILES_AT_MOST="4096")
+    file = start(tmp_path / "file", "file", before=0, PYTHONWARNINGS="ignore")
+    told = {"full": finish(full), "file": finish(file)}
+    assert [path.stat().st_size for path in (tmp_path / "full").glob("jit_fit-*-cache")] == [4096] * CACHED
+    told["later"] = run(tmp_path / "full", "later", before=0, PYTHONWARNINGS="ignore")
+    assert {name: by_pass(lines(one)) for name, one in told.items()} == {name: expected(name, 0) for name in told}

@@ -1,17 +1,24 @@
 """The same numbers and events whatever jax is configured to be, and whatever is computed with."""
 
 import contextlib
+import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import diffrax as dfx
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import soltrace
 from soltrace.testing import capture
-from tests.traced.cases import BACKSOLVE, DIRECT, PID, loss, run
+from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, PID, YS, Y, loss, run
 from tests.traced.stories import bits, story
 
 pytestmark = pytest.mark.slow
@@ -197,17 +204,112 @@ def test_transfers_are_forbidden(guard: str) -> None:
     assert story(passes) == [f"{i}.{line}" for i in (1, 2, 3) for line in lines]
 
 
-def test_caches_are_cleared_in_the_middle() -> None:
-    """Between a forward pass and its backward pass, and between two runs of a program that was compiled before."""
-    y = jnp.asarray([1.0, 0.5])
+LEAKS: dict[str, tuple[Any, list[str]]] = {
+    "forward mode": (
+        lambda solve: jax.jit(lambda y: jax.jvp(lambda y: run(solve, y, adjoint=FORWARD).ys, (y,), (y,)))(Y),
+        ["4+0"],
+    ),
+    "vmap": (
+        lambda solve: jax.jit(jax.vmap(lambda y: run(solve, y, adjoint=DIRECT, max_steps=None).ys))(YS),
+        ["12+0"],
+    ),
+    "grad": (lambda solve: jax.jit(jax.grad(lambda y: loss(solve, y, adjoint=DIRECT)))(Y), ["4+0", "4+0&0"]),
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_tracers_are_looked_for(name: str) -> None:
+    """By jax, once a program is traced: we keep none. With its checkpointing adjoint, diffrax itself keeps some."""
+    make, steps = LEAKS[name]
+    with jax.checking_leaks():
+        expected = make(lambda *args, **kwargs: dfx.diffeqsolve(*args, throw=False, **kwargs))
+        with capture() as told:
+            values = make(lambda *args, **kwargs: soltrace.diffeqsolve(*args, throw=False, **kwargs))
+            events = told.events()
+    assert bits(values) == bits(expected)
+    ended = [line for line, event in zip(story(events), events, strict=True) if event["event"] == "pass.ended"]
+    assert [line.split()[-1] for line in ended if "[" not in line] == steps
+
+
+def clear_caches() -> None:
+    eqx.clear_caches()
+    jax.clear_caches()
+
+
+@contextlib.contextmanager
+def cleared_meanwhile() -> Iterator[None]:
+    """Another thread clears all caches, over and over."""
+    over = threading.Event()
+
+    def clear() -> None:
+        while not over.wait(0.01):
+            clear_caches()
+
+    thread = threading.Thread(target=clear)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["in between", "meanwhile"])
+def test_caches_are_cleared_in_the_middle(*, meanwhile: bool) -> None:
+    """Between tracing, lowering, compiling and calling, and between a forward pass and its backward passes."""
+    clear = (lambda: None) if meanwhile else clear_caches
+
+    def both(solve: Any) -> Any:
+        program = jax.jit(lambda y: loss(solve, y))
+        traced = program.trace(Y)
+        clear()
+        lowered = traced.lower()
+        clear()
+        compiled = lowered.compile()
+        clear()
+        value = compiled(Y)
+        _, pullback = jax.vjp(program, Y)
+        clear()
+        gradient = pullback(jnp.asarray(1.0))
+        clear()
+        return value, gradient, pullback(jnp.asarray(2.0))
+
+    with cleared_meanwhile() if meanwhile else contextlib.nullcontext():
+        expected = both(dfx.diffeqsolve)
+        with capture(every=2, fraction=0.5) as told:
+            values = both(soltrace.diffeqsolve)
+            events = told.events()
+    assert bits(values) == bits(expected)
+    passes = ["1.forward", "2.forward", "2.backward", "2.backward.2"]
+    assert story(events) == [
+        line.replace(phase, name, 1)
+        for name in passes
+        for phase in ["1.backward" if "backward" in name else "1.forward"]
+        for line in FORWARD_AND_BACKWARD
+        if line.startswith(phase)
+    ]
+
+
+def test_x64_is_switched_between_compiling_and_calling() -> None:
+    """A program stays what it is, and what is told of it too. An eager solve is another program each time."""
+    y = np.asarray([1.0, 0.5], np.float32)
+
+    def all_three(solve: Any) -> list[Any]:
+        compiled = jax.jit(jax.value_and_grad(lambda y: loss(solve, y))).lower(y).compile()
+        values = []
+        for x64 in (True, False):
+            with jax.enable_x64(x64):
+                values += [compiled(y), run(solve, y).ys]
+                compiled = jax.jit(lambda y: run(solve, y).ys).lower(y).compile()
+        return [*values, compiled(y)]
+
+    expected = all_three(dfx.diffeqsolve)
     with capture(every=2, fraction=0.5) as told:
-        compiled = jax.jit(lambda y: run(soltrace.diffeqsolve, y).ys).lower(y).compile()
-        _, pullback = jax.vjp(lambda y: loss(soltrace.diffeqsolve, y), y)
-        jax.clear_caches()
-        pullback(jnp.asarray(1.0))
-        compiled(y)
+        values = all_three(soltrace.diffeqsolve)
         events = told.events()
-    assert story(events) == [*FORWARD_AND_BACKWARD, *[line.replace("1.", "2.", 1) for line in FORWARD_AND_BACKWARD[:3]]]
+    assert bits(values) == bits(expected)
+    forward = [line.replace("1.", f"{i}.", 1) for i in range(2, 6) for line in FORWARD_AND_BACKWARD[:3]]
+    assert story(events) == [*FORWARD_AND_BACKWARD, *forward]
 
 
 @pytest.mark.filterwarnings("ignore:Complex dtype support in Diffrax")
@@ -247,3 +349,55 @@ def test_adaptive_float64() -> None:
         run(soltrace.diffeqsolve, jnp.asarray([1.0, 0.5]), t1=1 / 3, stepsize_controller=PID)
         ended = told.events()[-1]
     assert ended["t"] == 1 / 3
+
+
+AT_START = """
+import json, sys
+import jax
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+import diffrax as dfx
+import soltrace
+from soltrace.testing import capture
+from tests.traced.cases import YS, Y, loss, run
+from tests.traced.stories import bits, story
+
+def all_of(solve):
+    yield run(solve, Y).ys
+    yield jax.jit(jax.vmap(jax.value_and_grad(lambda y: loss(solve, y))))(YS)
+
+expected = [bits(value) for value in all_of(dfx.diffeqsolve)]
+with capture(every=9, fraction=1.0) as told:
+    same = [bits(value) for value in all_of(soltrace.diffeqsolve)] == expected
+    print(json.dumps([same, [line for line in story(told.events()) if "ended" in line and "[" not in line]]))
+"""
+
+
+def test_programs_are_not_dispatched_asynchronously() -> None:
+    """The caller's own thread computes then, and our callbacks run on it. jax reads this once, when it starts."""
+    done = subprocess.run([sys.executable, "-c", AT_START], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        True,
+        [
+            "1.forward ended 4/1.000 4+0",
+            "2.forward ended 4/1.000 12+0",
+            "2.backward ended 4/1.000 12+0&12",
+        ],
+    ]
+
+
+def test_ahead_of_time_outlives_runs(tmp_path: Path) -> None:
+    """A program is compiled in one run and called in the next, and where telemetry is disabled: it is what it was."""
+    y = jnp.asarray([1.0, 0.5])
+    make = lambda solve: jax.jit(jax.value_and_grad(lambda y: loss(solve, y))).lower(y).compile()
+    soltrace.configure(directory=tmp_path)
+    expected, program = bits(make(dfx.diffeqsolve)(y)), make(soltrace.diffeqsolve)
+    for _ in range(2):
+        assert bits(program(y)) == expected
+        soltrace.shutdown()
+    soltrace.configure(enabled=False)
+    assert bits(program(y)) == expected
+    soltrace.shutdown()
+    logs = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(tmp_path.glob("*.jsonl"))]
+    told = [[(e["event"], e["phase"]) for e in log if e["event"] in ("pass.started", "pass.ended")] for log in logs]
+    assert told == [[(f"pass.{what}", phase) for phase in ("forward", "backward") for what in ("started", "ended")]] * 2

@@ -23,6 +23,15 @@ class Wraps(dfx.AbstractAdjoint):
         return self.inner.loop(**solve)
 
 
+class First(dfx.AbstractAdjoint):
+    """Hands the loop to the first of those that it holds."""
+
+    inner: tuple[Any, ...]
+
+    def loop(self, **solve: Any) -> Any:
+        return self.inner[0].loop(**solve)
+
+
 class Makes(dfx.AbstractAdjoint):
     """Hands the loop to one that it makes."""
 

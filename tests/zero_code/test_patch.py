@@ -206,6 +206,25 @@ def test_ahead_of_time() -> None:
     assert bits(values) == bits(dfx.diffeqsolve(*arguments).ys)
 
 
+def test_a_program_compiled_ahead_of_time_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the arguments that it was lowered with, whatever is patched or enabled when it is called."""
+    arguments = (dfx.ODETerm(lambda t, y, args: -y * y), dfx.Heun(), 0.0, 1.0, 0.25, Y)
+    expected = bits(dfx.diffeqsolve(*arguments).ys)
+    patch()
+    duplicate = jax.tree.map(lambda x: x, dfx.diffeqsolve)
+    reporting = [solve.lower(*arguments).compile() for solve in (dfx.diffeqsolve, duplicate)]
+    monkeypatch.setenv("SOLTRACE_DISABLED", "true")
+    quiet = dfx.diffeqsolve.lower(*arguments).compile()
+    calls = lambda: [bits(program(*arguments).ys) for program in (*reporting, quiet)]
+    assert calls() == [expected] * 3
+    monkeypatch.delenv("SOLTRACE_DISABLED")
+    for way in (patch, unpatch):
+        way()
+        with capture(every=2) as c:
+            assert calls() == [expected] * 3
+            assert story(c.events()) == FORWARD + [line.replace("1", "2", 1) for line in FORWARD]
+
+
 def test_a_solve_inside_a_library_and_under_vmap() -> None:
     """`diffeqsolve` in somebody's closure, partially applied, mapped: it is one object."""
     imported = dfx.diffeqsolve

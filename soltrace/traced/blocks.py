@@ -50,7 +50,7 @@ def _block(eqn: JaxprEqn) -> list[JaxprEqn]:
     consts = len(body.jaxpr.invars) - len(body.jaxpr.outvars)  # it carries all that it returns, and takes nothing else
     tapped = marks.holds(body.jaxpr, marks.is_tap)
     before, _, mark = marks.before(body, marks.is_tap if tapped else marks.is_gate)
-    told = before.replace(eqns=[*before.eqns, mark], outvars=mark.outvars)
+    told = before.replace(eqns=[*before.eqns, mark.replace(invars=before.outvars)], outvars=mark.outvars)
     told = marks.renamed(pe.dce_jaxpr(told, [True], instantiate=True)[0], eqn.invars)
     carried = marks.carried(body.jaxpr, consts, marks.is_mark)
     into = list(eqn.invars)

@@ -111,8 +111,17 @@ def _before_others_see_garbage(_: str, __: object) -> None:
     """Handle what is pending, and unschedule what is held: in jax's callback it would be raised in vain."""
     _, unscheduling = _caught(_HELD.stop, ())
     _, signalled = _caught(_look_at_signals, ())
-    if unscheduling is not None or signalled is not None:
-        _caught(_hold, (unscheduling, signalled))
+    late = None
+    if gc.callbacks[-1] is not _after_others_have_seen_garbage:
+        _, late = _caught(_come_last, ())
+    if unscheduling is not None or signalled is not None or late is not None:
+        _caught(_hold, (unscheduling, signalled, late))
+
+
+def _come_last() -> None:
+    """Let whoever has come behind us since be before us. In this order: a signal between the two does no harm."""
+    gc.callbacks.append(_after_others_have_seen_garbage)
+    gc.callbacks.remove(_after_others_have_seen_garbage)
 
 
 @_blind

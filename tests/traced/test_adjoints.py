@@ -18,6 +18,8 @@ FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+
 BACKWARD = ["1.backward started", "1.backward 2/0.500", "1.backward 4/1.000"]
 THROUGH = [*FORWARD, *BACKWARD, "1.backward ended 4/1.000 4+0&0"]
 """The backward pass is seen step by step."""
+BOUNDED = ["1.forward started", "1.forward ended 4/1.000 4+0", "1.backward started", "1.backward 4/1.000", THROUGH[-1]]
+"""And here by sixteen steps."""
 CHECKPOINTED = [*FORWARD, *BACKWARD, "1.backward ended 4/1.000 4+0&4"]
 AROUND = [*FORWARD, "1.backward started", "1.backward ended 0/1.000 0+0&0"]
 """Of the backward pass only its start and its end."""
@@ -30,13 +32,16 @@ ADJOINTS: dict[str, tuple[dfx.AbstractAdjoint, list[str]]] = {
     "holds one that is implicit": (own.Wraps(dfx.ImplicitAdjoint()), AROUND),
     "holds one that is traced": (own.Wraps(TRACED()), CHECKPOINTED),
     "traced twice": (TRACED(TRACED()), CHECKPOINTED),
-    "a backsolve by a traced one": (dfx.BacksolveAdjoint(adjoint=TRACED(dfx.DirectAdjoint())), THROUGH),
-    "makes one": (own.Makes(), THROUGH),
+    "a backsolve by a traced one": (
+        dfx.BacksolveAdjoint(adjoint=TRACED(dfx.DirectAdjoint())),
+        [*FORWARD, *BOUNDED[2:]],
+    ),
+    "makes one": (own.Makes(), BOUNDED),
     "extends one": (own.Extends(), CHECKPOINTED),
-    "inherits": (own.Inherits(), THROUGH),
+    "inherits": (own.Inherits(), BOUNDED),
     "copies a backsolve": (own.Copies(), AROUND),
     "solves with itself": (own.Itself(), AROUND),
-    "its own loop": (own.Unrolls(), THROUGH),
+    "its own loop": (own.Unrolls(), BOUNDED),
     "its own steps": (own.Steps(), NO_LOOP),
 }
 QUICK = {"holds one", "copies a backsolve"}

@@ -95,8 +95,6 @@ def test_pmap_of_grad() -> None:
     for i in range(4):
         assert by_lane(events)[f"[{i}]backward"] == [
             "backward started [4]",
-            f"backward[{i}] 2/0.500",
-            "backward 2/0.500",
             f"backward[{i}] 4/1.000",
             "backward 4/1.000",
             f"backward[{i}] ended 4/1.000 4+0&0",
@@ -108,9 +106,9 @@ EULER = {"solver": dfx.Euler(), "throw": False}
 """What diffrax can do over axes that are explicit: one stage, and no error."""
 FOUR_STEPS = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+0"]
 OF_A_GRADIENT = [
-    *FOUR_STEPS,
+    "1.forward started",
+    "1.forward ended 4/1.000 4+0",
     "1.backward started",
-    "1.backward 2/0.500",
     "1.backward 4/1.000",
     "1.backward ended 4/1.000 4+0",
 ]

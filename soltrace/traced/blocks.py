@@ -27,7 +27,17 @@ def in_blocks(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _is_block(eqn: JaxprEqn) -> bool:
-    return eqn.primitive.name == "scan" and marks.holds(eqn.params["jaxpr"].jaxpr, marks.is_mark)
+    """Say whether it is a `scan` with a gate, which only carries: equinox's does."""
+    if eqn.primitive.name != "scan":
+        return False
+    body = eqn.params["jaxpr"].jaxpr
+    return len(body.invars) == _consts(eqn) + len(body.outvars) and marks.holds(body, marks.is_mark)
+
+
+def _consts(eqn: JaxprEqn) -> int:
+    """Count what goes into a `scan` and is not carried. From jax 0.12 on, its parameters are others."""
+    params: Any = eqn.params
+    return params["num_consts"] if "num_consts" in params else len(params["ft_in"][0])
 
 
 def _has_blocks(value: Any) -> bool:
@@ -46,10 +56,11 @@ def _moved(value: Any) -> Any:
 
 
 def _block(eqn: JaxprEqn) -> list[JaxprEqn]:
-    body = eqn.params["jaxpr"]
-    consts = len(body.jaxpr.invars) - len(body.jaxpr.outvars)  # it carries all that it returns, and takes nothing else
+    body, consts = eqn.params["jaxpr"], _consts(eqn)
     tapped = marks.holds(body.jaxpr, marks.is_tap)
     before, _, mark = marks.before(body, marks.is_tap if tapped else marks.is_gate)
+    if before.constvars:
+        return [eqn]
     told = before.replace(eqns=[*before.eqns, mark.replace(invars=before.outvars)], outvars=mark.outvars)
     told = marks.renamed(pe.dce_jaxpr(told, [True], instantiate=True)[0], eqn.invars)
     carried = marks.carried(body.jaxpr, consts, marks.is_mark)

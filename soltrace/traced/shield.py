@@ -112,14 +112,16 @@ def _before_others_see_garbage(_: str, __: object) -> None:
     _, unscheduling = _caught(_HELD.stop, ())
     _, signalled = _caught(_look_at_signals, ())
     late = None
-    if gc.callbacks[-1] is not _after_others_have_seen_garbage:
-        _, late = _caught(_come_last, ())
+    if gc.callbacks[0] is not _before_others_see_garbage or gc.callbacks[-1] is not _after_others_have_seen_garbage:
+        _, late = _caught(_stand_around, ())
     if unscheduling is not None or signalled is not None or late is not None:
         _caught(_hold, (unscheduling, signalled, late))
 
 
-def _come_last() -> None:
-    """Let whoever has come behind us since be before us. In this order: a signal between the two does no harm."""
+def _stand_around() -> None:
+    """Stand before and behind whoever has come since. First added, then removed: a signal in between does no harm."""
+    gc.callbacks.insert(0, _before_others_see_garbage)
+    del gc.callbacks[gc.callbacks.index(_before_others_see_garbage, 1)]
     gc.callbacks.append(_after_others_have_seen_garbage)
     gc.callbacks.remove(_after_others_have_seen_garbage)
 

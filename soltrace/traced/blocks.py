@@ -5,6 +5,7 @@ middle of them. Gate and tap are taken out of its body, and put before it: it re
 them in the body, it is another loop to XLA (see `soltrace.traced.chunk`).
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jax.extend.core import Jaxpr, JaxprEqn
@@ -27,17 +28,13 @@ def in_blocks(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _is_block(eqn: JaxprEqn) -> bool:
-    """Say whether it is a `scan` with a gate, which only carries: equinox's does."""
+    """Say whether it is a `scan` with a gate that only carries, as equinox's: what it goes along has an axis less."""
     if eqn.primitive.name != "scan":
         return False
     body = eqn.params["jaxpr"].jaxpr
-    return len(body.invars) == _consts(eqn) + len(body.outvars) and marks.holds(body, marks.is_mark)
-
-
-def _consts(eqn: JaxprEqn) -> int:
-    """Count what goes into a `scan` and is not carried. From jax 0.12 on, its parameters are others."""
-    params: Any = eqn.params
-    return params["num_consts"] if "num_consts" in params else len(params["ft_in"][0])
+    shapes: Callable[[Iterable[Any]], list[Any]] = lambda variables: [v.aval.shape for v in variables]
+    only_carries = shapes([*eqn.invars, *eqn.outvars]) == shapes([*body.invars, *body.outvars])
+    return only_carries and marks.holds(body, marks.is_mark)
 
 
 def _has_blocks(value: Any) -> bool:
@@ -56,7 +53,8 @@ def _moved(value: Any) -> Any:
 
 
 def _block(eqn: JaxprEqn) -> list[JaxprEqn]:
-    body, consts = eqn.params["jaxpr"], _consts(eqn)
+    body = eqn.params["jaxpr"]
+    consts = len(body.jaxpr.invars) - len(body.jaxpr.outvars)
     tapped = marks.holds(body.jaxpr, marks.is_tap)
     before, _, mark = marks.before(body, marks.is_tap if tapped else marks.is_gate)
     if before.constvars:

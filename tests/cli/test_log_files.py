@@ -61,7 +61,7 @@ def test_an_interrupt_ends_a_long_question(soltrace, tmp_path, log, until, comma
     """At once, and nothing is left behind."""
     lines = b"".join(log.line(log.ended(i % 60, i)) for i in range(1000))
     with (tmp_path / "run.jsonl").open("wb") as file:
-        for _ in range(300):
+        for _ in range(600):
             file.write(lines)
     (tmp_path / "scratch").mkdir()
     soltrace.environ["TMPDIR"] = str(tmp_path / "scratch")

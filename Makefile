@@ -72,7 +72,9 @@ format: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(STAMP) ## measure the overhead against diffrax's meters, pair by pair
+bench: $(STAMP) ## measure loops of solves, and one call against diffrax's meters
+	@echo "==> python -m benchmarks.loops"
+	@$(BIN)/python -m benchmarks.loops
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
 

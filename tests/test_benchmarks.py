@@ -1,5 +1,6 @@
 """The benchmark runs, and its arithmetic is right. What it measures is not a matter for a test."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import loops
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -33,3 +35,27 @@ def test_the_table():
     ]
     for row, peer in zip(rows[2:], ("TextProgressMeter", "TqdmProgressMeter", "soltrace"), strict=True):
         assert re.fullmatch(rf"\| Lorenz, gradient \| # ms \| {peer} \| {cell} \| {cell} \| {cell} \|", row), row
+
+
+@pytest.mark.slow
+def test_a_loop():
+    """A process of its own for each setting says what it measured, and a line of the table holds the limit to it."""
+    options = ["--sinks", "json", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01"]
+    command = [sys.executable, "-m", "benchmarks.loops", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    (told,) = map(json.loads, done.stdout.splitlines())
+    assert {name: type(value) for name, value in told.items()} == {
+        "case": str,
+        "sinks": str,
+        "cores": int,
+        "bare_s": float,
+        "more_s": float,
+        "wall": list,
+        "cpu": list,
+    }
+    row = loops.Looped("Lorenz, gradient", "json", 2, 0.0015, 1e-4, (1.1, 1.0, 1.2), (1.2, 1.1, 1.3))
+    assert loops.line(row) == (
+        "| Lorenz, gradient | 1.50 ms | JSON log | 2 | 1.10 (1.00 to 1.20), **≤ 1.12** "
+        "| 1.20 (1.10 to 1.30), ✗ > 1.15 | +100 µs |"
+    )

@@ -104,7 +104,8 @@ def test_the_architecture_is_up_to_date():
 
 
 def test_costs_are_included_and_not_copied():
-    """The figures stand in one file, that a benchmark writes."""
+    """The figures stand in files that benchmarks write."""
     page = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
     assert "../benchmarks/results.md" in page
+    assert "../benchmarks/loops.md" in page
     assert json.dumps(page).count("TqdmProgressMeter") == 0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import page
 
 RESULTS = Path(__file__).with_name("following.md")
 ROOT = Path(__file__).parents[1]
@@ -184,10 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     print("\n".join(table))
     if not args.no_write:
         about = ABOUT.format(files=args.files, rate=args.rate, seconds=args.seconds, writers=WRITERS)
-        command = " ".join(["python -m benchmarks.following", *(sys.argv[1:] if argv is None else argv)])
-        parts = ["# Following", about, "\n".join(table), machine.describe(), f"Written by `{command}`.\n"]
-        RESULTS.write_text("\n\n".join(parts), encoding="utf-8")
-        print(f"\nWritten to benchmarks/{RESULTS.name}.")
+        page.write(RESULTS, "Following", about, table, "benchmarks.following", argv)
     return 0
 
 

@@ -6,7 +6,6 @@ Many runs are open, each reports once between two frames, as they do at most, an
 import argparse
 import io
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine
+from benchmarks import page
 from soltrace.reading.live.view import LiveView
 from soltrace.wire.records import AnyRecord, LogOpened, PassProgress, PassStarted, Steps
 
@@ -54,10 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         lines.append(f"| {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     if not args.no_write:
-        command = " ".join(["python -m benchmarks.live", *(sys.argv[1:] if argv is None else argv)])
-        text = ["# Live view", "", ABOUT, "", *lines, "", machine.describe(), "", f"Written by `{command}`.", ""]
-        RESULTS.write_text("\n".join(text), encoding="utf-8")
-        print(f"\nWritten to benchmarks/{RESULTS.name}.")
+        page.write(RESULTS, "Live view", ABOUT, lines, "benchmarks.live", argv)
     return 1 if over and args.check else 0
 
 

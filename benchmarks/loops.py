@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks import machine
+from benchmarks import page
 from benchmarks.measure import Ratio
 
 RESULTS: Final = Path(__file__).with_name("loops.md")
@@ -72,10 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         lines.append(line(row))
         print(lines[-1], flush=True)
     if not args.no_write:
-        command = " ".join(["python -m benchmarks.loops", *(sys.argv[1:] if argv is None else argv)])
-        text = ["# Loops of solves", "", ABOUT, "", *lines, "", machine.describe(), "", f"Written by `{command}`.", ""]
-        RESULTS.write_text("\n".join(text), encoding="utf-8")
-        print(f"\nWritten to benchmarks/{RESULTS.name}.")
+        page.write(RESULTS, "Loops of solves", ABOUT, lines, "benchmarks.loops", argv)
     return 1 if args.check and any("✗" in line for line in lines) else 0
 
 

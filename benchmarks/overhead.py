@@ -4,11 +4,10 @@ The table's numbers are time divided by bare diffrax's, pair by pair in one run:
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import page
 from benchmarks.cases import Case, cases
 from benchmarks.measure import Measured, Ratio, measure, silence
 from benchmarks.peers import BARE, OURS, peers
@@ -35,12 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     lines = list(_report(chosen, args))
     over = [line for line in lines if "✗" in line]
     if not args.no_write:
-        command = " ".join(["python -m benchmarks.overhead", *(sys.argv[1:] if argv is None else argv)])
-        text = "\n".join(
-            ["# Overhead", "", ABOUT, "", *lines, "", machine.describe(), "", f"Written by `{command}`.", ""]
-        )
-        RESULTS.write_text(text, encoding="utf-8")
-        print(f"\nWritten to benchmarks/{RESULTS.name}.")
+        page.write(RESULTS, "Overhead", ABOUT, lines, "benchmarks.overhead", argv)
     return 1 if over and args.check else 0
 
 

@@ -9,7 +9,6 @@ import json
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median, quantiles
 
-from benchmarks import machine
+from benchmarks import page
 from soltrace.cli.tail import GARBAGE
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
@@ -159,10 +158,7 @@ def main(argv: list[str] | None = None) -> int:
         table = [*HEADER, *measure(path, args.lines, args.repeats)]
     print("\n".join(table))
     if not args.no_write:
-        command = " ".join(["python -m benchmarks.reading", *(sys.argv[1:] if argv is None else argv)])
-        parts = ["# Reading", about, "\n".join(table), machine.describe(), f"Written by `{command}`.\n"]
-        RESULTS.write_text("\n\n".join(parts), encoding="utf-8")
-        print(f"\nWritten to benchmarks/{RESULTS.name}.")
+        page.write(RESULTS, "Reading", about, table, "benchmarks.reading", argv)
     return 1 if args.check and any("✗" in row for row in table) else 0
 
 

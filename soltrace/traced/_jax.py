@@ -68,6 +68,23 @@ def join_arrays(leaves: Any, rest: Any) -> Any:
     return eqx.combine(jtu.tree_unflatten(treedef, leaves), static)
 
 
+def stage(function: Callable[[Any], Any], tree: Any) -> tuple[Any, list[Any], Any]:
+    """Trace a function from a pytree to a pytree.
+
+    Returns:
+        Its closed jaxpr, from arrays to arrays; the arrays of the tree; what `join_arrays` needs for what comes out.
+    """
+    leaves, rest = split_arrays(tree)
+    out_rest: list[Any] = []
+
+    def flat(*leaves: Any) -> list[Any]:
+        out, static = split_arrays(function(join_arrays(leaves, rest)))
+        out_rest.append(static)
+        return out
+
+    return jax.make_jaxpr(flat)(*leaves), leaves, out_rest[-1]
+
+
 def under_a_jit() -> bool:
     """Say whether what is called now is traced into a larger program, that runs later and perhaps often."""
     return unsafe_am_i_under_a_jit_DO_NOT_USE()

@@ -24,7 +24,7 @@ from diffrax import _integrate  # no public name
 from jax.core import eval_jaxpr
 
 from soltrace import host
-from soltrace.traced._jax import join_arrays, split_arrays
+from soltrace.traced._jax import join_arrays, stage
 from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
 from soltrace.traced.gate import first_pace, gate
@@ -219,24 +219,16 @@ class _ReportingWhile:
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
-        leaves, rest = split_arrays(init)
-        out_rest = []
-
-        def flat(*leaves: Any) -> list[Any]:
-            out, static = split_arrays(loop(join_arrays(leaves, rest)))
-            out_rest.append(static)
-            return out
-
-        closed = jax.make_jaxpr(flat)(*leaves)
+        closed, leaves, out_rest = stage(loop, init)
         pace = init.progress_meter_state.pace
         consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
         if self.signals.in_chunks and has_chunks(closed.jaxpr) and not closed.jaxpr.effects:
-            used, counts = self._used(out_rest[-1])
+            used, counts = self._used(out_rest)
             outs = bind_loop(closed.replace(consts=consts), leaves, used=used, counts=counts)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             jaxpr = closed.jaxpr if closed.jaxpr.effects else in_blocks(closed.jaxpr)
             outs = eval_jaxpr(jaxpr, consts, *leaves)
-        return join_arrays(outs, out_rest[-1])
+        return join_arrays(outs, out_rest)
 
     def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:
         """Tap whatever goes into the loop: once its cotangents leave, the backward pass is over."""

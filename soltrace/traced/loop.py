@@ -32,7 +32,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.interpreters import partial_eval as pe
 
 from soltrace.traced import marks
-from soltrace.traced._jax import Dims, join_arrays, split_arrays, zero_tangent
+from soltrace.traced._jax import Dims, join_arrays, stage, zero_tangent
 from soltrace.traced.chunk import eval_in_chunks, has_chunks
 
 loop_p = Primitive("soltrace_loop")
@@ -161,17 +161,9 @@ def _as_loop(function: linear_util.WrappedFun) -> linear_util.WrappedFun:
     """Let a rule of a `custom_vjp` be traced, and its loop be run by `loop_p`."""
 
     def looped(*args: Any) -> Any:
-        arrays, rest = split_arrays(args)
-        out_rest: list[Any] = []
-
-        def flat(*arrays: Any) -> list[Any]:
-            out, static = split_arrays(function.call_wrapped(*join_arrays(arrays, rest)))
-            out_rest.append(static)
-            return out
-
-        closed = jax.make_jaxpr(flat)(*arrays)
+        closed, arrays, out_rest = stage(lambda args: function.call_wrapped(*args), args)
         run = bind_loop if has_chunks(closed.jaxpr) else lambda c, xs: eval_jaxpr(c.jaxpr, c.consts, *xs)
-        return join_arrays(run(closed, arrays), out_rest[-1])
+        return join_arrays(run(closed, arrays), out_rest)
 
     return linear_util.wrap_init(looped, debug_info=function.debug_info)
 

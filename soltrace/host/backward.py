@@ -4,7 +4,7 @@ Host side, on the worker thread.
 """
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -13,11 +13,12 @@ from soltrace.host.emission import Emission
 from soltrace.host.forward import Forward, Memory
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape, fraction_done
+from soltrace.host.one_lane import OneLane, fraction
 from soltrace.host.outcomes import ABANDONED, SUCCESSFUL, outcomes
 from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
-from soltrace.host.values import columns, common
+from soltrace.host.values import columns
 from soltrace.wire.array_values import plain, written
 from soltrace.wire.records import AnyRecord, Number, Phase, Steps
 
@@ -27,7 +28,7 @@ class BackwardLanes(LaneTable):
 
     def __init__(self, memory: Memory, results: tuple[str, ...]) -> None:
         """Begin where the forward pass ended: after an event or a failure that is not its `t1`."""
-        t0, t1, reached, direction, attempted, accepted = memory.lanes
+        t0, t1, reached, direction, attempted, accepted = np.array(memory.lanes)
         super().__init__(memory.shape, t0, t1, direction, outcomes(results))
         self.t = self.reached = reached
         self.attempted = attempted.astype(np.int64)
@@ -36,31 +37,87 @@ class BackwardLanes(LaneTable):
         """Steps of the stretches that are over."""
         self.accepted_before: Array = np.zeros(self.count, np.int64)
 
+    def go_back(self, ints: Array, floats: Array) -> None:
+        """Take over how far it is. A lane whose handle is 0 is at no real step: a bounded loop pads short ones."""
+        axes = ints.ndim - 1
+        elapsed, _, handle = columns(floats, axes)[:3]
+        index, elapsed, handle = self.fit(ints.shape[:axes], columns(ints, axes)[0], elapsed, handle)
+        real = self.running & (handle != 0)
+        self.set("step", real, self.attempted - index)
+        self.move(real, self.t0 + elapsed)
+
     def move(self, which: Array, t: Array) -> None:
         """Take these lanes back to `t`."""
         self.set("t", which, t)
         self.advance(which, fraction_done(self.reached, self.t0, t))
+
+    def return_home(self, *, step_by_step: bool) -> int:
+        """They are where the forward pass began; if each of its steps was transposed, return how many, of the longest.
+
+        Otherwise 0.
+        """
+        if step_by_step:
+            self.step, self.accepted = self.attempted, self.forward_accepted
+        running, self.t = self.running, self.t0
+        self.advance(running, np.ones(self.count))
+        self.end(running, self.outcomes.code(SUCCESSFUL))
+        return int(self.attempted.max()) if step_by_step else 0
+
+
+class OneBackwardLane(OneLane):
+    """The same of a single solve."""
+
+    def __init__(self, memory: Memory, results: tuple[str, ...]) -> None:
+        """Begin where the forward pass ended."""
+        (t0,), (t1,), (self.reached,), (direction,), (attempted,), (accepted,) = memory.lanes
+        super().__init__(t0, t1, direction, outcomes(results))
+        self._memory, self._results = memory, results
+        self.t = [self.reached]
+        self.attempted, self.forward_accepted = int(attempted), int(accepted)
+
+    def table(self) -> BackwardLanes:
+        """Make the same of arrays."""
+        return self._taken_over(BackwardLanes(self._memory, self._results))
+
+    def go_back(self, ints: Array, floats: Array) -> None:
+        """Take over how far it is."""
+        elapsed, _, handle = floats.tolist()[:3]
+        if handle and not self.ended:
+            self.step[0] = self.attempted - int(ints[0])
+            self.t[0] = self.t0[0] + elapsed
+            self.advance(fraction(self.reached, self.t0[0], self.t[0]))
+
+    def return_home(self, *, step_by_step: bool) -> int:
+        """It is where the forward pass began; if each of its steps was transposed, return how many, otherwise 0."""
+        if step_by_step:
+            self.step, self.accepted = [self.attempted], [self.forward_accepted]
+        self.t = [*self.t0]
+        self.advance(1.0)
+        self.end_all(self.outcomes.code(SUCCESSFUL))
+        return self.attempted if step_by_step else 0
 
 
 class Backward(PassView):
     """One backward pass."""
 
     phase: ClassVar[Phase] = "backward"
-    lanes: BackwardLanes
+    lanes: BackwardLanes | OneBackwardLane
 
     def __init__(self, event: Emission, run: RunInfo) -> None:
         """Read the start, and what the forward pass has left, if that has not been forgotten."""
         entry, shape = event.entry, event.ints.shape[:-1]
-        _, which = columns(event.ints, len(shape))
         memory = _memory(entry.parent)
         self._forgotten = memory is None
         memory = memory or _nothing_known(shape)
-        if memory.lanes.shape[1] == which.max() + 1:  # the shapes alone don't tell lanes from outputs
-            memory = memory.of_lanes(shape, which)
-        super().__init__(
-            entry, run, BackwardLanes(memory, entry.info.results), single=memory.single, index=memory.index
-        )
-        self.lanes.fit(shape)
+        if shape or isinstance(memory.lanes, np.ndarray):
+            _, which = columns(event.ints, len(shape))
+            if len(memory.lanes[0]) == which.max() + 1:  # the shapes alone don't tell lanes from outputs
+                memory = memory.of_lanes(shape, which)
+            lanes = BackwardLanes(memory, entry.info.results)
+            lanes.fit(shape)
+        else:
+            lanes = OneBackwardLane(memory, entry.info.results)
+        super().__init__(entry, run, lanes, single=memory.single, index=memory.index)
         self.attributes |= memory.attributes
         self.lane_attributes = memory.lane_attributes
         self._has_stretches = False
@@ -77,29 +134,16 @@ class Backward(PassView):
         )
 
     def step(self, event: Emission) -> list[AnyRecord]:
-        """Say how far it is. A lane whose handle is 0 is at no real step: a bounded loop pads the shorter lanes."""
-        axes = event.ints.ndim - 1
-        index = columns(event.ints, axes)[0]
-        elapsed, _, handle = columns(event.floats, axes)[:3]
-        lanes = self.lanes
-        index, elapsed, handle = lanes.fit(event.ints.shape[:axes], index, elapsed, handle)
-        real = lanes.running & (handle != 0)
-        lanes.set("step", real, lanes.attempted - index)
-        lanes.move(real, lanes.t0 + elapsed)
+        """Say how far it is."""
+        self.look_for_lanes(event)
+        self.lanes.go_back(event.ints, event.floats)
         return self.progressed(event)
 
     def end(self, event: Emission) -> list[AnyRecord]:
         """Say that it is over: it reached the beginning."""
-        lanes, info = self.lanes, self.entry.info
-        self._recomputed = 0
-        if info.backward == "steps" and not self._has_stretches:
-            lanes.step, lanes.accepted = lanes.attempted, lanes.forward_accepted
-            if info.recomputed is not None:
-                self._recomputed = info.recomputed(int(lanes.attempted.max()))
-        running = lanes.running
-        lanes.t = lanes.t0
-        lanes.advance(running, np.ones(lanes.count))
-        self.end_lanes(running, lanes.outcomes.code(SUCCESSFUL))
+        info = self.entry.info
+        attempted = self.lanes.return_home(step_by_step=info.backward == "steps" and not self._has_stretches)
+        self._recomputed = info.recomputed(attempted) if attempted and info.recomputed is not None else 0
         return self.finished(event)
 
     def begin_stretch(self) -> None:
@@ -111,7 +155,7 @@ class Backward(PassView):
         axes = event.ints.ndim - 1
         _, step, accepted, result = columns(event.ints, axes)[:4]
         t = columns(event.floats, axes)[0]
-        lanes = self.lanes
+        lanes = self._table()
         step, accepted, result, t = lanes.fit(event.ints.shape[:axes], step, accepted, result, t)
         (direction,) = lanes.fit(shape, direction)
         lanes.step, lanes.accepted = lanes.step_before + step, lanes.accepted_before + accepted
@@ -120,15 +164,20 @@ class Backward(PassView):
 
     def end_stretch(self, event: Emission, result: Array) -> list[AnyRecord]:
         """Add up its steps. One that failed ends the pass: an error in the program would let no other end arrive."""
-        lanes = self.lanes
+        lanes = self._table()
         lanes.step_before, lanes.accepted_before = lanes.step, lanes.accepted
         if not event.closing:
             return self.progressed(event) if event.report else []
         self._recomputed = 0
         failing, code = ~lanes.outcomes.good[result], lanes.outcomes.code
         others = np.where(lanes.progress >= 1.0, code(SUCCESSFUL), code(ABANDONED))
-        self.end_lanes(lanes.running, np.where(failing, result, others))
+        lanes.end(lanes.running, np.where(failing, result, others))
         return self.finished(event)
+
+    def _table(self) -> BackwardLanes:
+        if isinstance(self.lanes, OneBackwardLane):
+            self.lanes = self.lanes.table()
+        return self.lanes
 
     def steps(self, lane: int | None) -> Steps:
         """Steps, and those evaluated again: as often in each lane, for the lanes go together."""
@@ -149,9 +198,9 @@ class Backward(PassView):
         elapsed = plain(lanes.t[lane] - lanes.t0[lane], single=True)
         return written(lanes.direction[lane] * (lanes.t0[lane] + elapsed) + 0.0, single=self.single)
 
-    def _common(self, times: Array) -> Number | UnsetType:
-        value = UNSET if self._forgotten else common(self.lanes.direction * times + 0.0)
-        return UNSET if value is UNSET or value is None else written(value, single=self.single)
+    def _common(self, times: Any) -> Number | UnsetType:
+        value = None if self._forgotten else self.lanes.common(self.lanes.in_users_time(times))
+        return UNSET if value is None else written(value, single=self.single)
 
 
 class Stretch:

@@ -1,16 +1,17 @@
-"""The lanes of one pass: where each element of a vmapped batch is. A single solve is one lane.
+"""The lanes of one pass: where each element of a vmapped batch is. A single solve is one lane: see `one_lane`.
 
 Host side, on the worker thread. Lanes are flat arrays here, in the order of their batch index.
 """
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from soltrace.host.outcomes import SUCCESSFUL, Outcomes
+from soltrace.host.outcomes import EVENT, SUCCESSFUL, Outcomes
 from soltrace.host.signals import Array
-from soltrace.wire.records import Lanes
+from soltrace.host.values import columns, common
+from soltrace.wire.records import Lanes, Steps
 
 DIGITS: Final = 7
 """Progress is rounded to what a float32 can tell: 0.3, not 0.30000001192."""
@@ -70,6 +71,69 @@ class LaneTable:
     def failed(self) -> Array:
         """Which lanes have ended badly."""
         return self.ended & ~self.outcomes.good[self.result]
+
+    def first_failed(self) -> int | None:
+        """The first of them, if there is one."""
+        failed = np.flatnonzero(self.failed)
+        return int(failed[0]) if len(failed) else None
+
+    def common(self, values: Any) -> Any:
+        """The one value that all lanes have, or None."""
+        return common(values)
+
+    def in_users_time(self, times: Any) -> Any:
+        """A solver's times as the user's. Plus 0.0: there is no -0.0 then."""
+        return self.direction * times + 0.0
+
+    def count_steps(self, lane: int | None) -> Steps:
+        """Count the steps of a lane, or of all (None)."""
+        done, good = (self.step.sum(), self.accepted.sum()) if lane is None else (self.step[lane], self.accepted[lane])
+        return Steps(accepted=int(good), rejected=int(done - good))
+
+    def take(self, ints: Array, floats: Array) -> tuple[Array, Array]:
+        """Take a solve's steps, attempted and accepted, from what a signal tells; return its results and times."""
+        axes = ints.ndim - 1
+        _, step, accepted, result = columns(ints, axes)[:4]
+        t = columns(floats, axes)[0]
+        step, accepted, result, t = self.fit(ints.shape[:axes], step, accepted, result, t)
+        self.set("step", self.running, step)
+        self.set("accepted", self.running, accepted)
+        return self.outcomes.clean(result), t.astype(np.float64)
+
+    def go_on(self, ints: Array, floats: Array, *, events_located: bool) -> None:
+        """Take over how far a solve is. A lane whose event is still to be located keeps its place until the end."""
+        result, t = self.take(ints, floats)
+        code = self.outcomes.code
+        by_event = result == code(EVENT)
+        if events_located:
+            self.stopped = self.stopped | by_event
+        self._move(self.running & ~self.stopped, t)
+        over = by_event | ((result == code(SUCCESSFUL)) & (t >= self.t1)) | ~self.outcomes.good[result]
+        self.end(self.running & ~self.stopped & over, result)
+
+    def arrive(self, ints: Array, floats: Array) -> None:
+        """Take over where a solve has ended, and how."""
+        result, t = self.take(ints, floats)
+        running = self.running
+        self._move(running, t)
+        self.end(running, result)
+
+    def end(self, which: Array, result: Array | int) -> None:
+        """These lanes have ended so."""
+        self.set("result", which, np.broadcast_to(result, self.count))
+        self.ended = self.ended | which
+
+    def end_all(self, result: int) -> None:
+        """Those that still run have ended so."""
+        self.end(self.running, result)
+
+    def memory(self) -> Array:
+        """What a backward pass has to know: t0, t1, the t reached, direction, steps attempted, steps accepted."""
+        return np.stack((self.t0, self.t1, self.t, self.direction, self.step, self.accepted))
+
+    def _move(self, which: Array, t: Array) -> None:
+        self.set("t", which, t)
+        self.advance(which, fraction_done(self.t0, self.t1, t))
 
     def fit(self, shape: Shape, *values: Array) -> list[Array]:
         """Bring the lanes, or else the values that came with a signal, to the larger batch of the two."""

@@ -31,10 +31,19 @@ class Outcomes:
         self.names = results + tuple(name for name in OWN if name not in results)
         self.good: Array = np.isin(self.names, GOOD)
         self._from_program = len(results)
+        self._codes = {name: code for code, name in enumerate(self.names)}
 
     def code(self, name: str) -> int:
         """The code of a name."""
-        return self.names.index(name)
+        return self._codes[name]
+
+    def is_good(self, code: int) -> bool:
+        """Say whether it is a good end."""
+        return self.names[code] in GOOD
+
+    def clean_one(self, code: int) -> int:
+        """A code from a program; one that it cannot mean becomes `unrecognised`."""
+        return code if 0 <= code < self._from_program else self.code(UNRECOGNISED)
 
     def clean(self, codes: Array) -> Array:
         """Codes from a program; those that it cannot mean become `unrecognised`."""
@@ -47,8 +56,8 @@ class Outcomes:
         return np.array(table)[other.clean(codes)]
 
     def status(self, code: int) -> Status:
-        """Say whether it is a good end."""
-        return "ok" if self.good[code] else "error"
+        """Say whether it is a good end, as a line does."""
+        return "ok" if self.is_good(code) else "error"
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,16 +3,17 @@
 Host side, on the worker thread alone.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from msgspec import UNSET, UnsetType
 
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
+from soltrace.host.one_lane import OneLane
 from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
@@ -71,9 +72,12 @@ class PassView:
 
     phase: ClassVar[Phase] = "forward"
 
-    def __init__(self, entry: PassEntry, run: RunInfo, lanes: LaneTable, *, single: bool, index: BatchIndex) -> None:
+    def __init__(
+        self, entry: PassEntry, run: RunInfo, lanes: LaneTable | OneLane, *, single: bool, index: BatchIndex
+    ) -> None:
         """Begin with the lanes that the start told."""
-        self.entry, self.run, self.lanes, self.single, self.index = entry, run, lanes, single, index
+        self.entry, self.run, self.single, self.index = entry, run, single, index
+        self.lanes = lanes
         self.attributes: dict[str, Attribute] = {**entry.context.attributes, **static_attributes(entry.info.attributes)}
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
@@ -99,10 +103,10 @@ class PassView:
     def progressed(self, event: Emission) -> list[AnyRecord]:
         """The lines of a report: lanes that have ended, lanes that run, the whole."""
         lines = self._ended_lanes(event, last=False)
-        common_part = self._every_line(event.time_ns)
-        if self.is_batch:
-            index = self.index.rows(self.lanes.shape)
-            for lane in self.run.selection.running(self.lanes, index).tolist():
+        common_part, batch = self._every_line(event.time_ns), self.batch
+        if batch is not None:
+            index = self.index.rows(batch.shape)
+            for lane in self.run.selection.running(batch, index).tolist():
                 lines.append(
                     PassProgress(
                         **(common_part | self._of_lane(lane)),
@@ -118,7 +122,7 @@ class PassView:
                 **common_part,
                 **whole,
                 steps=self.steps_so_far(None),
-                lanes=self.lanes.summary() if self.is_batch else UNSET,
+                lanes=UNSET if batch is None else batch.summary(),
             )
         )
         return lines
@@ -140,37 +144,37 @@ class PassView:
         """The last lines. All lanes have ended by now."""
         self.over = True
         lines = self._ended_lanes(event, last=True)
-        lanes = self.lanes
-        failing = np.flatnonzero(lanes.failed)
-        result = int(lanes.result[failing[0] if len(failing) else lanes.slowest()])
-        status = "error" if len(failing) else "ok"
+        lanes, batch = self.lanes, self.batch
+        slowest, failed = lanes.slowest(), lanes.first_failed()
+        result = int(lanes.result[slowest if failed is None else failed])
+        status = "ok" if failed is None else "error"
         lines.append(
             PassEnded(
                 **self._every_line(event.time_ns, _level(status)),
                 status=status,
                 result=lanes.outcomes.names[result],
                 duration_s=event.monotonic - self.entry.began,
-                **self._place(lanes.slowest()),
+                **self._place(slowest),
                 steps=self.steps(None),
-                lanes=lanes.summary() if self.is_batch else UNSET,
+                lanes=UNSET if batch is None else batch.summary(),
             )
         )
         return lines
 
     def abandoned(self, event: Emission | Abandonment) -> list[AnyRecord]:
         """Give up: whatever still ran is said to have been abandoned."""
-        self.end_lanes(self.lanes.running, self.lanes.outcomes.code(ABANDONED))
+        self.lanes.end_all(self.lanes.outcomes.code(ABANDONED))
         return self.finished(event)
 
-    def end_lanes(self, which: Array, result: Array | int) -> None:
-        """These lanes have ended so."""
-        self.lanes.set("result", which, np.broadcast_to(result, self.lanes.count))
-        self.lanes.ended = self.lanes.ended | which
+    def look_for_lanes(self, event: Emission) -> None:
+        """Have lanes from the first signal on that knows of a batch."""
+        if event.ints.ndim > 1 and isinstance(self.lanes, OneLane):
+            self.lanes = self.lanes.table()
 
     @property
-    def is_batch(self) -> bool:
-        """Say whether there are lanes to tell apart."""
-        return bool(self.index.shape(self.lanes.shape))
+    def batch(self) -> LaneTable | None:
+        """The lanes, if there are some to tell apart."""
+        return self.lanes if isinstance(self.lanes, LaneTable) and self.index.shape(self.lanes.shape) else None
 
     def steps(self, lane: int | None) -> Steps | UnsetType:
         """Steps of a lane, or of all (None), if they are known."""
@@ -178,9 +182,7 @@ class PassView:
 
     def counted(self, lane: int | None) -> Steps:
         """Count the steps of a lane, or of all (None)."""
-        step, accepted = self.lanes.step, self.lanes.accepted
-        done, good = (step.sum(), accepted.sum()) if lane is None else (step[lane], accepted[lane])
-        return Steps(accepted=int(good), rejected=int(done - good))
+        return self.lanes.count_steps(lane)
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:
         """The same while the pass is under way, if it is known."""
@@ -190,19 +192,19 @@ class PassView:
         """Where a lane is, in the user's time."""
         return self.user_time(lane, self.lanes.t)
 
-    def user_time(self, lane: int, times: Array) -> Number | UnsetType:
+    def user_time(self, lane: int, times: Sequence[float] | Array) -> Number | UnsetType:
         """A solver's time as the user's, if times are known at all. Plus 0.0: there is no -0.0 then."""
         direction = self.lanes.direction[lane]
-        return UNSET if np.isnan(direction) else written(direction * times[lane] + 0.0, single=self.single)
+        return UNSET if math.isnan(direction) else written(direction * times[lane] + 0.0, single=self.single)
 
     def _place(self, lane: int) -> dict[str, Any]:
         lanes = self.lanes
         return {"step": int(lanes.step[lane]), "progress": float(lanes.progress[lane]), "t": self.time(lane)}
 
     def _ended_lanes(self, event: Emission | Abandonment, *, last: bool) -> list[AnyRecord]:
-        if not self.is_batch:
+        if (lanes := self.batch) is None:
             return []
-        lanes, index = self.lanes, self.index.rows(self.lanes.shape)
+        index = self.index.rows(lanes.shape)
         told = self.run.selection.ended(lanes, index, last=last)
         lanes.said[told] = True
         return [self._lane_ended(event, lane, index[lane].tolist()) for lane in told.tolist()]
@@ -229,7 +231,7 @@ class PassView:
 
     def fitted(self, shape: Shape, values: Array) -> Array:
         """Values of a smaller batch, as large as the lanes are now."""
-        return self.lanes.fit(shape, values)[0]
+        return values if isinstance(self.lanes, OneLane) else self.lanes.fit(shape, values)[0]
 
     def _every_line(self, time_ns: int, level: Level = "info") -> dict[str, Any]:
         return {

@@ -424,7 +424,7 @@ def test_little_is_kept_of_an_ended_pass(program):
         kept = PROCESS.shared.passes.find(forward, Kind.FORWARD).view
     assert backward.view is None
     assert isinstance(kept, Memory)
-    assert kept.lanes.ravel().tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]
+    assert np.ravel(kept.lanes).tolist() == [0.0, 1.0, 1.0, 1.0, 3.0, 2.0]
 
 
 def test_the_record_of_a_loss_may_fail_and_the_work_goes_on(program, elsewhere):

@@ -17,13 +17,13 @@ its position. A number that is the same for all lanes of a vmap has size 1 there
 Parameters: `callback`, what is called on the host; `depth`, how many axes `*lanes` has. Results: the one or two scalars
 that the host answers, int32 or float32, as `soltrace.host.default_answer` has them: of the whole batch, without lanes.
 
-Operands of `call_p`, which only a program for one CPU is lowered to: int32[ints]; float32[floats] or float64[floats];
-the extras. Parameter and results are those of `emit_p`.
+Operands of `call_p`, which only a program for one device is lowered to: int32[ints]; float32[floats] or
+float64[floats]; the extras. Parameter and results are those of `emit_p`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,9 @@ from soltrace.traced._jax import (
 from soltrace.traced.compiling import lowering
 from soltrace.traced.reach import reaches_host
 from soltrace.traced.shield import Shield
+
+_DIRECT: Final = frozenset({"cpu", "cuda", "rocm"})
+"""The platforms on which what `io_callback` lowers to is one custom call."""
 
 emit_p = Primitive("soltrace_emit")
 emit_p.multiple_results = True
@@ -216,8 +219,8 @@ def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
     if not reaches_host(ctx):
         return _lower_default(ctx, *operands, **params)
     lowering(params["callback"].signal)
-    on_cpu = tuple(ctx.module_context.platforms) == ("cpu",)
-    return (_lower_cpu if on_cpu else _lower_io_callback)(ctx, *operands, **params)
+    (platform,) = ctx.module_context.platforms
+    return (_lower_directly if platform in _DIRECT else _lower_io_callback)(ctx, *operands, **params)
 
 
 def _lower_io_callback(ctx: Any, *operands: Any, callback: _Callback, **params: Any) -> Any:
@@ -225,9 +228,10 @@ def _lower_io_callback(ctx: Any, *operands: Any, callback: _Callback, **params: 
         return mlir.lower_fun(_call_anywhere, multiple_results=True)(ctx, *operands, callback=callback, **params)
 
 
-def _lower_cpu(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
+def _lower_directly(ctx: Any, *operands: Any, callback: _Callback, depth: int) -> Any:
     # io_callback's wrapper puts every operand on a device again, for 50 us a call; the custom call that it lowers to
-    # costs 4 us. A program over several devices needs the sharding that only the wrapper sets.
+    # costs 4 us. On a GPU each operand is copied for itself, while the device waits: two arrays instead of ten numbers.
+    # A program over several devices needs the sharding that only the wrapper sets.
     if (getattr(ctx.module_context.axis_context, "num_devices", 1) or 1) > 1:
         return _lower_io_callback(ctx, *operands, callback=callback, depth=depth)
     if all(x.shape == () for x in ctx.avals_in[: callback.numbers]):
@@ -247,7 +251,7 @@ def _pack_and_call(*operands: Any, callback: _Callback, **_: Any) -> list[jax.Ar
 _lower_packed = mlir.lower_fun(_pack_and_call, multiple_results=True)
 
 call_p = Primitive("soltrace_call")
-"""`emit_p` with its numbers side by side, on one CPU: exists in no jaxpr but that which `emit_p` is lowered from."""
+"""`emit_p` with its numbers side by side, on one device: exists in no jaxpr but that which `emit_p` is lowered from."""
 call_p.multiple_results = True
 
 

@@ -81,6 +81,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--case", action="append", metavar="PART", help="only cases whose name contains this")
     parser.add_argument("--rounds", type=int, default=7, help="loops of each (default: 7)")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a loop of bare diffrax takes (default: 1)")
+    parser.add_argument(
+        "--pinned",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure pinned to one core too (default: yes)",
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 if soltrace exceeds a limit")
     parser.add_argument("--no-write", action="store_true", help="print only")
     parser.add_argument("--sinks", choices=[*SINKS], help="measure these in this process, and print JSON")
@@ -90,16 +96,18 @@ def _arguments() -> argparse.ArgumentParser:
 def _in_processes(args: argparse.Namespace) -> Iterator[Looped]:
     options = [f"--rounds={args.rounds}", f"--seconds={args.seconds}", *(f"--case={part}" for part in args.case or ())]
     everywhere = os.sched_getaffinity(0)
-    for cores in ([*everywhere], [min(everywhere)]):
+    for cores in [[*everywhere], *([[min(everywhere)]] if args.pinned else [])]:
         for sinks in SINKS:
             command = [sys.executable, "-m", "benchmarks.loops", f"--sinks={sinks}", *options]
             os.sched_setaffinity(0, cores)  # which the process inherits
             try:
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - ourselves
+                process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
             finally:
                 os.sched_setaffinity(0, everywhere)
-            for line in done.stdout.splitlines():
-                yield Looped(**json.loads(line))
+            with process:
+                yield from (Looped(**json.loads(line)) for line in process.stdout or ())
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def measured(sinks: str, parts: Sequence[str] | None, rounds: int, seconds: float) -> Iterator[Looped]:

@@ -52,7 +52,7 @@ def outcomes(mode: str, arguments: list[str]) -> dict[str, str]:
     shutil.rmtree(logs, ignore_errors=True)
     file.unlink(missing_ok=True)
     environ = {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "SOLTRACE_DIR": str(logs),
         "SOLTRACE_SUITE_MODE": mode,
         "SOLTRACE_SUITE_OUTCOMES": str(file),

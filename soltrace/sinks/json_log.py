@@ -13,16 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from soltrace.wire.descriptors import above_standard
-from soltrace.wire.flat import LEADING
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord
 
 LOOK_S: Final = 1.0
 """How often it is looked whether a log that is still there was moved."""
-_ENCODER: Final = msgspec.json.Encoder()
 _LOG: Final = logging.getLogger("soltrace")
 
 
@@ -123,24 +121,30 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def render(_: Any, __: str, event: Mapping[str, Any]) -> bytes:
-    """Render an event as one line of JSON, what a reader looks for first in front: our only structlog processor."""
-    return _ENCODER.encode({key: event[key] for key in LEADING if key in event} | dict(event))
+    """Render an event, which is a record, as one line of JSON: our only structlog processor."""
+    return json_line(event["record"])
 
 
 class JsonLog:
     """Writes records as JSON lines, to a file or to a structlog logger."""
 
     def __init__(
-        self, logger: Any, *, sync: Callable[[], None] | None = None, close: Callable[[], None] | None = None
+        self,
+        logger: Any,
+        *,
+        fields_of: Callable[[AnyRecord], dict[str, Any]] = lambda record: dict(record.line),
+        sync: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
     ) -> None:
         """Write to a structlog logger; `JsonLog.file` is for files.
 
         Args:
-            logger: Is called by the method of a record's level, with the event and the fields of its line.
+            logger: Is called by the method of a record's level, with the event and its fields.
+            fields_of: Makes these; those of the line, unless `logger` takes others.
             sync: Brings what was written to the disk.
             close: Closes what `logger` writes to.
         """
-        self._logger, self._sync, self._close = logger, sync, close
+        self._logger, self._fields_of, self._sync, self._close = logger, fields_of, sync, close
         self._lost = False
         """Whether a line got lost since the last flush."""
 
@@ -159,11 +163,11 @@ class JsonLog:
             context_class=dict,
             cache_logger_on_first_use=True,
         )
-        return cls(logger.bind(), sync=target.sync, close=target.close)
+        return cls(logger.bind(), fields_of=_as_it_is, sync=target.sync, close=target.close)
 
     def handle(self, record: AnyRecord) -> None:
         """Write one record."""
-        fields = dict(record.line)
+        fields = self._fields_of(record)
         try:
             written = getattr(self._logger, record.level)(fields.pop("event"), **fields)
             _check_written(written)
@@ -182,6 +186,10 @@ class JsonLog:
         """Close the file. A user's logger stays open."""
         if self._close is not None:
             self._close()
+
+
+def _as_it_is(record: AnyRecord) -> dict[str, Any]:
+    return {"event": None, "record": record}
 
 
 def _check_written(result: Any) -> None:

@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from soltrace import experiment
 from soltrace.host import Signal
-from soltrace.sinks.json_log import render
 from soltrace.sinks.log_records import OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, capture
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import (
     ExperimentEnded,
     LogOpened,
@@ -237,7 +237,7 @@ def test_it_says_what_the_json_log_says(program, exported):
     ) as told:
         with experiment("fit", seed=3):
             program.end(program.start(t1=math.inf), t=math.nan, result=1)
-        lines = [json.loads(render(None, "", record.line)) for record in told.records]
+        lines = [json.loads(json_line(record)) for record in told.records]
     assert [as_line(log) for log in exported.logs] == lines
 
 

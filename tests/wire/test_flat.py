@@ -15,6 +15,7 @@ from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire import records
 from soltrace.wire.flat import LEADING, flat_names
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord, Lanes, LogOpened, PassEnded, Steps
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,6 +71,16 @@ def test_a_line_is_nested():
         },
     }
     assert list(ENDED.line.items()) == list((FRONT | nested).items())
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 250000, 999999])
+@pytest.mark.parametrize("context", [UNSET, {"level": "mine", "é": [1]}], ids=["plain", "bound"])
+def test_a_line_is_made_at_once(microsecond, context):
+    """To the byte what comes of the object that it holds."""
+    record = structs.replace(ENDED, timestamp=MOMENT.replace(microsecond=microsecond), context=context, experiment='",')
+    assert json_line(record) == msgspec.json.encode(record.line)
+    opened = LogOpened(**COMMON | {"attributes": {',"schema":': "é\n"}}, resource={"event": "x"})
+    assert json_line(opened) == msgspec.json.encode(opened.line)
 
 
 def test_a_flat_form_has_dots():

@@ -5,7 +5,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from soltrace.sinks.json_log import render
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import (
     AnyRecord,
     ExperimentEnded,
@@ -53,7 +53,7 @@ RECORDS = [
 
 def written(record):
     """A record as the log has it."""
-    return json.loads(render(None, "", record.line))
+    return json.loads(json_line(record))
 
 
 def test_the_shipped_schema_is_the_generated_one():

@@ -261,6 +261,8 @@ def _place(run: OwningRun, token: int, registered: int = 0, caller: int | None =
 def _all_good(event: Emission, entry: PassEntry) -> bool:
     """Say whether no lane of a solve that ends has failed."""
     known = outcomes(entry.info.results)
+    if event.ints.ndim == 1:
+        return known.is_good(known.clean_one(int(event.ints[3])))
     return bool(known.good[known.clean(event.ints[..., 3])].all())
 
 
@@ -278,6 +280,8 @@ def _longest(began_at: Array | None, ended_at: Array) -> float:
     """The longest time that a lane has covered: an event or a failure may end it long before its `t1`."""
     if began_at is None:
         return math.nan
+    if not (began_at.ndim or ended_at.ndim):
+        return float(ended_at) - float(began_at)
     if began_at.shape != ended_at.shape:  # one of them is the same for several lanes; for which is not told
         began_at = np.fmin.reduce(began_at, axis=None)
     return float(np.fmax.reduce(ended_at - began_at, axis=None))

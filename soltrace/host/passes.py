@@ -20,7 +20,6 @@ from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
 from soltrace.host.values import static_attributes
 from soltrace.wire.array_values import attribute, written
-from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
     AnyRecord,
@@ -88,12 +87,13 @@ class PassView:
         """The first line."""
         info = self.entry.info
         self._recent.add(event.time_ns / 1e9, 0.0)
+        solver, adjoint, controller = info.names
         return [
             PassStarted(
                 **self._every_line(event.time_ns),
-                solver=plain_text(info.solver, NAME_AT_MOST),
-                adjoint=plain_text(info.adjoint, NAME_AT_MOST),
-                controller=plain_text(info.controller, NAME_AT_MOST),
+                solver=solver,
+                adjoint=adjoint,
+                controller=controller,
                 max_steps=info.max_steps,
                 batch_shape=self.index.shape(self.lanes.shape),
                 **known,
@@ -234,16 +234,17 @@ class PassView:
         return values if isinstance(self.lanes, OneLane) else self.lanes.fit(shape, values)[0]
 
     def _every_line(self, time_ns: int, level: Level = "info") -> dict[str, Any]:
+        entry, run = self.entry, self.run
         return {
             "timestamp": moment(time_ns),
             "level": level,
-            "run_id": self.run.run_id,
-            "experiment": self.entry.context.experiment,
+            "run_id": run.run_id,
+            "experiment": entry.context.experiment,
             "attributes": self.attributes,
-            "process_index": self.run.process_index,
-            "context": self.entry.context.variables or UNSET,
-            "solve_id": self.entry.solve_id,
-            "pass_id": self.entry.pass_id,
+            "process_index": run.process_index,
+            "context": entry.context.variables or UNSET,
+            "solve_id": entry.solve_id,
+            "pass_id": entry.pass_id,
             "phase": self.phase,
         }
 

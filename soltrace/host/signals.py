@@ -7,12 +7,14 @@ knows nothing else of this room. Arrays carry the enclosing vmaps as leading axe
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from soltrace.wire.losses import What
+from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -154,6 +156,11 @@ class SolveInfo:
     backward: Literal["steps", "whole"] = "steps"
     """`steps`: a backward pass transposes each forward step. `whole`: it takes no numerical steps (ImplicitAdjoint).
     Solves inside a backward pass (BacksolveAdjoint) say so by their stretches."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Solver, adjoint and controller as lines have them."""
+        return tuple(plain_text(name, NAME_AT_MOST) for name in (self.solver, self.adjoint, self.controller))
 
 
 NOTHING_KNOWN: Final = SolveInfo(solver="unknown", adjoint="unknown", controller="unknown")

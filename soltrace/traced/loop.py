@@ -138,6 +138,24 @@ def _partial_eval(trace: Any, *tracers: Any, primal: Any, **params: Any) -> list
     return [*values, *run(tracers, params | {"primal": None, "tells": False})[len(values) :]]
 
 
+def _partial_eval_custom(_: Any, unknown: Sequence[bool], here: Sequence[bool], eqn: Any) -> Any:
+    """Do the same where a checkpoint is differentiated: what is known runs, and all of it again on the way back."""
+    count, primal = len(eqn.outvars), eqn.params["primal"]
+    of_primal, first, last = primal or ((), 0, 0)
+    missing = [x for x, is_here in zip(eqn.invars, here, strict=True) if not is_here and not isinstance(x, Literal)]
+    if not any(unknown):
+        return eqn, eqn, [False] * count, [True] * count, missing
+    if not of_primal or any(unknown[first:last]):
+        return None, eqn, [True] * count, [True] * count, missing
+    params = dict(of_primal)
+    known = len(params["jaxpr"].outvars)
+    values = eqn.replace(invars=eqn.invars[first:last], outvars=eqn.outvars[:known], params=params)
+    # It is taken apart once more on the way back.
+    silent = tuple((params | {"tells": False}).items())
+    again = eqn.replace(params=eqn.params | {"primal": (silent, first, last), "tells": False})
+    return values, again, [False] * known + [True] * (count - known), [True] * count, missing
+
+
 def eval_with_loops(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
     """Evaluate the jaxpr of a checkpointed loop, so that the loops of its derivative are run by `loop_p`."""
     known = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
@@ -205,5 +223,6 @@ loop_p.to_lojax = _impl  # pyright: ignore[reportAttributeAccessIssue]
 ad.primitive_jvps[loop_p] = _jvp
 ad.primitive_transposes[loop_p] = ad.primitive_transposes[while_p]  # which says that it can't be
 pe.custom_partial_eval_rules[loop_p] = _partial_eval
+pe.partial_eval_jaxpr_custom_rules[loop_p] = _partial_eval_custom
 batching.fancy_primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

@@ -164,6 +164,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, transposed: bool, *
 
 
 def _transpose(cotangents: Sequence[Any], *operands: Any, transposed: bool, sent: int, **params: Any) -> list[Any]:
+    if any(map(ad.is_undefined_primal, operands[-sent:])):
+        # Of a loop without a way back nothing is known here: its own transposition says so.
+        return [*cotangents, *[None] * sent]
     *cotangents, pace = cotangents
     moving = [i for i, c in enumerate(cotangents) if type(c) is not ad.Zero]
     *moved, pace = tap_p.bind(

@@ -232,6 +232,8 @@ def test_a_pass_whose_program_died_is_given_up() -> None:
     [
         ({"max_steps": None}, jax.grad),
         ({"adjoint": dfx.ForwardMode()}, jax.grad),
+        ({"adjoint": dfx.ForwardMode()}, lambda f: jax.grad(jax.checkpoint(f))),
+        ({"adjoint": dfx.ForwardMode()}, lambda f: jax.jit(jax.hessian(jax.checkpoint(f)))),
         ({}, lambda f: lambda y: jax.jvp(f, (y,), (y,))),
         ({"adjoint": dfx.BacksolveAdjoint()}, lambda f: lambda y: jax.jvp(f, (y,), (y,))),
         ({"adjoint": dfx.BacksolveAdjoint(), "saveat": dfx.SaveAt(steps=True)}, jax.grad),
@@ -240,7 +242,19 @@ def test_a_pass_whose_program_died_is_given_up() -> None:
         ({"saveat": dfx.SaveAt(ts=jnp.array([0.5, 0.1]))}, lambda f: f),
         ({"stepsize_controller": PID, "solver": dfx.Euler()}, lambda f: f),
     ],
-    ids=["unbounded", "forward-mode", "jvp", "jvp-backsolve", "backsolve-steps", "tolerances", "dt0", "ts", "no-error"],
+    ids=[
+        "unbounded",
+        "forward-mode",
+        "remat",
+        "remat-twice",
+        "jvp",
+        "jvp-backsolve",
+        "backsolve-steps",
+        "tolerances",
+        "dt0",
+        "ts",
+        "no-error",
+    ],
 )
 def test_what_diffrax_refuses_is_refused_with_its_own_error(kwargs: dict[str, Any], transform: Any) -> None:
     """Type and words are diffrax's or jax's."""

@@ -8,7 +8,7 @@ import argparse
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,7 @@ class Rooms:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def time(self, owner: Any, name: str, room: str) -> None:
         """Count what this function takes, on whichever thread, as that room's."""

@@ -136,7 +136,8 @@ def _memory_mib(process: int) -> float:
 
 def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
     """Write to some of the files, as the sink does."""
-    from soltrace.sinks.json_log import LogFile, render
+    from soltrace.sinks.json_log import LogFile
+    from soltrace.wire.json_line import json_line
     from soltrace.wire.records import PassProgress, Steps
 
     logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
@@ -158,7 +159,7 @@ def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None
                 t=50.0,
                 steps=Steps(accepted=tick, rejected=0),
             )
-            log.msg(render(None, "", record.line))
+            log.msg(json_line(record))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from benchmarks import page
 from soltrace.cli.tail import GARBAGE
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
-from soltrace.sinks.json_log import render
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import PassEnded, PassProgress, PassStarted, Record, Steps
 
 RESULTS = Path(__file__).with_name("reading.md")
@@ -87,7 +87,7 @@ def write_log(path: Path, lines: int) -> None:
     """Write a log as the sink does."""
     with path.open("wb") as file:
         for number in range(lines):
-            file.write(render(None, "", _record(number).line) + b"\n")
+            file.write(json_line(_record(number)) + b"\n")
 
 
 def _record(number: int) -> Record:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from soltrace.sinks.json_log import render
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord, PassEnded, PassProgress, PassStarted, Steps
 
 RECORDS = (1_000_000, 10_000_000)
@@ -65,7 +65,7 @@ def _report(log: Path, form: str) -> tuple[float, int]:
 
 def _write(path: Path, records: int) -> None:
     """Write a log in which every line is as a solve would write it; solves differ in their number alone."""
-    template = b"".join(render(None, "", record.line) + b"\n" for record in _pass())
+    template = b"".join(json_line(record) + b"\n" for record in _pass())
     with path.open("wb") as file:
         for first in range(0, records // PASS, BATCH):
             passes = range(first, min(first + BATCH, records // PASS))

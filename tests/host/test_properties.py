@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from soltrace import host
 from soltrace.host import Signal, SolveInfo
-from soltrace.sinks.json_log import render
 from soltrace.testing import capture
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord, LaneEnded, PassEnded, PassProgress, PassRecord, PassStarted
 from soltrace.wire.schema import schema
 
@@ -107,6 +107,6 @@ def test_what_must_hold_of_all_records(several, random):
             assert 0.0 <= last.get(which, 0.0) <= record.progress <= 1.0
             last[which] = record.progress
     for record in records:
-        line = render(None, "", record.line)
+        line = json_line(record)
         assert DECODER.decode(line) == record
         VALIDATOR.validate(json.loads(line, parse_constant=lambda name: name / 0))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loops
+from benchmarks import loops, once
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -59,3 +59,47 @@ def test_a_loop():
         "| Lorenz, gradient | 1.50 ms | JSON log | 2 | 1.10 (1.00 to 1.20), **≤ 1.12** "
         "| 1.20 (1.10 to 1.30), ✗ > 1.15 | +100 µs |"
     )
+
+
+def test_one_solve():
+    """Ratios of processes that ran in turns, and the limits that there are."""
+    told = lambda *numbers: dict(zip(("first", "cached", "rested", "process"), numbers, strict=True))
+    bare, ours = (
+        [told(1.0, 1.0, 1.0, 2.0), told(2.0, 1.0, 1.0, 4.0)],
+        [told(1.1, 2.0, 1.0, 2.2), told(2.2, 2.0, 1.0, 4.4)],
+    )
+    assert once.line("Lorenz", bare, ours) == (
+        "| Lorenz | 1.50 s | 1.10 (1.10 to 1.10), **≤ 1.15** | 2.00 (2.00 to 2.00), ✗ > 1.05 "
+        "| 1.00 (1.00 to 1.00) | 1.10 (1.10 to 1.10) |"
+    )
+
+
+@pytest.mark.slow
+def test_a_process_of_one_solve(tmp_path):
+    """It says how long its calls took."""
+    command = [sys.executable, "-m", "benchmarks.once", "--child", "Lorenz", "", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {name: type(value) for name, value in json.loads(done.stdout).items()} == {"first": float, "rested": float}
+
+
+@pytest.mark.slow
+def test_a_profile():
+    """Each room has its row."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.profile",
+        "--no-write",
+        "--case",
+        "Lorenz, gradient",
+        "--seconds",
+        "0.01",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split("|")[1].strip() for line in done.stdout.splitlines() if "thread `" not in line] == [
+        *("room", "---", "calls of the compiled program: `host.receive`", "worker: signals to records"),
+        *("worker: spans", "worker: JSON log", "worker: metrics", "worker: log records"),
+        *("worker: queue, and what is between the rooms", "compiled program, otherwise", "**all**"),
+    ]

@@ -76,7 +76,7 @@ def _add_fields(attributes: dict[str, AnyValue], struct: Struct, prefix: str, wi
     """Add the fields of a record, or of a struct within one, under names with a prefix."""
     wire_names, read = _fields(type(struct), prefix, without)
     for wire_name, value in zip(wire_names, read(struct), strict=True):
-        kind: type[Any] = type(value)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - of anything
         if kind in _AS_THEY_ARE:
             attributes[wire_name] = value
         elif kind in _NOT_KNOWN:

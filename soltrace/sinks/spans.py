@@ -4,7 +4,7 @@ Host side. `identify` runs on the worker's thread; what concerns a caller or an 
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -81,6 +81,8 @@ class Spans:
         """Make spans with this provider; None: the global one, whenever it is set."""
         self._provider = provider
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
+        # A provider that soltrace has set up has a cheaper way for spans that nobody else ever has in hands.
+        self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._tracer.start_span)
         self._open: dict[str, _Open] = {}
         self._computed_on: dict[str, str] = {}
         """Where jax computes, once that is known: a resource that was made before can't say it any more."""
@@ -126,7 +128,7 @@ class Spans:
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
         if not isinstance(parent, Context):  # in nobody's trace: at least both passes of a solve are in one
             parent = Context() if forward is None else _under(forward)
-        span = self._tracer.start_span(
+        span = self._start_span(
             name_of(record),
             context=parent,
             attributes=start_attributes(record) | self._unsaid(),

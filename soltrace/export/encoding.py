@@ -1,6 +1,7 @@
-"""Exporters for OTLP that take lean spans and log records: attributes are encoded here, all else by OpenTelemetry.
+"""Exporters for OTLP that take lean spans and log records among others, which are encoded by OpenTelemetry as ever.
 
-Host side, on the thread that exports. Attributes are most of what is sent, and nearly all of what encoding costs.
+Host side, on the thread that exports. What is lean is encoded by hand (`otlp_bytes`), and put where OpenTelemetry would
+have put it.
 """
 
 import types
@@ -8,54 +9,35 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opentelemetry._logs import LogRecord
-from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
-from opentelemetry.util.types import AnyValue
-
-from soltrace.export.attribute_bytes import attribute_bytes
 from soltrace.export.lean import Lean
+from soltrace.export.otlp_bytes import log_record_bytes, message_of_scope, span_bytes
 
 
 @dataclass(frozen=True)
 class _Signal:
-    """How spans or log records are found in a request."""
+    """How spans or log records are found in a request, and how a lean one is encoded."""
 
-    field: int
-    """The number of the attributes' field in their message."""
-    messages: Callable[[Any], Iterable[Any]]
-    """Returns the messages of a request, in its order."""
-    anything: Callable[[BoundedAttributes], Any]
-    """Makes something that has these attributes, for OpenTelemetry to encode."""
-
-
-def _spans(request: Any) -> Iterator[Any]:
-    return (span for resource in request.resource_spans for scoped in resource.scope_spans for span in scoped.spans)
+    scopes: Callable[[Any], Iterable[Any]]
+    """Returns what a request has of each resource and scope, in its order."""
+    items: str
+    """The name of the field in which that has the spans, or the log records."""
+    encode: Callable[[Any], bytes | None]
+    """Encodes a lean one; None if it is not one of the usual ones."""
 
 
-def _log_records(request: Any) -> Iterator[Any]:
-    return (log for resource in request.resource_logs for scoped in resource.scope_logs for log in scoped.log_records)
+def _of_spans(request: Any) -> Iterator[Any]:
+    return (scoped for resource in request.resource_spans for scoped in resource.scope_spans)
+
+
+def _of_logs(request: Any) -> Iterator[Any]:
+    return (scoped for resource in request.resource_logs for scoped in resource.scope_logs)
 
 
 _SIGNALS: Final[Mapping[str, _Signal]] = {
-    "encode_spans": _Signal(
-        field=9,
-        messages=_spans,
-        anything=lambda attributes: ReadableSpan(
-            "", SpanContext(1, 1, is_remote=False), None, _NO_RESOURCE, attributes
-        ),
-    ),
-    "encode_logs": _Signal(
-        field=6,
-        messages=_log_records,
-        anything=lambda attributes: ReadableLogRecord(LogRecord(attributes=attributes), _NO_RESOURCE),
-    ),
+    "encode_spans": _Signal(_of_spans, "spans", span_bytes),
+    "encode_logs": _Signal(_of_logs, "log_records", log_record_bytes),
 }
 """By the name of OpenTelemetry's function that encodes a batch."""
-_NO_RESOURCE: Final = Resource.get_empty()
 
 
 class TakesLean:
@@ -94,27 +76,43 @@ def _encoder(encode: Callable[[Sequence[Any]], Any], signal: _Signal) -> Callabl
     """Make what encodes batches out of what encodes those that have nothing lean in them."""
 
     def encode_lean(batch: Sequence[Any]) -> Any:
-        items = _in_the_requests_order(batch)
-        request = encode([item.bare() if isinstance(item, Lean) else item for item in items])
-        for item, message in zip(items, signal.messages(request), strict=True):
-            if isinstance(item, Lean):
-                _put_in(message, item.attributes)
+        groups = _in_the_requests_order(batch)
+        lean = [any(isinstance(item, Lean) for item in group) for group in groups]
+        # Of a group with lean ones only the first, for its resource and scope: the others are put in afterwards.
+        asked = [group[:1] if is_lean else group for group, is_lean in zip(groups, lean, strict=True)]
+        request = encode([_whole(item) for group in asked for item in group])
+        for group, is_lean, scoped in zip(groups, lean, signal.scopes(request), strict=True):
+            if is_lean:
+                scoped.ClearField(signal.items)
+                scoped.MergeFromString(b"".join(map(message_of_scope, _messages(group))))
         return request
 
-    def _put_in(message: Any, attributes: Mapping[str, AnyValue]) -> None:
+    def _messages(group: Sequence[Any]) -> Iterator[bytes]:
+        encoded = [_by_hand(item) for item in group]
+        others = [_whole(item) for item, data in zip(group, encoded, strict=True) if data is None]
+        left = iter(getattr(next(iter(signal.scopes(encode(others)))), signal.items) if others else ())
+        return (next(left).SerializeToString() if data is None else data for data in encoded)
+
+    def _by_hand(item: Any) -> bytes | None:
         try:
-            message.MergeFromString(attribute_bytes(signal.field, attributes))
+            return signal.encode(item) if isinstance(item, Lean) else None
         except (KeyError, UnicodeEncodeError):  # OpenTelemetry leaves out what it can't encode, and says so
-            whole = signal.anything(BoundedAttributes(attributes=attributes))
-            (encoded,) = signal.messages(encode([whole]))
-            message.attributes.extend(encoded.attributes)
+            return None
 
     return encode_lean
 
 
-def _in_the_requests_order(batch: Sequence[Any]) -> list[Any]:
-    """Order a batch as a request has it: by resource, and within that by scope, in which they come first."""
-    groups: dict[Resource, dict[Any, list[Any]]] = {}
+def _whole(item: Any) -> Any:
+    return item.whole() if isinstance(item, Lean) else item
+
+
+def _in_the_requests_order(batch: Sequence[Any]) -> list[list[Any]]:
+    """Group a batch as a request does: by resource, and within that by scope, in which they come first."""
+    groups: dict[Any, dict[Any, list[Any]]] = {}
+    resource, scope, group = None, None, list[Any]()
     for item in batch:
-        groups.setdefault(item.resource, {}).setdefault(item.instrumentation_scope, []).append(item)
-    return [item for scopes in groups.values() for items in scopes.values() for item in items]
+        if item.resource is not resource or item.instrumentation_scope is not scope:  # as those of one tracer never are
+            resource, scope = item.resource, item.instrumentation_scope
+            group = groups.setdefault(resource, {}).setdefault(scope, [])
+        group.append(item)
+    return [items for scopes in groups.values() for items in scopes.values()]

@@ -125,21 +125,26 @@ class LeanSpan(Span):
         start_time: int,
     ) -> None:
         """Begin it."""
-        self._name, self._context, self._parent, self._provider = name, context, parent, provider
+        self.name, self.context, self.parent, self._provider = name, context, parent, provider
         self.resource, self.instrumentation_scope = provider.resource, scope
-        self._start_time, self._end_time = start_time, None
-        self._status = _UNSET
-        self._said, self._links, self._events = [attributes], links, list[Event]()
+        self.start_time, self.end_time = start_time, None
+        self.status = _UNSET
+        self._said, self.links, self.events = [attributes], links, list[Event]()
         self.attributes = attributes
         """What is exported, once it has ended."""
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
-        return self._context
+        return self.context
 
     def is_recording(self) -> bool:
         """Say whether it has not ended."""
-        return self._end_time is None
+        return self.end_time is None
+
+    @property
+    def keeps_links(self) -> bool:
+        """Whether the limits leave it a link."""
+        return self._provider.limits.max_links != 0
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
         """Set attributes."""
@@ -155,15 +160,15 @@ class LeanSpan(Span):
         """Add an event."""
         limits = self._provider.limits
         bounded = BoundedAttributes(limits.max_event_attributes, attributes, max_value_len=limits.max_attribute_length)
-        self._events.append(Event(name, bounded, timestamp))
+        self.events.append(Event(name, bounded, timestamp))
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Say how it went; not more than once."""
-        self._status = status if isinstance(status, Status) else Status(status, description)
+        self.status = status if isinstance(status, Status) else Status(status, description)
 
     def update_name(self, name: str) -> None:
         """Call it otherwise."""
-        self._name = name
+        self.name = name
 
     def record_exception(
         self,
@@ -176,9 +181,9 @@ class LeanSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End it, and have it exported."""
-        if self._end_time is not None:
+        if self.end_time is not None:
             return
-        self._end_time = time.time_ns() if end_time is None else end_time
+        self.end_time = time.time_ns() if end_time is None else end_time
         merged: dict[str, AnyValue] = {}
         for said in self._said:
             if not merged.keys().isdisjoint(said):  # said again: it comes last then, as with the SDK
@@ -187,7 +192,7 @@ class LeanSpan(Span):
         self.attributes = merged
         limits = self._provider.limits
         within = _within(merged, limits.max_span_attributes, limits.max_span_attribute_length)
-        item = self if within else self._readable(self._bounded())
+        item = self if within else self.whole()
         for batches in self._provider.batches:
             batches.put(item)
 
@@ -200,11 +205,11 @@ class LeanSpan(Span):
             bounded.update(said)
         return bounded
 
-    def bare(self) -> ReadableSpan:
-        """Return it as the SDK would have made it, but without attributes."""
-        return self._readable(None)
+    def whole(self) -> ReadableSpan:
+        """Return it as the SDK would have made it."""
+        return self._readable(self._bounded())
 
-    def _readable(self, attributes: BoundedAttributes | None) -> ReadableSpan:
+    def _readable(self, attributes: BoundedAttributes) -> ReadableSpan:
         limits = self._provider.limits
         links = [
             Link(
@@ -213,19 +218,19 @@ class LeanSpan(Span):
                     limits.max_link_attributes, link.attributes, max_value_len=limits.max_attribute_length
                 ),
             )
-            for link in self._links
+            for link in self.links
         ]
         return ReadableSpan(
-            name=self._name,
-            context=self._context,
-            parent=self._parent,
+            name=self.name,
+            context=self.context,
+            parent=self.parent,
             resource=self.resource,
             attributes=attributes,
-            events=_kept(limits.max_events, self._events),
+            events=_kept(limits.max_events, self.events),
             links=_kept(limits.max_links, links),
-            status=self._status,
-            start_time=self._start_time,
-            end_time=self._end_time,
+            status=self.status,
+            start_time=self.start_time,
+            end_time=self.end_time,
             instrumentation_scope=self.instrumentation_scope,
         )
 
@@ -298,7 +303,8 @@ class LeanLogger(Logger):
         )
         if lean and context and attributes:
             item = LeanLogRecord()
-            item.fields = timestamp, time.time_ns(), context, severity_text, severity_number, body, event_name
+            span = trace.get_current_span(context)
+            item.fields = timestamp, time.time_ns(), span, severity_text, severity_number, body, event_name
             item.attributes, item.resource, item.instrumentation_scope = attributes, provider.resource, self._scope
             for batches in provider.batches:
                 batches.put(item)
@@ -326,28 +332,29 @@ class LeanLogRecord:
 
     __slots__ = ("attributes", "fields", "instrumentation_scope", "resource")
     attributes: Mapping[str, AnyValue]
-    fields: tuple[int | None, int, Context, str | None, SeverityNumber | None, AnyValue, str | None]
-    """Its timestamp, when it was observed, the context of its span, text and number of its severity, body and name."""
+    fields: tuple[int | None, int, Span, str | None, SeverityNumber | None, AnyValue, str | None]
+    """Its timestamp, when it was observed, its span, text and number of its severity, body and name."""
     instrumentation_scope: InstrumentationScope
     resource: Resource
 
-    def bare(self) -> ReadableLogRecord:
-        """Return it as the SDK would have made it, but without attributes."""
-        timestamp, observed, context, severity_text, severity_number, body, event_name = self.fields
+    def whole(self) -> ReadableLogRecord:
+        """Return it as the SDK would have made it."""
+        timestamp, observed, span, severity_text, severity_number, body, event_name = self.fields
         record = LogRecord(
             timestamp=timestamp,
             observed_timestamp=observed,
-            context=context,
+            context=trace.set_span_in_context(span, Context()),
             severity_text=severity_text,
             severity_number=severity_number,
             body=body,
+            attributes=BoundedAttributes(attributes=self.attributes),
             event_name=event_name,
         )
         return ReadableLogRecord(record, self.resource, self.instrumentation_scope)
 
 
 Lean = LeanSpan | LeanLogRecord
-"""What is exported with its attributes as they are: `bare()` is all but these, and `attributes` are these."""
+"""What is exported as it is; `whole()` is the same as the SDK would have made it."""
 
 
 def _kept(at_most: int | None, items: Sequence[Any]) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from soltrace.export.attribute_bytes import attribute_bytes
+from soltrace.export.otlp_bytes import attribute_bytes
 
 SCALARS = (
     st.booleans()

@@ -12,14 +12,16 @@ or a record of soltrace's. `tests/export/test_lean.py` compares what is sent, by
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from opentelemetry import trace
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs import ReadWriteLogRecord as SdkLogRecord
 from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
@@ -33,6 +35,7 @@ from soltrace.export.batch import BatchProcessor
 from soltrace.export.processors import BoundedLogRecordProcessor, BoundedSpanProcessor
 from soltrace.wire.names import SCOPE
 
+MakeAttributes: TypeAlias = Callable[[], Mapping[str, AnyValue]]
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_AT_RANDOM: Final = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -92,12 +95,20 @@ class LeanTracer(Tracer):
         return self._tracer.start_as_current_span(*args, **kwargs)
 
     def start_pass_span(
-        self, name: str, context: Context, attributes: Mapping[str, AnyValue], links: Sequence[Link], start_time: int
+        self, name: str, context: Context, attributes: MakeAttributes, links: Sequence[Link], start_time: int
     ) -> Span:
-        """Open the span of a pass, which nobody but soltrace ever has in hands."""
+        """Open the span of a pass, which nobody but soltrace ever has in hands.
+
+        Args:
+            name: Its name.
+            context: That of its parent.
+            attributes: Makes its attributes, when it is exported: what they are made of does not change.
+            links: What it is linked to.
+            start_time: In nanoseconds since 1970.
+        """
         provider, parent = self._provider, trace.get_current_span(context).get_span_context()
         if not provider.lean or (parent.is_valid and not parent.trace_flags.sampled):
-            return self._tracer.start_span(name, context, SpanKind.INTERNAL, attributes, links, start_time)
+            return self._tracer.start_span(name, context, SpanKind.INTERNAL, attributes(), links, start_time)
         ids = provider.id_generator
         if parent.is_valid:
             at_random = parent.trace_flags.random_trace_id
@@ -120,7 +131,7 @@ class LeanSpan(Span):
         parent: SpanContext | None,
         provider: LeanTracerProvider,
         scope: InstrumentationScope,
-        attributes: Mapping[str, AnyValue],
+        attributes: MakeAttributes,
         links: Sequence[Link],
         start_time: int,
     ) -> None:
@@ -130,8 +141,6 @@ class LeanSpan(Span):
         self.start_time, self.end_time = start_time, None
         self.status = _UNSET
         self._said, self.links, self.events = [attributes], links, list[Event]()
-        self.attributes = attributes
-        """What is exported, once it has ended."""
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
@@ -148,11 +157,15 @@ class LeanSpan(Span):
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
         """Set attributes."""
-        self._said.append(attributes)
+        self._said.append(lambda: attributes)
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Set one."""
-        self._said.append({key: value})
+        self.set_attributes({key: value})
+
+    def set_attributes_later(self, attributes: MakeAttributes) -> None:
+        """Set attributes that are made when the span is exported."""
+        self._said.append(attributes)
 
     def add_event(
         self, name: str, attributes: Mapping[str, AnyValue] | None = None, timestamp: int | None = None
@@ -184,30 +197,29 @@ class LeanSpan(Span):
         if self.end_time is not None:
             return
         self.end_time = time.time_ns() if end_time is None else end_time
+        for batches in self._provider.batches:
+            batches.put(self)
+
+    def attributes(self) -> Mapping[str, AnyValue] | None:
+        """Make its attributes; None if the SDK would change them, because of its limits."""
         merged: dict[str, AnyValue] = {}
-        for said in self._said:
+        for make in self._said:
+            said = make()
             if not merged.keys().isdisjoint(said):  # said again: it comes last then, as with the SDK
                 merged = {name: value for name, value in merged.items() if name not in said}
             merged |= said
-        self.attributes = merged
         limits = self._provider.limits
-        within = _within(merged, limits.max_span_attributes, limits.max_span_attribute_length)
-        item = self if within else self.whole()
-        for batches in self._provider.batches:
-            batches.put(item)
+        return merged if _within(merged, limits.max_span_attributes, limits.max_span_attribute_length) else None
 
-    def _bounded(self) -> BoundedAttributes:
+    def whole(self) -> ReadableSpan:
+        """Return it as the SDK would have made it."""
         limits = self._provider.limits
         bounded = BoundedAttributes(
             limits.max_span_attributes, immutable=False, max_value_len=limits.max_span_attribute_length
         )
-        for said in self._said:
-            bounded.update(said)
-        return bounded
-
-    def whole(self) -> ReadableSpan:
-        """Return it as the SDK would have made it."""
-        return self._readable(self._bounded())
+        for make in self._said:
+            bounded.update(make())
+        return self._readable(bounded)
 
     def _readable(self, attributes: BoundedAttributes) -> ReadableSpan:
         limits = self._provider.limits
@@ -277,80 +289,92 @@ class LeanLogger(Logger):
         super().__init__(SCOPE)
         self._logger, self._provider, self._scope = logger, provider, scope
 
-    def emit(
+    def emit(self, *args: Any, **kwargs: Any) -> None:
+        """Emit any log record, as the SDK does."""
+        self._logger.emit(*args, **kwargs)
+
+    def emit_later(
         self,
-        record: LogRecord | None = None,
+        attributes: MakeAttributes,
         *,
-        timestamp: int | None = None,
-        context: Context | None = None,
-        severity_number: SeverityNumber | None = None,
-        severity_text: str | None = None,
-        body: AnyValue | None = None,
-        attributes: Mapping[str, AnyValue] | None = None,
-        event_name: str | None = None,
-        **others: Any,
+        timestamp: int,
+        context: Context,
+        severity_number: SeverityNumber,
+        severity_text: str,
+        body: str,
+        event_name: str,
     ) -> None:
-        """Emit a log record."""
+        """Emit a log record whose attributes are made when it is exported: what they are made of does not change."""
         provider = self._provider
-        limits = provider.limits
-        lean = (
-            provider.lean
-            and record is None
-            and not others
-            and context
-            and attributes
-            and _within(attributes, limits.max_log_record_attributes, limits.max_log_record_attribute_length)
-        )
-        if lean and context and attributes:
-            item = LeanLogRecord()
-            span = trace.get_current_span(context)
-            item.fields = timestamp, time.time_ns(), span, severity_text, severity_number, body, event_name
-            item.attributes, item.resource, item.instrumentation_scope = attributes, provider.resource, self._scope
-            for batches in provider.batches:
-                batches.put(item)
-        elif record is not None:
-            self._logger.emit(record)
-        else:
+        if not provider.lean:
             self._logger.emit(
                 timestamp=timestamp,
                 context=context,
                 severity_number=severity_number,
                 severity_text=severity_text,
                 body=body,
-                attributes=attributes,
+                attributes=attributes(),
                 event_name=event_name,
-                **others,
             )
+            return
+        item = LeanLogRecord(
+            timestamp=timestamp,
+            observed=time.time_ns(),
+            span=trace.get_current_span(context),
+            severity_number=severity_number,
+            severity_text=severity_text,
+            body=body,
+            event_name=event_name,
+            make_attributes=attributes,
+            limits=provider.limits,
+            resource=provider.resource,
+            instrumentation_scope=self._scope,
+        )
+        for batches in provider.batches:
+            batches.put(item)
 
     def enabled(self, **asked: Any) -> bool:
         """Say whether anybody takes such a log record."""
         return self._logger.enabled(**asked)
 
 
+@dataclass(slots=True)
 class LeanLogRecord:
-    """A log record of soltrace's, as it waits for its export."""
+    """A log record of soltrace's, as it waits for its export. Not frozen: that takes longer to make."""
 
-    __slots__ = ("attributes", "fields", "instrumentation_scope", "resource")
-    attributes: Mapping[str, AnyValue]
-    fields: tuple[int | None, int, Span, str | None, SeverityNumber | None, AnyValue, str | None]
-    """Its timestamp, when it was observed, its span, text and number of its severity, body and name."""
-    instrumentation_scope: InstrumentationScope
+    timestamp: int
+    observed: int
+    span: Span
+    """The one that it belongs to."""
+    severity_number: SeverityNumber
+    severity_text: str
+    body: str
+    event_name: str
+    make_attributes: MakeAttributes
+    limits: LogRecordLimits
     resource: Resource
+    instrumentation_scope: InstrumentationScope
+
+    def attributes(self) -> Mapping[str, AnyValue] | None:
+        """Make its attributes; None if the SDK would change them, because of its limits."""
+        made, limits = self.make_attributes(), self.limits
+        within = _within(made, limits.max_log_record_attributes, limits.max_log_record_attribute_length)
+        return made if within else None
 
     def whole(self) -> ReadableLogRecord:
         """Return it as the SDK would have made it."""
-        timestamp, observed, span, severity_text, severity_number, body, event_name = self.fields
         record = LogRecord(
-            timestamp=timestamp,
-            observed_timestamp=observed,
-            context=trace.set_span_in_context(span, Context()),
-            severity_text=severity_text,
-            severity_number=severity_number,
-            body=body,
-            attributes=BoundedAttributes(attributes=self.attributes),
-            event_name=event_name,
+            timestamp=self.timestamp,
+            observed_timestamp=self.observed,
+            context=trace.set_span_in_context(self.span, Context()),
+            severity_text=self.severity_text,
+            severity_number=self.severity_number,
+            body=self.body,
+            attributes=self.make_attributes(),
+            event_name=self.event_name,
         )
-        return ReadableLogRecord(record, self.resource, self.instrumentation_scope)
+        bounded = SdkLogRecord(record, self.resource, self.instrumentation_scope, self.limits)
+        return ReadableLogRecord(bounded.log_record, self.resource, self.instrumentation_scope, self.limits)
 
 
 Lean = LeanSpan | LeanLogRecord

@@ -47,6 +47,9 @@ def span_bytes(span: LeanSpan) -> bytes | None:
         return None
     if links and not (len(links) == 1 and span.keeps_links and _is_plain(links[0].context) and not links[0].attributes):
         return None
+    attributes = span.attributes()
+    if attributes is None:
+        return None
     return b"".join(
         (
             b"\x0a\x10" + context.trace_id.to_bytes(16),
@@ -54,7 +57,7 @@ def span_bytes(span: LeanSpan) -> bytes | None:
             b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8),
             _named(span.name),
             _SPAN_TIMES(0x39, span.start_time, 0x41, span.end_time),
-            attribute_bytes(9, span.attributes),
+            attribute_bytes(9, attributes),
             _link(links[0].context) if links else b"",
             _status(span.status.status_code, span.status.description),
             _FLAGS(0x85, 0x01, _span_flags(parent)),
@@ -89,26 +92,26 @@ def _status(code: StatusCode, description: str | None) -> bytes:
 
 
 def log_record_bytes(record: LeanLogRecord) -> bytes | None:
-    """Encode a log record; None if it lacks something that soltrace's own have.
+    """Encode a log record; None if it is for OpenTelemetry to encode, because of a limit.
 
     Raises:
         KeyError: An attribute is of a type that soltrace's own never are.
         UnicodeEncodeError: A text can't be encoded.
     """
-    timestamp, observed, span, severity_text, severity_number, body, event_name = record.fields
-    if not (timestamp and severity_text and severity_number and event_name and isinstance(body, str)):
+    attributes = record.attributes()
+    if attributes is None or not record.timestamp:
         return None
-    context = span.get_span_context()
+    context = record.span.get_span_context()
     return b"".join(
         (
-            _TIME(0x09, timestamp),
-            _severity(severity_number, severity_text, body),
-            attribute_bytes(6, record.attributes),
+            _TIME(0x09, record.timestamp),
+            _severity(record.severity_number, record.severity_text, record.body),
+            attribute_bytes(6, attributes),
             _LOG_FLAGS(0x45, context.trace_flags) if context.trace_flags else b"",
             b"\x4a\x10" + context.trace_id.to_bytes(16) if context.trace_id else b"",
             b"\x52\x08" + context.span_id.to_bytes(8) if context.span_id else b"",
-            _TIME(0x59, observed),
-            _event_name(event_name),
+            _TIME(0x59, record.observed),
+            _event_name(record.event_name),
         )
     )
 

@@ -202,8 +202,9 @@ class LeanSpan(Span):
 
     def attributes(self) -> Mapping[str, AnyValue] | None:
         """Make its attributes; None if the SDK would change them, because of its limits."""
-        merged: dict[str, AnyValue] = {}
-        for make in self._said:
+        first, *others = self._said
+        merged = dict(first())
+        for make in others:
             said = make()
             if not merged.keys().isdisjoint(said):  # said again: it comes last then, as with the SDK
                 merged = {name: value for name, value in merged.items() if name not in said}

@@ -101,10 +101,10 @@ def a_pass(number, phase="forward", status="ok", **known):
     )
 
 
-def under(span_id, *, sampled=True, remote=False):
+def under(span_id, *, sampled=True, remote=False, state=()):
     """The context of a span of somebody's."""
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    of = SpanContext(5 << 64, span_id, remote, flags, TraceState([("vendor", "x")]))
+    of = SpanContext(5 << 64, span_id, remote, flags, TraceState(state))
     return trace.set_span_in_context(NonRecordingSpan(of), Context())
 
 
@@ -112,9 +112,10 @@ def told():
     """Records, each with the place under which the span of its pass is opened."""
     yield LogResource(timestamp=MOMENT, **COMMON, resource={"backend": "cpu", "devices": [1, 2]}), None
     yield ExperimentStarted(timestamp=MOMENT, **COMMON), None
-    for number, parent in enumerate([None, None, under(7), under(8, remote=True), under(9, sampled=False)]):
+    parents = [None, None, under(7), under(8, remote=True), under(9, sampled=False), None]
+    for number, parent in enumerate([*parents, under(10, state=[("vendor", "x")]), None, under(11, remote=True)]):
         for phase in ("forward", "backward"):
-            status = "error" if number == 1 else "ok"
+            status = "error" if number in {1, 2} else "ok"
             known = {"context": BOUND} if number == 2 else {}
             for record in a_pass(number, phase, status, **known):
                 yield record, parent
@@ -184,6 +185,9 @@ def test_what_is_sent_is_what_the_sdk_would_send(environ, at_random, monkeypatch
     expected = observed_at_once(encode_logs(kept_logs.get_finished_logs()))
     assert sent == expected
     assert sent.SerializeToString() == expected.SerializeToString()
+    assert [span.get_span_context() for span in lean_spans] == [
+        span.get_span_context() for span in kept_spans.get_finished_spans()
+    ]
     if not environ:
         assert {type(item) for item in lean_spans} > {LeanSpan}
         assert {type(item) for item in lean_logs} > {LeanLogRecord}

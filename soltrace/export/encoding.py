@@ -58,13 +58,14 @@ def taking_lean(kind: type[Any]) -> type[Any]:
     """
     for method in ("export", "_translate_data"):  # over HTTP and over gRPC
         function: Any = vars(kind).get(method)
-        for name, signal in _SIGNALS.items():
-            if isinstance(function, types.FunctionType) and name in function.__code__.co_names:
-                known = function.__globals__
-                encode = _encoder(known[name], signal)
-                own = types.FunctionType(function.__code__, known | {name: encode}, method, function.__defaults__)
-                own.__kwdefaults__ = function.__kwdefaults__
-                return _derived(kind, {"__module__": kind.__module__, "__doc__": kind.__doc__, method: own})
+        if not isinstance(function, types.FunctionType) or function.__closure__:
+            continue
+        known = function.__globals__
+        for name in _SIGNALS.keys() & {*function.__code__.co_names} & known.keys():
+            encode = _encoder(known[name], _SIGNALS[name])
+            own = types.FunctionType(function.__code__, known | {name: encode}, method, function.__defaults__)
+            own.__kwdefaults__ = function.__kwdefaults__
+            return _derived(kind, {"__module__": kind.__module__, "__doc__": kind.__doc__, method: own})
     return kind
 
 
@@ -74,6 +75,12 @@ def _derived(kind: type, namespace: Mapping[str, Any]) -> type:
 
 def _encoder(encode: Callable[[Sequence[Any]], Any], signal: _Signal) -> Callable[[Sequence[Any]], Any]:
     """Make what encodes batches out of what encodes those that have nothing lean in them."""
+
+    def encode_any(batch: Sequence[Any]) -> Any:
+        try:
+            return encode_lean(batch)
+        except Exception:  # noqa: BLE001 - whatever OpenTelemetry has changed: nothing is to be lost by that
+            return encode([_whole(item) for item in batch])
 
     def encode_lean(batch: Sequence[Any]) -> Any:
         groups = _in_the_requests_order(batch)
@@ -99,7 +106,7 @@ def _encoder(encode: Callable[[Sequence[Any]], Any], signal: _Signal) -> Callabl
         except (KeyError, UnicodeEncodeError):  # OpenTelemetry leaves out what it can't encode, and says so
             return None
 
-    return encode_lean
+    return encode_any
 
 
 def _whole(item: Any) -> Any:

@@ -277,6 +277,28 @@ def test_what_can_not_be_encoded_by_hand_is_left_to_opentelemetry(value, caplog)
     assert isinstance(queues[0][0], LeanSpan)
 
 
+def test_a_failure_by_hand_is_made_good():
+    """The batch is encoded again, by OpenTelemetry alone."""
+    queue, failures = Queue(), [ZeroDivisionError()]
+
+    def first():
+        if failures:
+            raise failures.pop()
+        return {"a": 1}
+
+    tracers = LeanTracerProvider(resource=RESOURCE, id_generator=Counting(at_random=True), shutdown_on_exit=False)
+    tracers.export_to(queue)
+    tracer = tracers.get_tracer("soltrace")
+    tracer.start_pass_span("pass", Context(), first, [], 1).end(2)
+    tracer.start_pass_span("pass", Context(), lambda: {"b": 2}, [], 1).end(2)
+    sent = encoder(OTLPSpanExporter, "encode_spans")(queue)
+    spans = sent.resource_spans[0].scope_spans[0].spans
+    assert [[(pair.key, pair.value.int_value) for pair in span.attributes] for span in spans] == [
+        [("a", 1)],
+        [("b", 2)],
+    ]
+
+
 def test_the_resource_hashes_as_the_sdks_does():
     """It is kept, because exporters group by it, and stays what it is of an equal resource."""
     resource = process_resource()

@@ -243,6 +243,22 @@ def test_a_log_record_processor_of_the_programs_own_does_too():
     assert [isinstance(item, LeanLogRecord) for item in queue] == [True, False]
 
 
+def test_who_asks_for_soltraces_own_tracer_or_logger_gets_the_sdks_items():
+    """Only what soltrace itself opens as a pass's span, or emits, is lean."""
+    spans, logs = Queue(), Queue()
+    tracers = LeanTracerProvider(resource=RESOURCE, shutdown_on_exit=False)
+    loggers = LeanLoggerProvider(resource=RESOURCE, shutdown_on_exit=False)
+    tracers.export_to(spans)
+    loggers.export_to(logs)
+    with tracers.get_tracer("soltrace", "1").start_as_current_span("mine", attributes={"a": [1, 2]}) as span:
+        assert trace.get_current_span() is span
+    logger = loggers.get_logger("soltrace", "1")
+    logger.emit(body="mine", attributes={"b": {"c": None}})
+    assert logger.enabled(event_name="mine")
+    assert [(span.name, dict(span.attributes)) for span in spans] == [("mine", {"a": (1, 2)})]
+    assert [(log.log_record.body, dict(log.log_record.attributes)) for log in logs] == [("mine", {"b": {"c": None}})]
+
+
 def test_the_sdks_own_metrics_count_them(monkeypatch):
     """Who wants to know how many spans the SDK has made gets them all from the SDK."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")

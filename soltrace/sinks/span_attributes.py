@@ -47,7 +47,8 @@ def end_attributes(record: PassEnded) -> dict[str, AttributeValue]:
 
 def chosen_attributes(record: Record, *names: str) -> dict[str, AttributeValue]:
     """Return some of the fields, by their names in `Record.flat`, as far as they are known."""
-    return _typed({PREFIX + name: record.flat[name] for name in names if name in record.flat})
+    known = fields_of(record, without=frozenset())
+    return _typed({PREFIX + name: known[PREFIX + name] for name in names if PREFIX + name in known})
 
 
 def exception_attributes(error: BaseException) -> dict[str, AttributeValue]:

@@ -308,4 +308,4 @@ def _stall(there: _Open, record: PassHeartbeat) -> None:
 
 
 def _add_event(span: Span, record: PassRecord, *names: str) -> None:
-    span.add_event(record.flat["event"], chosen_attributes(record, *names), record.time_ns)
+    span.add_event(str(record.__struct_config__.tag), chosen_attributes(record, *names), record.time_ns)

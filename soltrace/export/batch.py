@@ -72,7 +72,8 @@ class BatchProcessor(Generic[Telemetry]):
     def _reset(self) -> None:
         """Start with an empty queue. So does the child of a fork: its parent exports what was waiting."""
         # With a lock that its owner may take again: the garbage collector may end a span in the midst of `put`.
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._queue: deque[Telemetry] = deque()
         self._in_hand: Sequence[Telemetry] = ()
         """The batch that is being exported, until it is known whether it arrived."""
@@ -97,20 +98,23 @@ class BatchProcessor(Generic[Telemetry]):
 
     def put(self, item: Telemetry) -> None:
         """Add an item, without ever waiting for the backend. If the queue is full, the oldest item is dropped."""
-        with self._changed:
+        with self._lock:  # that of `_changed`, which takes twice as long to take it
             if self._closed:
                 lost, why = self._size(item), Why.NOT_EXPORTED
             else:
                 lost, why = self._append(item), Why.EXPORT_QUEUE_FULL
-        self._lose(why, lost)
+        if lost:
+            self._lose(why, lost)
 
     def _append(self, item: Telemetry) -> int:
         """Add an item, and return how many losses that was."""
-        dropped = self._size(self._queue.popleft()) if len(self._queue) >= self._limits.queue_size else 0
-        self._queue.append(item)
+        queue, limits = self._queue, self._limits
+        dropped = self._size(queue.popleft()) if len(queue) >= limits.queue_size else 0
+        queue.append(item)
         self._taken += 1
-        self._ensure_started()
-        if len(self._queue) == self._limits.batch_size:
+        if self._thread is None:
+            self._ensure_started()
+        if len(queue) == limits.batch_size:
             self._changed.notify_all()
         return dropped
 

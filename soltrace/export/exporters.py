@@ -32,7 +32,9 @@ def maker(signal: OtelSignal, name: str, endpoint: str | None = None) -> Callabl
     """
     wanted = _otlp(signal, endpoint) if name == "otlp" else name
     for entry in entry_points(group=f"opentelemetry_{signal}_exporter", name=wanted):
-        kind = entry.load()
+        from soltrace.export.encoding import taking_lean  # not before an exporter is wanted: it imports the SDK
+
+        kind = taking_lean(entry.load())
         if name not in _OTLP or endpoint is None:
             return kind
         address = endpoint if wanted.endswith(GRPC) else f"{endpoint.rstrip('/')}/v1/{signal}"

@@ -24,6 +24,13 @@ class ProcessResource(Resource):
         """Copy the attributes of a resource of this process."""
         super().__init__(resource.attributes, resource.schema_url)
         self._pid = os.getpid()
+        self._hash: int | None = None
+
+    def __hash__(self) -> int:
+        """Hash it once: it is asked for with each span and log record, and the SDK makes JSON of it all every time."""
+        if self._hash is None:
+            self._hash = super().__hash__()
+        return self._hash
 
     def merge(self, other: Resource) -> Resource:
         """Merge another resource into this one. In the child of a fork, the process ids become the child's."""

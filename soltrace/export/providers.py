@@ -23,8 +23,10 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from soltrace.errors import ConfigurationError
 from soltrace.export.batch import BatchProcessor, Limits
 from soltrace.export.delivery import Delivery
+from soltrace.export.encoding import TakesLean
 from soltrace.export.environment import OtelSignal, interval_s, limits
 from soltrace.export.exporters import maker
+from soltrace.export.lean import LeanLoggerProvider, LeanTracerProvider
 from soltrace.export.named import unusable
 from soltrace.export.process_resource import process_resource
 from soltrace.export.processors import (
@@ -119,19 +121,29 @@ class SdkProviders:
     def make_traces(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
         """Set up a tracer provider. It reads OTEL_TRACES_SAMPLER and the limits of a span itself."""
         at_most = limits("OTEL_BSP_", 5000)
-        batches = [self._batch("traces", make, at_most)[0] for make in makers]
-        provider = TracerProvider(resource=resource, id_generator=_id_generator(), shutdown_on_exit=False)
-        for batch in batches:
-            provider.add_span_processor(BoundedSpanProcessor(batch))
+        batches, lean = self._batches_of("traces", makers, at_most)
+        if lean:
+            provider = LeanTracerProvider(resource=resource, id_generator=_id_generator(), shutdown_on_exit=False)
+            for batch in batches:
+                provider.export_to(batch)
+        else:
+            provider = TracerProvider(resource=resource, id_generator=_id_generator(), shutdown_on_exit=False)
+            for batch in batches:
+                provider.add_span_processor(BoundedSpanProcessor(batch))
         trace.set_tracer_provider(provider)
 
     def make_logs(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
         """Set up a logger provider."""
         at_most = limits("OTEL_BLRP_", 1000)
-        batches = [self._batch("logs", make, at_most)[0] for make in makers]
-        provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-        for batch in batches:
-            provider.add_log_record_processor(BoundedLogRecordProcessor(batch))
+        batches, lean = self._batches_of("logs", makers, at_most)
+        if lean:
+            provider = LeanLoggerProvider(resource=resource, shutdown_on_exit=False)
+            for batch in batches:
+                provider.export_to(batch)
+        else:
+            provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+            for batch in batches:
+                provider.add_log_record_processor(BoundedLogRecordProcessor(batch))
         logs.set_logger_provider(provider)
 
     def make_metrics(self, makers: Sequence[MakeExporter], resource: Resource) -> None:
@@ -150,6 +162,13 @@ class SdkProviders:
         self._meter_provider, self._metrics_pid = provider, os.getpid()
         if unusable("metrics") or _is_placeholder(metrics.get_meter_provider()):
             metrics.set_meter_provider(provider)
+
+    def _batches_of(
+        self, signal: OtelSignal, makers: Sequence[MakeExporter], at_most: Limits
+    ) -> tuple[list[BatchProcessor[Any]], bool]:
+        """Start exporting with each exporter, and say whether all of them take what is lean."""
+        made = [self._batch(signal, make, at_most) for make in makers]
+        return [batch for batch, _ in made], all(isinstance(delivery.exporter, TakesLean) for _, delivery in made)
 
     def _batch(
         self, signal: OtelSignal, make: MakeExporter, at_most: Limits, size: Callable[[Any], int] = lambda _: 1

@@ -32,8 +32,10 @@ class ActivePass:
     """Progress at the last report: unitless, in [0, 1]."""
     stalled: bool = False
     """Whether the last that was heard of it is that it stalls."""
-    recent: RecentProgress = field(default_factory=RecentProgress)
-    """From which its end is estimated."""
+    started_s: float = 0.0
+    """When it began, in seconds since 1970."""
+    _recent: RecentProgress | None = None
+    """From which its end is estimated; None of a pass that has not reported, as most short ones never do."""
     _counted: dict[str, int] = field(default_factory=dict[str, int])
     """Steps that have been counted, by outcome."""
 
@@ -46,6 +48,11 @@ class ActivePass:
                 self._counted[outcome] = max(total, before)
                 yield outcome, max(total - before, 0)
 
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds from the last report until its end, if it goes on like that; None as long as that is not known."""
+        return None if self._recent is None else self._recent.eta_s
+
     def moved(self, record: PassProgress) -> None:
         """Take over what a report says. It is a sign of life, even if it is about one lane."""
         self.stalled = False
@@ -54,7 +61,11 @@ class ActivePass:
         self.progress = record.progress
         if record.lanes is not UNSET:
             self.lanes = record.lanes.total - record.lanes.finished
-        self.recent.add(record.time_ns / 1e9, record.progress)
+        if (recent := self._recent) is None:
+            recent = RecentProgress()
+            recent.add(self.started_s, 0.0)
+        recent.add(record.time_ns / 1e9, record.progress)
+        self._recent = recent
 
     def beat(self, record: PassHeartbeat) -> None:
         """Take over what a heartbeat says."""
@@ -71,9 +82,9 @@ class ActivePasses:
 
     def start(self, record: PassStarted, group: PassGroup) -> None:
         """Add a pass that starts."""
+        active = ActivePass(group, prod(record.batch_shape), started_s=record.time_ns / 1e9)
         with self._lock:
-            self._passes[record.pass_id] = active = ActivePass(group, prod(record.batch_shape))
-            active.recent.add(record.time_ns / 1e9, 0.0)
+            self._passes[record.pass_id] = active
             if len(self._passes) > ACTIVE_AT_MOST:
                 self._passes.popitem(last=False)
 

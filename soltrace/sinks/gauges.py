@@ -82,7 +82,7 @@ class Gauges:
         return self._extreme(lambda active: active.progress, min)
 
     def _eta(self, _: CallbackOptions) -> Iterable[Observation]:
-        return self._extreme(lambda active: active.recent.eta_s, max)
+        return self._extreme(lambda active: active.eta_s, max)
 
     def _queue_size(self, _: CallbackOptions) -> Iterable[Observation]:
         return [observation(queue()[0], {}) for queue in self._queues[-1:]]

@@ -57,7 +57,11 @@ class PassGroups:
         with self._lock:
             experiment = _bounded(experiment, self._experiments, EXPERIMENTS_AT_MOST)
             solver = _bounded(solver, self._solvers, SOLVERS_AT_MOST)
-            return self._known.setdefault((experiment, phase, solver), PassGroup(experiment, phase, solver))
+            named = experiment, phase, solver
+            group = self._known.get(named)
+            if group is None:
+                group = self._known[named] = PassGroup(*named)
+            return group
 
     def known(self) -> list[PassGroup]:
         """Return all of them, in the order in which they came."""

@@ -4,8 +4,9 @@ Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody
 collector reads from the JSON log has the same fields: it does not matter which way an event went.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
 
 from opentelemetry import _logs as logs
 from opentelemetry._logs import LoggerProvider, NoOpLoggerProvider, SeverityNumber
@@ -37,6 +38,8 @@ class OtelLogs:
         """Emit to this provider; None: the global one, whenever it is set."""
         self._provider = logger_provider
         self._logger = logs.get_logger(SCOPE, __version__, logger_provider)
+        # The logger of a provider that soltrace has set up can wait with the attributes until it exports them.
+        self._emit: Callable[..., None] = getattr(self._logger, "emit_later", self._emit_now)
         self._heard = False
 
     def handle(self, record: AnyRecord) -> None:
@@ -45,15 +48,18 @@ class OtelLogs:
             return
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]
-        self._logger.emit(
+        self._emit(
+            partial(attributes_of, record),
             timestamp=record.time_ns,
             context=context_of(record),
             severity_text=text,
             severity_number=number,
             body=event,  # not the fields again: some stores find no text in a body that is no string
-            attributes=attributes_of(record),
             event_name=event,
         )
+
+    def _emit_now(self, attributes: Callable[[], Mapping[str, AnyValue]], **fields: Any) -> None:
+        self._logger.emit(attributes=attributes(), **fields)
 
     def _somebody_listens(self) -> bool:
         if not self._heard:  # once there is a provider, it stays

@@ -6,6 +6,7 @@ names are in `soltrace.wire.names`.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import UNSET
@@ -45,6 +46,7 @@ from soltrace.wire.records import (
     PassProgress,
     PassStarted,
     ProgramCompiled,
+    Status,
     Steps,
     TelemetryDropped,
 )
@@ -57,6 +59,8 @@ BUCKETS_S: Final = (
 
 OpenTelemetry's own go from 5 to 10 000, whatever the unit.
 """
+SERIES_AT_MOST: Final = 4096
+"""Of one metric, whose attributes are kept. Beyond this they are put together again."""
 EXPORTED: Final[Mapping[str, str]] = {What.SPAN: "traces", What.METRIC_POINT: "metrics", What.LOG_RECORD: "logs"}
 """The signal that was to carry what is lost on its way to a backend."""
 
@@ -129,7 +133,7 @@ class Metrics:
             active = ActivePass(GROUPS.of(record.experiment, record.phase, None), 0)
         group = active.group
         # With its context, the exemplar of a bucket leads from a slow pass to its span.
-        self._duration.record(record.duration_s, {**group.attributes, ATTR_STATUS: record.status}, context_of(record))
+        self._duration.record(record.duration_s, _series(group, record.status), context_of(record))
         if record.steps is not UNSET:
             _count_steps(active, record.steps)
         _count_lanes(record, group)
@@ -147,6 +151,12 @@ class Metrics:
     def close(self) -> None:
         """Have the gauges read no more from here. The provider is not ours, and stays."""
         GAUGES.forget(self._active, self._queue)
+
+
+@lru_cache(SERIES_AT_MOST)
+def _series(group: PassGroup, status: Status) -> Mapping[str, str]:
+    """What the durations of a group's passes that ended so have for attributes."""
+    return {**group.attributes, ATTR_STATUS: status}
 
 
 def _count_steps(active: ActivePass, steps: Steps) -> None:

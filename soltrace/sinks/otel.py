@@ -3,11 +3,12 @@
 Host side, on any thread. Shared by the sinks that go through OpenTelemetry, and imports its API alone.
 """
 
-from collections.abc import Collection, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Observation
@@ -17,7 +18,11 @@ from opentelemetry.util.types import AnyValue
 from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, PREFIX
 from soltrace.wire.records import Attribute, Record
 
-_INT64: Final = range(-(2**63), 2**63)
+_LEAST_INT: Final = -(2**63)
+_LARGEST_INT: Final = 2**63 - 1
+_AS_THEY_ARE: Final = frozenset({str, float, bool})
+"""Types of values that need no further look."""
+_NOT_KNOWN: Final = frozenset({type(None), UnsetType})
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _NOWHERE: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 """Not an empty `Context()`: that is false and taken for none, so that what is current on the worker's thread counts."""
@@ -45,33 +50,62 @@ def experiment_attributes(path: str | None, attributes: Mapping[str, Attribute])
     They go in front of a record's own fields: an SDK over its limit drops what was set first.
     """
     named: dict[str, AnyValue] = {} if path is None else {ATTR_EXPERIMENT: path}
-    return named | {ATTR_EXPERIMENT_ATTRIBUTES + name: _fitting(value) for name, value in attributes.items()}
+    for name, value in attributes.items():
+        named[ATTR_EXPERIMENT_ATTRIBUTES + name] = _fitting(value)
+    return named
 
 
-def fields_of(record: Record, *, without: Collection[str]) -> dict[str, AnyValue]:
+def fields_of(record: Record, *, without: frozenset[str]) -> dict[str, AnyValue]:
     """Return the fields of a record as attributes, under their wire names; one that is null is left out.
+
+    They are those of `Record.flat`, which is not made for this: a field at a time costs a third of it.
 
     Args:
         record: Any record.
         without: Names of fields, as in `Record.flat`, that have a place elsewhere.
     """
     attributes: dict[str, AnyValue] = {}
-    for name, value in record.flat.items():
-        if value is None or name in without:
-            continue
-        if isinstance(value, dict):
-            inner = cast("dict[str, Any]", value)
-            attributes |= {f"{PREFIX}{name}.{key}": _fitting(item) for key, item in inner.items()}
-        else:
-            attributes[PREFIX + name] = _fitting(value)
+    _add_fields(attributes, record, PREFIX, without)
+    if record.context is not UNSET:  # on a line it comes last too
+        for name, value in record.context.items():
+            attributes[f"{PREFIX}context.{name}"] = _fitting(value)
     return attributes
+
+
+def _add_fields(attributes: dict[str, AnyValue], struct: Struct, prefix: str, without: frozenset[str]) -> None:
+    """Add the fields of a record, or of a struct within one, under names with a prefix."""
+    wire_names, read = _fields(type(struct), prefix, without)
+    for wire_name, value in zip(wire_names, read(struct), strict=True):
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - of anything
+        if kind in _AS_THEY_ARE:
+            attributes[wire_name] = value
+        elif kind in _NOT_KNOWN:
+            continue
+        elif kind is int or kind is list:  # before the questions that take longer
+            attributes[wire_name] = _fitting(value)
+        elif isinstance(value, Struct):
+            _add_fields(attributes, value, f"{wire_name}.", frozenset())
+        elif isinstance(value, Mapping):
+            for name, item in cast("Mapping[str, Any]", value).items():
+                attributes[f"{wire_name}.{name}"] = _fitting(item)
+        else:
+            attributes[wire_name] = _fitting(value)
+
+
+@cache
+def _fields(kind: type[Struct], prefix: str, without: frozenset[str]) -> tuple[Sequence[str], Callable[[Struct], Any]]:
+    """Those of a type of struct that are attributes, in its order: their wire names, and what reads all at once."""
+    names = [name for name in kind.__struct_fields__ if name not in without and name != "context"]
+    return [prefix + name for name in names], attrgetter(*names)
 
 
 def _fitting(value: Any) -> AnyValue:
     """Write an int as text that is larger than the protocol's: it would cost the whole batch that it is exported in."""
-    if isinstance(value, list):
-        return [_fitting(item) for item in value]  # pyright: ignore[reportUnknownVariableType] - of scalars
-    return str(value) if type(value) is int and value not in _INT64 else value
+    if type(value) is int:
+        return value if _LEAST_INT <= value <= _LARGEST_INT else str(value)
+    if isinstance(value, list | tuple):
+        return [_fitting(item) for item in cast("Sequence[Any]", value)]
+    return value
 
 
 def force_flush(provider: object, timeout_s: float) -> bool:

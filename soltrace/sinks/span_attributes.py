@@ -5,10 +5,10 @@ Host side, on any thread. A new field of `PassStarted` or `PassEnded` is an attr
 
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 from msgspec import structs
-from opentelemetry.util.types import AnyValue, AttributeValue
+from opentelemetry.util.types import AttributeValue
 
 from soltrace.sinks.otel import experiment_attributes, fields_of
 from soltrace.wire.names import PREFIX
@@ -47,7 +47,8 @@ def end_attributes(record: PassEnded) -> dict[str, AttributeValue]:
 
 def chosen_attributes(record: Record, *names: str) -> dict[str, AttributeValue]:
     """Return some of the fields, by their names in `Record.flat`, as far as they are known."""
-    return _typed({PREFIX + name: record.flat[name] for name in names if name in record.flat})
+    known = fields_of(record, without=frozenset())
+    return _typed({PREFIX + name: known[PREFIX + name] for name in names if PREFIX + name in known})
 
 
 def exception_attributes(error: BaseException) -> dict[str, AttributeValue]:
@@ -64,18 +65,16 @@ def exception_attributes(error: BaseException) -> dict[str, AttributeValue]:
     }
 
 
-def _typed(attributes: Mapping[str, AnyValue]) -> dict[str, AttributeValue]:
+def _typed(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """Give each attribute one type, as spans want it. Those of log records may be of any."""
-    return {name: _value(name, value) for name, value in attributes.items()}
+    return {
+        name: float(value) if name in _NUMBERS else _of_one_type(value) if value.__class__ is list else value
+        for name, value in attributes.items()
+    }
 
 
-def _value(name: str, value: Any) -> AttributeValue:
+def _of_one_type(items: list[Scalar]) -> AttributeValue:
     """Turn a list of both kinds of numbers into floats, and any other mixture into strings."""
-    if name in _NUMBERS:
-        return float(value)
-    if not isinstance(value, list):
-        return value
-    items = cast("list[Scalar]", value)
     if len({type(item) for item in items}) <= 1:
         return items  # pyright: ignore[reportReturnType] - a list of one type, which its type can't say
     if all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):

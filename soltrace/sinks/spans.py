@@ -4,10 +4,11 @@ Host side. `identify` runs on the worker's thread; what concerns a caller or an 
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from msgspec import UNSET, structs
 from opentelemetry import context as otel_context
@@ -22,6 +23,7 @@ from opentelemetry.trace import (
     StatusCode,
     TracerProvider,
 )
+from opentelemetry.util.types import AnyValue, AttributeValue
 
 from soltrace import __version__
 from soltrace.callers import CALLERS
@@ -81,6 +83,8 @@ class Spans:
         """Make spans with this provider; None: the global one, whenever it is set."""
         self._provider = provider
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
+        # The tracer of a provider that soltrace has set up can wait with the attributes until it exports them.
+        self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._start_now)
         self._open: dict[str, _Open] = {}
         self._computed_on: dict[str, str] = {}
         """Where jax computes, once that is known: a resource that was made before can't say it any more."""
@@ -115,7 +119,7 @@ class Spans:
         """Say whether there is an SDK, or else there is nothing to make attributes and links for."""
         return self._provider is not None or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
-    def _unsaid(self) -> dict[str, str]:
+    def _unsaid(self) -> dict[str, AttributeValue]:
         """What is known of where this runs, and the resource of the spans does not say."""
         resource = getattr(self._provider or trace.get_tracer_provider(), "resource", None)
         said = getattr(resource, "attributes", {})
@@ -126,10 +130,10 @@ class Spans:
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
         if not isinstance(parent, Context):  # in nobody's trace: at least both passes of a solve are in one
             parent = Context() if forward is None else _under(forward)
-        span = self._tracer.start_span(
+        span = self._start_span(
             name_of(record),
             context=parent,
-            attributes=start_attributes(record) | self._unsaid(),
+            attributes=partial(_said_at_the_start, record, self._unsaid()),
             links=[] if forward is None else [Link(forward)],
             start_time=record.time_ns,
         )
@@ -138,6 +142,9 @@ class Spans:
             self._linkable[record.pass_id] = span.get_span_context()
             if len(self._linkable) > LINKABLE_AT_MOST:
                 self._linkable.popitem(last=False)
+
+    def _start_now(self, name: str, *, attributes: Callable[[], Mapping[str, AnyValue]], **how: Any) -> Span:
+        return self._tracer.start_span(name, attributes=attributes(), **how)
 
     def _mark(self, there: _Open) -> None:
         """Make a pass that is open for long visible: its own span is exported when it ends, and not before.
@@ -151,13 +158,17 @@ class Spans:
         marker = self._tracer.start_span(
             f"{name_of(there.started)} started",
             context=trace.set_span_in_context(there.span, Context()),
-            attributes={**start_attributes(there.started), **self._unsaid(), ATTR_MARKER: True},
+            attributes={**_said_at_the_start(there.started, self._unsaid()), ATTR_MARKER: True},
             start_time=moment,
         )
         marker.end(moment)
 
     def _end(self, record: PassEnded, span: Span) -> None:
-        span.set_attributes(end_attributes(record))
+        later: Callable[..., None] | None = getattr(span, "set_attributes_later", None)
+        if later is None:
+            span.set_attributes(end_attributes(record))
+        else:
+            later(partial(end_attributes, record))
         if record.status == "error":
             span.set_status(StatusCode.ERROR, record.result)
         span.end(record.time_ns)
@@ -259,6 +270,10 @@ def without_the_dead(context: Context) -> Context:
     return context
 
 
+def _said_at_the_start(record: PassStarted, unsaid: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
+    return start_attributes(record) | unsaid
+
+
 def _under(span: SpanContext) -> Context:
     return trace.set_span_in_context(NonRecordingSpan(span), Context())
 
@@ -293,4 +308,4 @@ def _stall(there: _Open, record: PassHeartbeat) -> None:
 
 
 def _add_event(span: Span, record: PassRecord, *names: str) -> None:
-    span.add_event(record.flat["event"], chosen_attributes(record, *names), record.time_ns)
+    span.add_event(str(record.__struct_config__.tag), chosen_attributes(record, *names), record.time_ns)

@@ -163,19 +163,36 @@ def test_another_time_zone_is_kept():
     assert structs.replace(ENDED, timestamp=elsewhere).line["timestamp"] == "2026-01-02T05:04:05.000000+02:00"
 
 
-def test_the_forms_are_made_once_for_all_sinks(program, tmp_path, monkeypatch):
-    """The JSON log asks for the line of each record. Spans and log records read fields, and make no form of it all."""
+class Asks:
+    """A sink of the user's, which reads both forms."""
+
+    def handle(self, record):
+        assert record.line["event"] == record.flat["event"]
+
+    def flush(self, timeout_s):
+        return True
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("asking", [0, 2])
+def test_the_forms_are_made_once_for_all_who_ask(program, tmp_path, monkeypatch, asking):
+    """The JSON log, spans and log records read fields, and make no form of it all."""
     made = []
     line_of, flattened = records.line_of, records.flattened
     monkeypatch.setattr(records, "line_of", lambda record: made.append(("line", record)) or line_of(record))
     monkeypatch.setattr(records, "flattened", lambda *args: made.append(("flat", args[0])) or flattened(*args))
     _, json_log = fresh_file(tmp_path, "run")
     logs, tracer_provider = LoggerProvider(), TracerProvider()
-    with capture(sinks=[json_log, OtelLogs(logs)], tracing=Spans(tracer_provider)) as told:
+    with capture(
+        sinks=[json_log, OtelLogs(logs), *(Asks() for _ in range(asking))], tracing=Spans(tracer_provider)
+    ) as told:
         program.solve()
         seen = told.records
     ids = [record.span_id for record in seen]
-    assert [(form, record.span_id) for form, record in made] == [("line", span_id) for span_id in ids]
+    forms = ["line", "flat"] if asking else []
+    assert [(form, record.span_id) for form, record in made] == [(form, id_) for id_ in ids for form in forms]
     assert len(ids) == 3
     logs.shutdown()
     tracer_provider.shutdown()

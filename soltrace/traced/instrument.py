@@ -66,8 +66,8 @@ class LoopSignals:
     """Whether it is tapped too, for a backward pass that goes through it."""
     in_chunks: bool = True
     """Whether it may run in chunks where nothing differentiates it."""
-    unread: tuple[str, ...] = ()
-    """Fields of the final state that neither the adjoint nor diffrax reads."""
+    unread: tuple[str, ...] | None = ()
+    """Fields of the final state that neither the adjoint nor diffrax reads; None: all may be read."""
     run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
@@ -239,14 +239,16 @@ class _ReportingWhile:
         (consts, others), tapped = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
         return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
 
-    def _used(self, out_rest: Any) -> tuple[frozenset[int], frozenset[int]]:
-        """Find which leaves of the final state diffrax reads, and which are its own counts."""
+    def _used(self, out_rest: Any) -> tuple[frozenset[int] | None, frozenset[int]]:
+        """Find which leaves of the final state are read, or None for all, and which are diffrax's own counts."""
         treedef, _ = out_rest
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
+        counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
+        if self.signals.unread is None:
+            return None, frozenset(jtu.tree_leaves(counts))
         unread = [state.num_rejected_steps, state.tnext, state.progress_meter_state.pace]
         unread += [getattr(state, name) for name in self.signals.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
-        counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
         return used, frozenset(jtu.tree_leaves(counts))
 
 

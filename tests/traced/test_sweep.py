@@ -4,11 +4,52 @@ import jax
 import pytest
 
 from soltrace.traced.versions import OLDEST
-from tests.traced.sweep.combine import draw
+from tests.traced.sweep.combine import Combination, draw
 from tests.traced.sweep.judge import problems
 
 SEEDS = range(1000, 1020) if jax.__version__ == OLDEST["jax"] else range(1018, 1038)
 """Half on the oldest versions, half on the newest: a program takes seconds to compile. `make sweep` draws others."""
+
+
+FOUND = [
+    Combination(
+        solver="reversible heun",
+        controller="pid",
+        adjoint="the user's, extending",
+        saving="t1",
+        event="none",
+        dtype="float32",
+        transformation="grad of scan",
+        setting="",
+        read="ys",
+        throw=True,
+        backwards=False,
+        bounded=True,
+    ),
+    Combination(
+        solver="the user's, calling another",
+        controller="clipped",
+        adjoint="forward",
+        saving="ts",
+        event="none",
+        dtype="float32",
+        transformation="checkpoint",
+        setting="checks",
+        read="ys",
+        throw=True,
+        backwards=True,
+        bounded=True,
+    ),
+]
+"""Those that were wrong once, and that no other test is like."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combination", FOUND, ids=str)
+def test_what_was_found_once(combination: Combination) -> None:
+    """It stays mended."""
+    found, _ = problems(combination)
+    assert found == []
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from tests.traced import users_adjoints as own
 from tests.traced.cases import run
 from tests.traced.stories import story, told_by
 
+pytestmark = pytest.mark.shares
+
 FORWARD = ["1.forward started", "1.forward 2/0.500", "1.forward ended 4/1.000 4+0"]
 BACKWARD = ["1.backward started", "1.backward 2/0.500", "1.backward 4/1.000"]
 THROUGH = [*FORWARD, *BACKWARD, "1.backward ended 4/1.000 4+0&0"]

@@ -21,7 +21,7 @@ from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, PID, YS, Y, loss, run
 from tests.traced.stories import bits, story
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shares]
 
 FORWARD_AND_BACKWARD = [
     "1.forward started",
@@ -221,6 +221,7 @@ LEAKS: dict[str, tuple[Any, list[str]]] = {
 def test_tracers_are_looked_for(name: str) -> None:
     """By jax, once a program is traced: we keep none. With its checkpointing adjoint, diffrax itself keeps some."""
     make, steps = LEAKS[name]
+    jax.clear_caches()  # it is looked through each time
     with jax.checking_leaks():
         expected = make(lambda *args, **kwargs: dfx.diffeqsolve(*args, throw=False, **kwargs))
         with capture() as told:

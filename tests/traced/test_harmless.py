@@ -18,7 +18,7 @@ from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, YS, Y, loss, run
 from tests.traced.stories import bits
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shares]
 
 PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "solve": lambda solve: jax.jit(lambda y: run(solve, y).ys)(Y),

@@ -16,7 +16,7 @@ from soltrace.testing import capture
 from tests.traced.cases import Y, loss, run
 from tests.traced.stories import bits, story
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shares]
 
 
 class Counting(dfx.AbstractProgressMeter[Any]):

@@ -15,6 +15,8 @@ import pytest
 from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, IMPLICIT, PID, RC, Solve, Y, run
 from tests.traced.stories import by_pass, story, told_by
 
+pytestmark = pytest.mark.shares
+
 STOPS = dfx.Event(lambda t, y, args, **_: y[0] - 0.8, optx.Newton(1e-5, 1e-5))
 JUMP = dfx.ClipStepSizeController(PID, jump_ts=jnp.array([0.5]))
 Read = Callable[[dfx.Solution], Any]

@@ -10,6 +10,8 @@ import pytest
 from tests.traced.cases import BACKSOLVE, CASES, Y, run
 from tests.traced.stories import bits, by_pass, story, told_by
 
+pytestmark = pytest.mark.shares
+
 STORIES = Path(__file__).with_name("stories")
 
 

@@ -164,14 +164,13 @@ def told(function: Callable[[Any], Any]) -> tuple[list[str], Any]:
 
 @pytest.mark.parametrize("transform", TRANSFORMED)
 @pytest.mark.parametrize("solve", REPORTING)
-@pytest.mark.parametrize("ours", OURS)
-def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str, ours: str) -> None:
-    """What the solve tells without it: the meter sees the same pass, and less of it."""
-    with_meter = ft.partial(REPORTING[solve], progress_meter=OURS[ours]())
+def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str) -> None:
+    """What the solve tells without it, whatever the meter is in: that sees the same pass, and less of it."""
     expected, expected_values = told(TRANSFORMED[transform](REPORTING[solve]))
-    stories, values = told(TRANSFORMED[transform](with_meter))
-    assert stories == expected
-    assert bits(values) == bits(expected_values)
+    for name, ours in OURS.items():
+        stories, values = told(TRANSFORMED[transform](ft.partial(REPORTING[solve], progress_meter=ours())))
+        assert (name, stories) == (name, expected)
+        assert bits(values) == bits(expected_values)
 
 
 def test_the_meter_beside_ours_goes_on() -> None:

@@ -21,6 +21,7 @@ def test_ratios_are_pairwise():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_table():
     """One row for each who reports, and nothing that the meters print gets in between."""
     options = ["--no-write", "--case", "Lorenz, gradient", "--repeats", "2", "--firsts", "1"]
@@ -38,6 +39,7 @@ def test_the_table():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_loop():
     """A process of its own for each setting says what it measured, and a line of the table holds the limit to it."""
     options = ["--sinks", "json", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01"]

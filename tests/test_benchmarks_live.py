@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_table():
     """One row for each picture, and nothing else is printed."""
     options = ["--no-write", "--runs", "20", "--frames", "3", "--width", "80", "--height", "24"]

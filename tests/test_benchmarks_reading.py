@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_table():
     """One row for each who takes part."""
     command = [sys.executable, "-m", "benchmarks.reading", "--no-write", "--lines", "1000", "--repeats", "2"]

@@ -102,6 +102,7 @@ def test_the_demonstration(tmp_path):
     assert (type(record), record.phase, record.attributes["optimiser"]) == (PassEnded, "backward", "adabelief")
 
 
+@pytest.mark.once
 def test_on_a_terminal_it_shows_the_live_view(tmp_path):
     """While it runs there is a view, and afterwards the cursor is back and the summary stands below.
 

@@ -110,6 +110,7 @@ def test_a_terminal_obeys_nothing_of_it(soltrace, runs, log, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_million_records(soltrace, tmp_path, log):
     """Fit into little memory: what does not fit is on the disk meanwhile."""
     started, ended = log.line(log.started(0)), log.line(log.ended(1))

@@ -13,6 +13,8 @@ from tests.docs.shown import matches, steady
 
 COLLECTOR = "localhost:4318"
 RUNNER = Path(__file__).with_name("run_page.py")
+WITH_OLDEST = {"README", "docs/how-to/zero-code"}
+"""What is shown there goes through most of the libraries; the other pages show more of our own."""
 WITH_CODE = [page for page in PAGES if any(isinstance(rule, Bash | Python) for rule in rules(fences(page)))]
 
 
@@ -36,7 +38,13 @@ def steps(page, address):
 
 @pytest.mark.slow
 @pytest.mark.programs
-@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=name_of(page), marks=() if name_of(page) in WITH_OLDEST else pytest.mark.once)
+        for page in WITH_CODE
+    ],
+)
 def test_what_a_page_says_is_what_happens(page, tmp_path, environ, receiver):
     """No error, no warning, and the output that is shown; what goes to a collector arrives."""
     found, shown = steps(page, receiver.address)

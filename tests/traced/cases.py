@@ -274,6 +274,8 @@ def implicit(solve: Solve) -> Any:
     )
 
 
+_OF_JAX = frozenset(CASES)
+
 # ---- what is saved
 _add(
     "save_ts",
@@ -419,6 +421,9 @@ _add(
     ),
     Y,
 )
+
+PARTS_OF_DIFFRAX = frozenset(CASES) - _OF_JAX
+"""What is saved, how it ends, which solver: of these diffrax is the same, whichever jax there is."""
 
 # ---- values
 _add(

@@ -156,6 +156,7 @@ def test_threads_at_the_same_time_are_told_apart(exported: Exported) -> None:
     assert together(4, 25, exported) == (100, [], 4)
 
 
+@pytest.mark.once
 def test_many_threads_at_the_same_time_are_told_apart(exported: Exported) -> None:
     """A hundred solves on each of sixty-four."""
     assert together(64, 100, exported) == (6400, [], 64)

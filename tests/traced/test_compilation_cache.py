@@ -84,6 +84,7 @@ def test_a_second_process_reports_its_own_passes(tmp_path: Path) -> None:
     assert (lines(second), numbers(second)) == (expected("second"), {"3", "4"})
 
 
+@pytest.mark.once
 def test_processes_share_a_cache_at_once_and_where_telemetry_is_disabled(tmp_path: Path) -> None:
     """Each reports its own passes, whoever has compiled them; the one without telemetry has a program of its own."""
     started = [start(tmp_path, name, before=0) for name in ("first", "second")]
@@ -98,6 +99,7 @@ def test_processes_share_a_cache_at_once_and_where_telemetry_is_disabled(tmp_pat
     assert {str(one["values"]) for one in told.values()} == {str(disabled["values"])}
 
 
+@pytest.mark.once
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     """It is no directory, or full: jax compiles all the same, with soltrace too. What has been cut is not read."""
     (tmp_path / "full").mkdir()

@@ -43,7 +43,7 @@ TRANSFORMED: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] =
 
 
 @pytest.mark.parametrize("transform", TRANSFORMED)
-@pytest.mark.parametrize("meter", ["text", "tqdm", "own"])
+@pytest.mark.parametrize("meter", ["text", pytest.param("tqdm", marks=pytest.mark.once), "own"])
 def test_the_users_meter_shows_what_it_shows_alone(
     transform: str, meter: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,7 +163,7 @@ def told(function: Callable[[Any], Any]) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("transform", TRANSFORMED)
-@pytest.mark.parametrize("solve", REPORTING)
+@pytest.mark.parametrize("solve", ["soltrace.diffeqsolve", pytest.param("TracedAdjoint", marks=pytest.mark.once)])
 def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str) -> None:
     """What the solve tells without it, whatever the meter is in: that sees the same pass, and less of it."""
     expected, expected_values = told(TRANSFORMED[transform](REPORTING[solve]))

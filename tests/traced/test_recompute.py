@@ -13,6 +13,7 @@ from soltrace.traced.recompute import Checkpointed, scheme
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("adjoint", "max_steps"),
     [

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from tests.traced.cases import BACKSOLVE, CASES, Y, run
+from tests.traced.cases import BACKSOLVE, CASES, PARTS_OF_DIFFRAX, Y, run
 from tests.traced.stories import bits, by_pass, story, told_by
 
 pytestmark = pytest.mark.shares
@@ -30,11 +30,15 @@ QUICK = {
     "event",
     "implicit",
 }
+# With the oldest jax, the sweep draws from them too.
+ONCE = PARTS_OF_DIFFRAX - QUICK - {"sde_keys"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
-)
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (name not in QUICK) + [pytest.mark.once] * (name in ONCE)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in CASES])
 def test_same_numbers_and_the_whole_story(name: str) -> None:
     """What a case tells is written down, one record a line."""
     case, args = CASES[name]

@@ -4,6 +4,7 @@ from benchmarks.following import follow
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_thousand_logs_are_followed_while_they_are_written():
     """By one process: no line is lost, all are in the order of their times or marked as late, and memory does not grow.
 

@@ -243,7 +243,7 @@ class _ReportingWhile:
         """Find which leaves of the final state are read, or None for all, and which are diffrax's own counts."""
         treedef, _ = out_rest
         state = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
-        counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result, state.save_state]
+        counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result]
         if self.signals.unread is None:
             return None, frozenset(jtu.tree_leaves(counts))
         unread = [state.num_rejected_steps, state.tnext, state.progress_meter_state.pace]

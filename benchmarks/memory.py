@@ -1,7 +1,7 @@
 """Is memory flat? `python -m benchmarks.memory` solves a million times, prints a table and writes `memory.md`.
 
-The smallest solves that there are, one after the other, faster than the worker can tell of them: its queue is full most
-of the time, so that passes are refused, and counted. Every pass that was told to start is told to end.
+The smallest solves that there are, one after the other. Where they come faster than the worker can tell of them, its
+queue fills up, and passes are refused, and counted. Every pass that was told to start is told to end.
 """
 
 import argparse

@@ -1,9 +1,8 @@
 """Providers that take soltrace's own spans and log records past the SDK, straight to the queue of the exporters.
 
-Host side, on the thread of whoever ends a span or emits a log record. The SDK takes 20 us for the span of a pass and 15
-us for a log record, most of it for attributes: it looks at each, copies it, and encodes it by itself. Those of soltrace
-are what OTLP takes before the SDK sees them, so they are kept as they are, and encoded by hand
-(`soltrace.export.encoding`).
+Host side, on the thread of whoever ends a span or emits a log record. What the SDK does for one is attributes, most of
+all: it looks at each, copies it, and encodes it by itself. Those of soltrace are what OTLP takes before the SDK sees
+them, so they are kept as they are, and encoded by hand (`soltrace.export.encoding`).
 
 That is done only where nobody can tell: with exporters that can encode them, without a processor of the program's own,
 with the usual sampler, within the limits. Everything else goes the SDK's way, and so does all that is not a pass's span

@@ -1,8 +1,8 @@
 """OTLP's protobuf by hand, byte for byte what OpenTelemetry's encoder makes: attributes, spans and log records.
 
-Host side, on the thread that exports. That encoder makes two objects of each attribute, 2 us, of which a pass has 50,
-and takes 6 us for a span or a log record besides. Here an attribute is some bytes that depend on its name and a length,
-and its value: a fifth of that. `tests/export/test_lean.py` holds both against each other.
+Host side, on the thread that exports. That encoder makes two objects of each attribute, of which a pass has some fifty.
+Here an attribute is some bytes that depend on its name and a length, and its value. `tests/export/test_lean.py` holds
+both against each other.
 """
 
 import struct

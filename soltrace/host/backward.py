@@ -181,7 +181,7 @@ class Backward(PassView):
 
     def steps(self, lane: int | None) -> Steps:
         """Steps, and those evaluated again: as often in each lane, for the lanes go together."""
-        counted, again = self.counted(lane), self._recomputed
+        counted, again = self.lanes.count_steps(lane), self._recomputed
         if lane is None and again is not UNSET:
             again *= self.lanes.count
         return Steps(accepted=counted.accepted, rejected=counted.rejected, recomputed=again)

@@ -1,4 +1,4 @@
-"""The one lane of a single solve, in plain numbers: what `lanes` does with arrays takes ten times as long for one.
+"""The one lane of a single solve, in plain numbers: what `lanes` does with arrays takes much longer for one.
 
 Host side, on the worker thread. What is of a lane is a list of one, so that a pass is told in the words of a batch.
 """

@@ -178,10 +178,6 @@ class PassView:
 
     def steps(self, lane: int | None) -> Steps | UnsetType:
         """Steps of a lane, or of all (None), if they are known."""
-        return self.counted(lane)
-
-    def counted(self, lane: int | None) -> Steps:
-        """Count the steps of a lane, or of all (None)."""
         return self.lanes.count_steps(lane)
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:

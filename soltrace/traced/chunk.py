@@ -128,8 +128,8 @@ class _Loop:
     def pack(self, live: Sequence[Any]) -> tuple[Any, ...]:
         """Put diffrax's counts into one array, if there are any: a loop variable costs a kernel a step.
 
-        That is 10 % where a step takes 0.5 us. Not the counts of a step size controller, nor of what is saved: with
-        those among them XLA has rounded otherwise than in the plain loop.
+        Not the counts of a step size controller, nor of what is saved: with those among them XLA has rounded otherwise
+        than in the plain loop.
         """
         if not any(self.is_count):
             return tuple(live)

@@ -25,6 +25,7 @@ from typing import Any
 import jax
 from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
+from jax.custom_derivatives import SymbolicZero
 from jax.extend import linear_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive  # pyright: ignore[reportPrivateImportUsage] - 0.12: one with Jaxpr
 from jax.extend.core.primitives import while_p
@@ -92,19 +93,31 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
         return eval_with_loops(jaxpr, (), values)
 
     pick = lambda values: [x for x, m in zip(values, moving, strict=True) if m]
-    has_tangent = lambda x: jax.typeof(x).to_tangent_aval().dtype != jax.dtypes.float0
+    unmoved = set(range(len(jaxpr.outvars)))
+
+    @jax.custom_jvp
+    def note(*outs: Any) -> tuple[Any, ...]:
+        return outs
+
+    def _note(outs: Any, tangents: Any) -> tuple[Any, Any]:
+        unmoved.difference_update(i for i, t in enumerate(tangents) if type(t) is not SymbolicZero)
+        return outs, tangents
+
+    note.defjvp(_note, symbolic_zeros=True)
 
     def push(*values: Any) -> list[Any]:
         primals, tangents = values[: len(moving)], list(values[len(moving) :])
-        outs, out_tangents = jax.jvp(partial(differentiated, primals=primals), pick(primals), tangents)
-        return [*outs, *[t for x, t in zip(outs, out_tangents, strict=True) if has_tangent(x)]]
+        noted = lambda *moved: note(*differentiated(*moved, primals=primals))
+        outs, out_tangents = jax.jvp(noted, pick(primals), tangents)
+        # What is zero stays a symbol, as of a `while`: what later loops compute with it would be rounded otherwise.
+        return [*outs, *[t for i, t in enumerate(out_tangents) if i not in unmoved]]
 
     if _has_rules(jaxpr):  # of its own, which wait for the transposition
         results = push(*primals, *pick(tangents))
     else:
         results = _run_pushed(push, [*primals, *pick(tangents)], params, len(primals))
     outs, moved = results[: len(jaxpr.outvars)], iter(results[len(jaxpr.outvars) :])
-    return outs, [next(moved) if has_tangent(x) else zero_tangent(x) for x in outs]
+    return outs, [zero_tangent(x) if i in unmoved else next(moved) for i, x in enumerate(outs)]
 
 
 def _has_rules(jaxpr: Any) -> bool:

@@ -34,6 +34,7 @@ class Combination:
     backwards: bool
     """In time: from 1 to 0."""
     bounded: bool
+    state: str = "array"
 
     def __str__(self) -> str:
         """All of it in one line."""
@@ -67,9 +68,9 @@ class Combination:
     def arguments(self) -> tuple[Any, Any]:
         """The state, and a factor of the field."""
         dtype = parts.DTYPES[self.dtype]
-        y = jnp.array([1.0, 0.5], dtype)
+        y = parts.STATES[self.state](jnp.array([1.0, 0.5], dtype))
         factor = jnp.array(1.25, jnp.finfo(dtype).dtype)
-        return (y, 2 * y) if self.solver == "symplectic" else y, factor
+        return (y, jax.tree.map(lambda x: 2 * x, y)) if self.solver == "symplectic" else y, factor
 
     def _saveat(self) -> dfx.SaveAt:
         saveat = parts.SAVINGS[self.saving]()
@@ -119,7 +120,9 @@ def _is_refused(drawn: Combination) -> bool:
     """Whether diffrax is known to say no: to the solver, or to what its adjoint can't do."""
     backsolve, implicit = "backsolve" in drawn.adjoint or "copying" in drawn.adjoint, drawn.adjoint == "implicit"
     reverse = parts.TRANSFORMATIONS[drawn.transformation].reverse
-    forward = drawn.transformation in {"jacfwd", "hessian", "jvp", "linearize"}
+    hessian = drawn.transformation in {"hessian", "vmap of hessian"}
+    forward = drawn.transformation in {"jacfwd", "jvp", "linearize"}
+    pushed = {"forward", "direct", "implicit", "the user's, with a loop"}
     plainly = drawn.saving in {"t1", "t0 and t1", "ts", "t0 and ts"} and drawn.event == "none"
     adaptive = drawn.controller not in {"constant", "step to"}
     saved = drawn.saving in {"steps", "each second step", "dense"}
@@ -127,12 +130,14 @@ def _is_refused(drawn: Combination) -> bool:
         (backsolve and (not plainly or drawn.solver in {"kencarp3", "symplectic", "ito milstein"}))
         or (implicit and drawn.saving != "t1")
         or (reverse and drawn.adjoint == "forward")
-        or (forward and drawn.adjoint not in {"forward", "direct", "implicit", "the user's, with a loop"})
+        or (forward and drawn.adjoint not in pushed)
+        or (hessian and (backsolve or (drawn.adjoint not in pushed and drawn.solver not in parts.PLAIN)))
         or (adaptive and drawn.solver in {"euler", "leapfrog", "implicit euler", "symplectic", "ito milstein"})
         or (adaptive and drawn.solver in {"euler heun", "the user's, with a state"})
         or (adaptive and reverse and drawn.adjoint == "backsolve by another")
         or (not drawn.bounded and (saved or (reverse and drawn.adjoint != "checkpoint 2" and not backsolve)))
-        or (drawn.dtype == "complex64" and drawn.transformation in {"jacfwd", "hessian"})
+        or (drawn.dtype == "complex64" and (hessian or drawn.transformation == "jacfwd"))
+        or (drawn.state != "array" and drawn.solver in parts.OF_ONE_ARRAY)
     )
 
 
@@ -153,4 +158,5 @@ def _draw(rng: random.Random) -> Combination:
         throw=rng.random() < 0.5,
         backwards=rng.random() < 0.15,
         bounded=rng.random() < 0.95,
+        state=often("array", parts.STATES, 0.6),
     )

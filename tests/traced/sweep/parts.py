@@ -20,7 +20,7 @@ from tests.traced.sweep import users_parts
 
 def field(t: Any, y: Any, args: Any) -> Any:
     """A decay that is not linear."""
-    return -y * y * args
+    return jax.tree.map(lambda x: -x * x * args, y)
 
 
 def ode(_: Any) -> Any:
@@ -28,7 +28,7 @@ def ode(_: Any) -> Any:
 
 
 def two_parts(_: Any) -> Any:
-    return dfx.MultiTerm(dfx.ODETerm(field), dfx.ODETerm(lambda t, y, args: -y))
+    return dfx.MultiTerm(dfx.ODETerm(field), dfx.ODETerm(lambda t, y, args: jax.tree.map(jnp.negative, y)))
 
 
 def noisy(dtype: Any, levy: Any = dfx.BrownianIncrement) -> Any:
@@ -43,7 +43,8 @@ def noisy_shark(dtype: Any) -> Any:
 
 
 def split(_: Any) -> Any:
-    return dfx.ODETerm(lambda t, v, args: v * args), dfx.ODETerm(lambda t, x, args: -x)
+    scaled = lambda t, v, args: jax.tree.map(lambda x: x * args, v)
+    return dfx.ODETerm(scaled), dfx.ODETerm(lambda t, x, args: jax.tree.map(jnp.negative, x))
 
 
 def users(_: Any) -> Any:
@@ -73,6 +74,17 @@ SOLVERS: Final[dict[str, tuple[Any, Terms]]] = {
     "the user's, calling another": (users_parts.Calling(dfx.Heun()), ode),
     "the user's, subclassed": (users_parts.Louder(), users),
     "the user's, with a state": (users_parts.Remembering(), ode),
+}
+
+OF_ONE_ARRAY: Final = frozenset({"half of noise", "euler heun", "ito milstein", "shark"})
+"""Those whose noise is of one array."""
+PLAIN: Final = OF_ONE_ARRAY - {"shark"} | {"euler", "dopri5", "reversible heun", "leapfrog", "symplectic", "half"}
+"""Those without a loop in a step that only goes backwards."""
+
+STATES: Final[dict[str, Callable[[Any], Any]]] = {
+    "array": lambda y: y,
+    "parts": lambda y: {"a": y[0], "b": (y[1], y[None])},
+    "scalars": lambda y: (y[0], y[1]),
 }
 
 PID: Final = dfx.PIDController(rtol=1e-1, atol=1e-1)
@@ -185,6 +197,7 @@ TRANSFORMATIONS: Final[dict[str, Transformation]] = {
     "jacrev": Transformation(lambda f: jax.jit(jax.jacrev(_few(f), 1)), (), 2, reverse=True),
     "jacfwd": Transformation(lambda f: jax.jit(jax.jacfwd(_loss(f), 1))),
     "hessian": Transformation(lambda f: jax.jit(jax.hessian(_loss(f), 1)), None, None, reverse=True),
+    "vmap of hessian": Transformation(lambda f: jax.jit(_batch(jax.hessian(_loss(f), 1))), None, None, reverse=True),
     "jvp": Transformation(lambda f: jax.jit(lambda y, a: jax.jvp(ft.partial(f, y), (a,), (a,)))),
     "linearize": Transformation(lambda f: lambda y, a: jax.linearize(ft.partial(f, y), a)[1](a)),
     "scan": Transformation(lambda f: jax.jit(_scan(f)), (), 2),

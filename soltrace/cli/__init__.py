@@ -23,7 +23,10 @@ COMMANDS: Final = {
     "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
     "report": ("soltrace.cli.report", "say what logs hold as a whole: a page, Markdown or JSON"),
     "query": ("soltrace.cli.query", "ask logs a question in SQL"),
-    "convert": ("soltrace.cli.convert", "write logs as one Parquet file"),
+    "convert": (
+        "soltrace.cli.convert",
+        "write logs as other tools read them: Parquet, Perfetto, speedscope, TensorBoard",
+    ),
     "formats": ("soltrace.cli.formats", "have the log viewers lnav and hl read the log well"),
     "completion": ("soltrace.cli.completion", "print what your shell needs to complete all of this"),
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from soltrace.report.ask import read_sql
 from soltrace.report.database import database, read
@@ -15,12 +15,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Converted:
+    """What has become of the lines."""
+
+    records: int
+    skipped: int
+    """How many lines are no records: torn, damaged, or of a kind or a schema that this version does not know."""
+
+
+@dataclass(frozen=True)
 class LoadedLogs:
     """A database that is filled. Its tables and views are those of `sql/`."""
 
     connection: "DuckDBPyConnection"
     left_out: int
     """How many lines have no row at all: too long, or in a damaged part of a compressed file."""
+
+    def counted(self) -> Converted:
+        """Count the lines that are records, and those that are none."""
+        rows = self.connection.execute(
+            "SELECT count(*) FILTER (valid), count(*) FILTER (NOT valid) FROM main.log"
+        ).fetchall()
+        records, others = cast("tuple[int, int]", rows[0])
+        return Converted(records, others + self.left_out)
 
 
 @contextmanager

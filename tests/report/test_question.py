@@ -13,6 +13,8 @@ from soltrace.report.question import QuestionError, plain_value, query
 from soltrace.report.views import LOG_VIEWS, create_views
 from soltrace.wire.records import Steps
 
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
 
 def rows(files, question):
     """What is answered."""

@@ -22,7 +22,6 @@ def test_everything_becomes_one_table(soltrace, runs, tmp_path):
     assert rows == [("pass.progress", 3)]
 
 
-@pytest.mark.slow
 @pytest.mark.once
 def test_the_name_of_the_target_says_what_is_written(soltrace, runs, tmp_path):
     """A trace, a flame graph, or a directory of curves; a directory that is there needs no stroke at the end."""

@@ -35,7 +35,6 @@ def test_a_table(soltrace, runs):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.once
 def test_json(soltrace, runs):
     """An object a row; what is not finite is named, as in the log. The order of the arguments does not matter."""
@@ -54,7 +53,6 @@ def test_json(soltrace, runs):
     assert answers[0][1] == answers[1][1] == answers[2][1]
 
 
-@pytest.mark.slow
 @pytest.mark.once
 def test_a_question_from_the_standard_input(soltrace, runs):
     """As a file that is kept beside the logs."""
@@ -68,7 +66,6 @@ def test_a_question_from_the_standard_input(soltrace, runs):
     assert (done.returncode, done.stdout, done.stderr) == (0, b'{"n":2}\n', b"")
 
 
-@pytest.mark.slow
 @pytest.mark.once
 def test_without_a_question(soltrace):
     """The views are shown, and no log is needed."""
@@ -82,7 +79,6 @@ def test_without_a_question(soltrace):
     assert (status, json.loads(out[0])["column"]) == (0, "run_id")
 
 
-@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -97,7 +93,6 @@ def test_what_is_wrong(soltrace, runs, arguments, said):
     assert soltrace.run("query", *arguments) == (2, [], [f"soltrace query: {said}"])
 
 
-@pytest.mark.slow
 @pytest.mark.once
 def test_many_rows(soltrace, runs):
     """People are shown the first, and told so; JSON has them all."""

@@ -13,7 +13,7 @@ from soltrace.report.question import QuestionError, plain_value, query
 from soltrace.report.views import LOG_VIEWS, create_views
 from soltrace.wire.records import Steps
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.once
 
 
 def rows(files, question):
@@ -33,6 +33,7 @@ def test_the_columns_are_those_that_are_documented(files):
     assert found == {name: [(column.name, column.type) for column in view.columns] for name, view in LOG_VIEWS.items()}
 
 
+@pytest.mark.slow
 def test_the_views_agree_with_the_report(files):
     """Passes, experiments, lanes, progress and step sizes: the same numbers, of the same story."""
     report = gather(files)

@@ -10,7 +10,7 @@ from soltrace.report.loading import Converted
 from soltrace.report.pictures.drawing import draw
 from soltrace.report.pictures.slice_rows import Rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.once
 
 ORIGIN_NS = 1795577069123456000
 """When the story begins."""

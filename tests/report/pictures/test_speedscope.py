@@ -9,7 +9,7 @@ import pytest
 from soltrace.report.loading import Converted
 from soltrace.report.pictures.drawing import draw
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.once
 
 # From the package `speedscope` 1.25.0 (MIT), where it is dist/release/file-format-schema.json.
 SCHEMA = Path(__file__).parents[1] / "expected" / "speedscope-schema.json"

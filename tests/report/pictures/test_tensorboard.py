@@ -9,7 +9,7 @@ from soltrace.report.pictures.drawing import draw
 from soltrace.report.pictures.event_files import masked_crc32c
 from soltrace.wire.records import Steps
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.once
 
 
 def read(directory):

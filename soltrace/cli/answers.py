@@ -4,9 +4,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import msgspec
+
+if TYPE_CHECKING:
+    import io
 
 MOST_SHOWN: Final = 1000
 """How many rows people are shown. The table is as wide as its widest value, so all of it has to be there at once."""
@@ -22,8 +25,13 @@ def print_json(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         names: Of the columns.
         rows: Plain values.
     """
+    from soltrace.reading.text import printable_json
+
+    out = _output()
+    on_terminal = out.isatty()
     for row in rows:
-        sys.stdout.write(msgspec.json.encode(dict(zip(names, row, strict=True))).decode() + "\n")
+        line = msgspec.json.encode(dict(zip(names, row, strict=True))).decode()
+        out.write((printable_json(line) if on_terminal else line) + "\n")
 
 
 def print_table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> bool:
@@ -47,12 +55,20 @@ def print_table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> bool:
     table = _table(heads, texts, numeric)
     wide = Console(width=1 << 20)
     width = wide.measure(table).maximum
+    out = _output()
     # A file or a pipe is as wide as it has to be.
-    if sys.stdout.isatty() and width > shutil.get_terminal_size().columns and shown:
+    if out.isatty() and width > shutil.get_terminal_size().columns and shown:
         _print_blocks(heads, texts)
     else:
-        Console(width=max(width, 1), highlight=False, soft_wrap=True).print(table)
+        Console(file=out, width=max(width, 1), highlight=False, soft_wrap=True).print(table)
     return next(rows, None) is not None
+
+
+def _output() -> TextIO:
+    """Standard output, in UTF-8 whatever the locale is: a log holds any text."""
+    out = cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout)
+    out.reconfigure(encoding="utf-8")
+    return out
 
 
 def _table(heads: Sequence[str], texts: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Any:

@@ -1,7 +1,6 @@
 """`soltrace query`: questions in SQL over logs."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -61,11 +60,16 @@ def run(args: argparse.Namespace) -> int:
     if not questions:
         _show_views(as_json=args.json)
         return 0
-    return _answer(paths, sys.stdin.read() if questions == [_STDIN] else questions[0], as_json=args.json)
+    return _answer(paths, _read_stdin() if questions == [_STDIN] else questions[0], as_json=args.json)
 
 
 def _is_question(argument: str) -> bool:
     return argument == _STDIN or (any(map(str.isspace, argument)) and not Path(argument).exists())
+
+
+def _read_stdin() -> str:
+    with open(0, "rb", closefd=False) as file:  # not sys.stdin, which may be None, or of any encoding
+        return file.read().decode("utf-8", "replace")
 
 
 def _show_views(*, as_json: bool) -> None:
@@ -90,6 +94,7 @@ def _answer(paths: Sequence[Path], question: str, *, as_json: bool) -> int:
     import duckdb
 
     from soltrace.cli.answers import MOST_SHOWN, print_json, print_table
+    from soltrace.reading.text import plural
     from soltrace.report.interruptible import interruptible
     from soltrace.report.question import QuestionError, query
 
@@ -99,14 +104,14 @@ def _answer(paths: Sequence[Path], question: str, *, as_json: bool) -> int:
                 print_json(answer.names, answer.rows)
             elif print_table(answer.names, answer.rows):
                 _say(f"the first {MOST_SHOWN:,} rows are shown: --json writes all")
+            if answer.read.skipped:
+                _say(f"{plural(answer.read.skipped, 'line')} skipped: no records of soltrace's")
 
     try:
         interruptible(show)
     except QuestionError as error:
         return _complain(str(error))
-    except BrokenPipeError:  # nobody reads any more
-        raise
-    except (duckdb.Error, OSError) as error:
+    except duckdb.Error as error:  # what can't be written is said by `main`
         return _complain(f"it could not be done: {error}", _FAILURE)
     return 0
 

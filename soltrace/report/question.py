@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from soltrace.reading.files.places import say_nothing
-from soltrace.report.loading import loaded
+from soltrace.report.loading import Converted, loaded
 from soltrace.report.views import create_views
 from soltrace.wire.records import json_number
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE: Final = 1000
 _KINDS: Final = ("SELECT", "MULTI")
-"""Of statements. DESCRIBE, SHOW, SUMMARIZE, FROM, VALUES and WITH are of the first, PIVOT is of the last."""
+"""Of statements. DESCRIBE, SUMMARIZE, FROM, VALUES and WITH are of the first, PIVOT is of the last."""
 
 
 class QuestionError(Exception):
@@ -38,6 +38,8 @@ class QueryAnswer:
     """Of the columns; one that stands there twice has a number behind it the second time."""
     rows: Iterator[tuple[Any, ...]]
     """Plain values: see `plain_value`."""
+    read: Converted
+    """What was read: how many records, and how many lines that are none."""
 
 
 @contextmanager
@@ -55,20 +57,22 @@ def query(files: Sequence[Path], question: str, say: Callable[[str], None] = say
         say: Is called with the files of which a part cannot be read.
 
     Raises:
-        QuestionError: It is no such statement, or can't be answered.
+        QuestionError: It is no such statement, or can't be answered; or there is no record.
         OSError: A file cannot be read.
         duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
     _check(question)
     with loaded(files, say) as logs:
+        counted = logs.counted()
+        if not counted.records:
+            raise QuestionError("there is no record in what was read")
         create_views(logs.connection)
         _close(logs.connection)
         with _in_one_line():
             result = logs.connection.execute(question)
-        columns = result.description or []
-        yield QueryAnswer(
-            _distinct([str(column[0]) for column in columns]), _rows(result, [str(c[1]) for c in columns])
-        )
+        names = [str(column[0]) for column in result.description or []]
+        kinds = [str(column[1]) for column in result.description or []]
+        yield QueryAnswer(_distinct(names), _rows(result, kinds), counted)
 
 
 def _check(question: str) -> None:

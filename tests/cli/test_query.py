@@ -94,6 +94,20 @@ def test_what_is_wrong(soltrace, runs, arguments, said):
 
 
 @pytest.mark.once
+def test_what_is_no_record(soltrace, runs, log, tmp_path):
+    """Is counted on stderr; where there is nothing else, there is no answer."""
+    log.append(runs / "run.jsonl", b"{torn\n")
+    assert soltrace.run("query", "SELECT count(*) AS n FROM passes", "--json") == (
+        0,
+        ['{"n":2}'],
+        ["soltrace query: 1 line skipped: no records of soltrace's"],
+    )
+    (tmp_path / "other.jsonl").write_text("hello\n")
+    said = "soltrace query: there is no record in what was read"
+    assert soltrace.run("query", "other.jsonl", "SELECT 1") == (2, [], [said])
+
+
+@pytest.mark.once
 def test_many_rows(soltrace, runs):
     """People are shown the first, and told so; JSON has them all."""
     status, out, err = soltrace.run("query", "FROM range(2500)")

@@ -4,9 +4,14 @@ Not the package `protobuf`: it would need the tools' own definitions, some megab
 """
 
 import struct
+from functools import cache
+from typing import Final
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_UINT64 = (1 << 64) - 1
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field is written
+_UINT64: Final = (1 << 64) - 1
+_MORE: Final = 0x80
+"""Set in a byte of a number after which there are more."""
+_SMALL: Final = [bytes((number,)) for number in range(_MORE)]
 
 
 def int_field(number: int, value: int) -> bytes:
@@ -43,14 +48,17 @@ def message_field(number: int, data: bytes) -> bytes:
     return _key(number, _BYTES) + _number(len(data)) + data
 
 
+@cache
 def _key(number: int, kind: int) -> bytes:
     return _number(number << 3 | kind)
 
 
 def _number(value: int) -> bytes:
+    if value < _MORE:
+        return _SMALL[value]
     data = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        data.append(value & 0x7F | 0x80)
+    while value >= _MORE:
+        data.append(value & (_MORE - 1) | _MORE)
         value >>= 7
     data.append(value)
     return bytes(data)

@@ -4,6 +4,7 @@ The messages are those of Perfetto's `trace_packet.proto` and `track_event.proto
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from soltrace.report.pictures.protobuf import double_field, fixed64_field, int_field, message_field, text_field
@@ -34,16 +35,19 @@ class Tracks:
     def process(self, run_id: str, pid: int, labels: Iterable[str]) -> int:
         """Declare a process, which is a run. Returns its track."""
         words = b"".join(text_field(8, label) for label in labels)
-        return self._declare((run_id,), message_field(3, int_field(1, pid) + text_field(6, run_id) + words))
+        return self._declare(run_id, message_field(3, int_field(1, pid) + text_field(6, run_id) + words))
 
     def track(self, parent: int, name: str, row: int = 0) -> int:
         """Return the track of that name below another. Rows of one name are shown as one track."""
-        return self._declare((parent, name, row), text_field(2, name) + int_field(5, parent))
+        key = (parent, name, row)
+        return self._uuids.get(key) or self._declare(key, text_field(2, name) + int_field(5, parent))
 
     def counter(self, parent: int, name: str, unit: str) -> int:
         """Return the counter of that name below a track."""
-        of_a_counter = message_field(8, text_field(6, unit))
-        return self._declare((parent, name, "counter"), text_field(2, name) + int_field(5, parent) + of_a_counter)
+        key = (parent, name, "counter")
+        return self._uuids.get(key) or self._declare(
+            key, text_field(2, name) + int_field(5, parent) + message_field(8, text_field(6, unit))
+        )
 
     def slice(
         self,
@@ -77,9 +81,8 @@ class Tracks:
         self._event(counter, at, _COUNTER + double_field(44, value))
 
     def _declare(self, key: Hashable, description: bytes) -> int:
-        if key not in self._uuids:
-            self._uuids[key] = len(self._uuids) + 1
-            self._packet(message_field(60, int_field(1, self._uuids[key]) + description))
+        self._uuids[key] = len(self._uuids) + 1
+        self._packet(message_field(60, int_field(1, self._uuids[key]) + description))
         return self._uuids[key]
 
     def _event(self, track: int, at: int, data: bytes) -> None:
@@ -99,4 +102,9 @@ def _annotation(name: str, value: SliceValue) -> bytes:
             data = double_field(5, value)
         case str():
             data = text_field(6, value)
-    return message_field(4, text_field(10, name) + data)
+    return message_field(4, _named(name) + data)
+
+
+@lru_cache(1024)
+def _named(name: str) -> bytes:
+    return text_field(10, name)

@@ -14,6 +14,8 @@ _SEQUENCE: Final = int_field(10, 1)  # trusted_packet_sequence_id: one writer
 _BEGIN, _END, _COUNTER = (int_field(9, kind) for kind in (1, 2, 4))
 _BOOTTIME: Final = 6
 _REALTIME: Final = 1
+_LATEST: Final = (1 << 63) - 1
+"""The last nanosecond that the viewer knows: in 2262."""
 
 
 class Tracks:
@@ -29,7 +31,7 @@ class Tracks:
 
     def clock(self, at: int) -> None:
         """Say that the trace's own clock is the calendar's, so that the viewer can show the time of day."""
-        clocks = (message_field(1, int_field(1, clock) + int_field(2, at)) for clock in (_BOOTTIME, _REALTIME))
+        clocks = (message_field(1, int_field(1, clock) + int_field(2, max(at, 0))) for clock in (_BOOTTIME, _REALTIME))
         self._packet(message_field(6, b"".join(clocks) + int_field(2, _BOOTTIME)))
 
     def process(self, run_id: str, pid: int, labels: Iterable[str]) -> int:
@@ -86,7 +88,7 @@ class Tracks:
         return self._uuids[key]
 
     def _event(self, track: int, at: int, data: bytes) -> None:
-        self._packet(int_field(8, max(at, 0)) + message_field(11, data + int_field(11, track)))
+        self._packet(int_field(8, min(max(at, 0), _LATEST)) + message_field(11, data + int_field(11, track)))
 
     def _packet(self, data: bytes) -> None:
         self._write(message_field(1, data + _SEQUENCE))

@@ -28,8 +28,8 @@ Write logs as another tool reads them. The name of the target says which:
 - FILE.parquet: a table for DuckDB, pandas and polars. A row for each record, under the names of the log, with types:
   timestamps with a time zone, floats (NaN and infinities too), lists, structures, and the attributes as JSON. What a
   record leaves out is null.
-- FILE.pftrace: a trace for ui.perfetto.dev. Runs as processes, passes and lanes as tracks, forward to backward as
-  flows; progress, step size and rate as counters.
+- FILE.pftrace, FILE.perfetto-trace: a trace for ui.perfetto.dev. Runs as processes, passes and lanes as tracks,
+  forward to backward as flows; progress, step size and rate as counters.
 - speedscope.json, or NAME.speedscope.json: a flame graph for speedscope.app, by experiment. Compiling, forward,
   rejected, backward, recomputed; in seconds and in steps.
 - DIRECTORY/: curves for TensorBoard. What each pass of an experiment took, one after the other; progress, step sizes

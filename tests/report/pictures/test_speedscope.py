@@ -11,7 +11,7 @@ from soltrace.report.pictures.drawing import draw
 
 pytestmark = pytest.mark.once
 
-# From the package `speedscope` 1.25.0 (MIT), where it is dist/release/file-format-schema.json.
+# From the package `speedscope` 1.25.0, where it is dist/release/file-format-schema.json; its licence lies beside it.
 SCHEMA = Path(__file__).parents[1] / "expected" / "speedscope-schema.json"
 
 

@@ -12,7 +12,7 @@ BIN := .venv/bin
 STAMP := .venv/installed.stamp
 OLDEST_STAMP := .venv-oldest/installed.stamp
 DOCS_STAMP := .venv/docs.stamp
-SOURCES := soltrace tests benchmarks scripts dashboards docs
+SOURCES := soltrace tests benchmarks scripts dashboards docs examples
 # In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
 PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT := not servers and not programs and not slow

@@ -129,6 +129,7 @@ def recording(stack, service):
             tracing=Spans(tracers),
             clock=SystemClock(),
             heartbeat_s=0.5,
+            usage=True,
             queue_size=QUEUE_SIZE,
             run_id=service,
         ) as told:

@@ -67,10 +67,12 @@ def run(tmp_path, monkeypatch):
         monkeypatch.setenv("SOLTRACE_DIR", str(tmp_path))
         monkeypatch.setattr(sys, "argv", [f"{name}.py", str(argument)])
         x64 = jax.config.jax_enable_x64
+        jax.config.update("jax_disable_most_optimizations", True)  # most of the time goes into compiling
         try:
             names = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         finally:
             jax.config.update("jax_enable_x64", x64)
+            jax.config.update("jax_disable_most_optimizations", False)
         soltrace.shutdown()
         (log,) = tmp_path.glob("*.jsonl")
         return names, [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

@@ -33,7 +33,8 @@ build() {
 install() {
     local program=$1 wanted started
     wanted=$(digest "$program")
-    if [ -x "$out/$program/bin/$program" ] && [ "$(cat "$out/$program.pins" 2>/dev/null)" = "$wanted" ]; then return; fi
+    # Its Python may have gone: then nothing of it runs.
+    if "$out/$program/bin/python" -c "" 2>/dev/null && [ "$(cat "$out/$program.pins" 2>/dev/null)" = "$wanted" ]; then return; fi
     echo "==> $program: installing it (a minute the first time)"
     started=$SECONDS
     rm -rf "$out/$program.pins" "$out/$program"

@@ -4,8 +4,8 @@
     soltrace tail --experiment escape
 
 Each particle is a lane, named by its index. Lanes end one after another, at the time at which the particle crosses the
-barrier, and those that are still in the well end at t1: the log has an event and a final time for each. A progress bar
-would show the slowest alone.
+barrier, and those that are still in the well end at t1: the log has a result and a final time for each. A progress bar
+would show the slowest alone. Without `lanes="all"`, the log of so many lanes has the 8 slowest and those that fail.
 """
 
 import sys
@@ -48,6 +48,7 @@ def escape(key):
     return solution.ts[0], solution.event_mask
 
 
+soltrace.configure(lanes="all")
 with soltrace.experiment("escape", noise=0.6, particles=PARTICLES):
     times, left = escape(jax.random.split(jax.random.key(7), PARTICLES))
 print(f"{left.sum()} of {PARTICLES} left; half of those within {jnp.median(times[left]):.2f}")

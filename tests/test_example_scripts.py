@@ -35,7 +35,6 @@ def forward(experiment, count=1, result="successful", **attributes):
 
 
 SHORT = {
-    "escape": (8, forward("escape", result="event_occurred", noise=0.6, particles=8)),
     "kinetics": (2, both("kinetics", 2, solver="Kvaerno3", rtol=1e-6)),
     "least_squares": (64, forward("absorption", 8, optimiser="LevenbergMarquardt")),
     "neural_cde": (2, both("neural-cde", 2, seed=0, width=16) + both("neural-cde", 2, seed=1, width=16)),
@@ -109,6 +108,18 @@ def test_an_example_tells_what_it_does(name, run, tmp_path):
     check_what_to_look_at(names, tmp_path)
 
 
+def test_each_particle_ends_when_it_escapes(run, tmp_path):
+    """Of more of them than are told apart by default, each with its own time, and with what stopped it."""
+    names, lines = run("escape", 20)
+    assert ended(lines) == forward("escape", result="event_occurred", noise=0.6, particles=20)
+    told = {tuple(line["batch_index"]): line for line in lines if line["event"] == "lane.ended"}
+    assert {lane: (line["result"], line["t"]) for lane, line in told.items()} == {
+        (particle,): ("event_occurred" if left else "successful", pytest.approx(time, rel=1e-6))
+        for particle, (time, left) in enumerate(zip(names["times"].tolist(), names["left"].tolist(), strict=True))
+    }
+    check_what_to_look_at(names, tmp_path)
+
+
 def test_each_leapfrog_step_is_two_passes(run, tmp_path):
     """Each draw's, and in the warm-up some draws can't be solved, and say so."""
     names, lines = run("posterior", 5)
@@ -127,7 +138,7 @@ def test_each_leapfrog_step_is_two_passes(run, tmp_path):
 def test_every_example_is_run_and_shown():
     """Nothing lies in examples/ that nobody looks at, and each has as much of a text as it needs."""
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {*SHORT, "posterior"}
+    assert names == {*SHORT, "escape", "posterior"}
     shown = re.findall(
         r"^```\{literalinclude\} \.\./\.\./examples/(\w+)\.py$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )

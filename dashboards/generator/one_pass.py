@@ -118,9 +118,10 @@ def steps() -> Panels:
             unit="bytes",
         ).min(0),
         chart(
-            "Processors",
-            "The share that the process kept busy of those that it may use, from one heartbeat to the next.",
-            largest(BEATS, {"busy": "usage.cpu_utilization"}),
+            "Busy",
+            "The share that the process kept busy of those that it may use, from one heartbeat to the next; and of its "
+            "GPUs, where that is known.",
+            largest(BEATS, {"processors": "usage.cpu_utilization", "devices": "usage.device_utilization"}),
             unit="percentunit",
         )
         .min(0)

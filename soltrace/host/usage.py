@@ -1,4 +1,4 @@
-"""What the process takes while its passes run: memory, processors, and the memory of its devices.
+"""What the process takes while its passes run: memory, processors, and its accelerators.
 
 Host side, on the worker thread. This machine alone is asked, which takes microseconds; jax is asked only where it
 computes already, and its answer waits for no device.
@@ -7,13 +7,14 @@ computes already, and its answer waits for no device.
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
-from soltrace.wire.losses import Losses, What
+from soltrace.host.accelerators import Gpus, UntilItFails, memory
+from soltrace.wire.losses import Losses
 from soltrace.wire.records import Usage
 from soltrace.wire.resource import jax_in_use
 
@@ -46,22 +47,26 @@ class UsageReader:
             process_s: Tells how many seconds of processors the process has had.
             find_jax: Finds jax, if it computes.
         """
-        self._too_long_s, self._losses = 2 * (every_s + ASKED_EVERY_S), losses
+        self._too_long_s = 2 * (every_s + ASKED_EVERY_S)
         self._monotonic, self._process_s, self._find_jax = monotonic, process_s, find_jax
         self._asked_at, self._had_s = -math.inf, 0.0
         self._answer = Usage()
-        self._devices_fail = False
+        gpus = Gpus()
+        self._memory = UntilItFails(lambda: memory(self._devices()), losses)
+        self._busy = UntilItFails(lambda: gpus.busy(self._devices()), losses)
 
     def __call__(self) -> Usage:
         """Say what is in use."""
         now = self._monotonic()
         if now - self._asked_at >= ASKED_EVERY_S:
-            in_use, limit = self._devices()
+            in_use, limit = self._memory() or (UNSET, UNSET)
+            busy = self._busy()
             self._answer = Usage(
                 memory_bytes=_resident(),
                 cpu_utilization=self._processors(now),
                 device_memory_bytes=in_use,
                 device_memory_limit_bytes=limit,
+                device_utilization=UNSET if busy is None else busy,
             )
         return self._answer
 
@@ -72,22 +77,9 @@ class UsageReader:
             return UNSET
         return min(max((self._had_s - had_s) / elapsed_s / _available(), 0.0), 1.0)
 
-    def _devices(self) -> tuple[int | UnsetType, int | UnsetType]:
-        jax = None if self._devices_fail else self._find_jax()
-        if jax is None:
-            return UNSET, UNSET
-        try:
-            told: list[dict[str, int]] = [device.memory_stats() or {} for device in jax.local_devices()]
-        except Exception as error:  # noqa: BLE001 - a backend may not have it; the rest is told
-            self._devices_fail = True
-            self._losses.failed(What.USAGE, error)
-            return UNSET, UNSET
-        return _total(told, "bytes_in_use"), _total(told, "bytes_limit")
-
-
-def _total(told: list[dict[str, int]], name: str) -> int | UnsetType:
-    """Add up what devices tell; UNSET unless all do: CPUs tell nothing."""
-    return sum(one[name] for one in told) if told and all(name in one for one in told) else UNSET
+    def _devices(self) -> Sequence[Any]:
+        jax = self._find_jax()
+        return [] if jax is None else jax.local_devices()
 
 
 def _resident() -> int | UnsetType:

@@ -124,7 +124,7 @@ def lanes_text(lanes: Lanes) -> str:
 
 
 def usage_text(usage: Usage) -> str:
-    """Write what a process takes: `1.24 GiB, processors 93.1 %, devices 3.2 GiB of 60 GiB`."""
+    """Write what a process takes: `1.24 GiB, processors 93.1 %, devices 3.2 GiB of 60 GiB, devices 97.0 % busy`."""
     parts: list[str] = []
     if usage.memory_bytes is not UNSET:
         parts.append(size(usage.memory_bytes))
@@ -133,6 +133,8 @@ def usage_text(usage: Usage) -> str:
     if usage.device_memory_bytes is not UNSET:
         limit = usage.device_memory_limit_bytes
         parts.append(f"devices {size(usage.device_memory_bytes)}" + ("" if limit is UNSET else f" of {size(limit)}"))
+    if usage.device_utilization is not UNSET:
+        parts.append(f"devices {percent(usage.device_utilization)} busy")
     return ", ".join(parts)
 
 

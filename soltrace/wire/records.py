@@ -244,6 +244,11 @@ class Usage(Struct, frozen=True, kw_only=True):
     """Bytes that jax has allocated on its devices, of this process and all together. Known where a backend tells."""
     device_memory_limit_bytes: int | UnsetType = UNSET
     """Bytes that it may allocate there."""
+    device_utilization: float | UnsetType = UNSET
+    """Share of the last moment in which its GPUs computed, on average: OpenTelemetry's `hw.gpu.utilization`.
+
+    Unitless, in [0, 1]. Known of NVIDIA's, where the module `pynvml` is installed (of the package `nvidia-ml-py`).
+    """
 
 
 class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat"):

@@ -1,12 +1,16 @@
 import json
+import sys
 import time
-from types import SimpleNamespace
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from msgspec import UNSET
 
 import soltrace
+from soltrace.host.accelerators import Gpus
 from soltrace.host.usage import UsageReader
 from soltrace.wire.losses import Loss, Losses, What, Why
 
@@ -41,8 +45,8 @@ def reader(hand, monkeypatch):
     return make
 
 
-def device(**told):
-    return SimpleNamespace(memory_stats=lambda: told or None)
+def device(platform="cpu", **told):
+    return SimpleNamespace(platform=platform, memory_stats=lambda: told or None)
 
 
 def test_memory_is_what_is_resident_now():
@@ -99,12 +103,51 @@ def test_a_backend_that_can_not_tell_is_asked_once(reader, hand):
         asked.append(True)
         raise NotImplementedError("no statistics")
 
-    usage = reader(SimpleNamespace(memory_stats=refuse), losses=losses)
+    usage = reader(SimpleNamespace(platform="tpu", memory_stats=refuse), losses=losses)
     for _ in range(3):
         assert usage().memory_bytes > 0
         hand.now += 5.0
     assert len(asked) == 1
     assert losses.take() == [Loss(What.USAGE, Why.RAISED, "NotImplementedError: no statistics", 1)]
+
+
+class Nvml(ModuleType):
+    """NVIDIA's library, of a node with four GPUs; number 2 is also known by a name."""
+
+    opened = 0
+    rates: ClassVar = [10, 20, 30, 40]
+
+    def nvmlInit(self):  # noqa: N802 - its own name
+        self.opened += 1
+
+    def __getattr__(self, name):
+        answers = {
+            "nvmlDeviceGetCount": lambda: 4,
+            "nvmlDeviceGetHandleByIndex": lambda index: index,
+            "nvmlDeviceGetHandleByUUID": {"GPU-7": 2}.__getitem__,
+            "nvmlDeviceGetUtilizationRates": lambda handle: SimpleNamespace(gpu=self.rates[handle], memory=1),
+        }
+        if name not in answers:
+            raise AttributeError(name)
+        return answers[name]
+
+
+@pytest.mark.parametrize("visible, busy", [(None, 0.25), ("3", 0.4), ("0,1", 0.15), ("GPU-7, 3", 0.35)], ids=repr)
+def test_how_busy_the_visible_gpus_are(visible, busy, monkeypatch):
+    """On average, by NVML, which is opened once; nothing is asked where jax computes on a CPU."""
+    nvml = Nvml("pynvml")
+    nvml.__spec__ = ModuleSpec("pynvml", None)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    gpus = Gpus({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    assert (gpus.busy([device()]), nvml.opened) == (UNSET, 0)
+    assert [gpus.busy([device("gpu")]) for _ in range(2)] == [pytest.approx(busy)] * 2
+    assert nvml.opened == 1
+
+
+def test_without_nvml_nothing_is_said_of_gpus(monkeypatch):
+    """It is no dependency."""
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert Gpus().busy([device("gpu")]) is UNSET
 
 
 def test_heartbeats_tell_it(program, tmp_path):

@@ -11,7 +11,7 @@ HEADER = (
     "t0,t1,max_steps,batch_shape,forward_pass_id,step,progress,t,steps.accepted,steps.rejected,steps.recomputed,"
     "batch_index,lanes.total,lanes.finished,lanes.failed,lanes.progress_min,lanes.progress_median,lanes.progress_max,"
     "open_s,silent_s,stalled,rate,eta_s,usage.memory_bytes,usage.cpu_utilization,usage.device_memory_bytes,"
-    "usage.device_memory_limit_bytes,result,dropped,what,reason"
+    "usage.device_memory_limit_bytes,usage.device_utilization,result,dropped,what,reason"
 )
 
 

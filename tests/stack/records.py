@@ -68,7 +68,11 @@ def every_record(run_id: str) -> list[AnyRecord]:
             rate=0.0,
             eta_s=9.0,
             usage=Usage(
-                memory_bytes=2**31, cpu_utilization=0.125, device_memory_bytes=2**33, device_memory_limit_bytes=2**36
+                memory_bytes=2**31,
+                cpu_utilization=0.125,
+                device_memory_bytes=2**33,
+                device_memory_limit_bytes=2**36,
+                device_utilization=0.75,
             ),
         ),
         records.LaneEnded(

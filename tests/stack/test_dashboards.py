@@ -165,7 +165,8 @@ def told(stack):
             (started, *_) = (r for r in told._sink.records if isinstance(r, PassStarted) and r.batch_shape == [3])
             ids = {"solve": started.solve_id, "trace": started.trace_id}
             beat = next(beat for beat in heartbeats(told) if beat.solve_id == started.solve_id)
-            on_a_gpu = replace(beat.usage, device_memory_bytes=60 << 30, device_memory_limit_bytes=80 << 30)
+            gpu = {"device_memory_bytes": 60 << 30, "device_memory_limit_bytes": 80 << 30, "device_utilization": 0.75}
+            on_a_gpu = replace(beat.usage, **gpu)
             told.recorder.announce(replace(beat, timestamp=datetime.now(UTC), usage=on_a_gpu))
             yield {"experiment": name, "service": f"dashboards-{name}", **ids}
             program.end(young)

@@ -12,7 +12,7 @@ BIN := .venv/bin
 STAMP := .venv/installed.stamp
 OLDEST_STAMP := .venv-oldest/installed.stamp
 DOCS_STAMP := .venv/docs.stamp
-SOURCES := soltrace tests benchmarks scripts dashboards docs
+SOURCES := soltrace tests benchmarks scripts dashboards docs examples
 # In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
 PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT := not servers and not programs and not slow
@@ -55,7 +55,7 @@ test-oldest: $(OLDEST_STAMP) programs ## run the tests that versions can break, 
 coverage: $(STAMP) ## measure which lines `make unit` runs; pyproject.toml has the floor
 	@COVERAGE_CORE=sysmon $(BIN)/python $(PYTEST) -m "$(UNIT)" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-servers: ## build the servers that the tests talk to, with Go; nine minutes the first time
+servers: ## build the servers that the tests talk to, with Go, and install one; ten minutes the first time
 	@scripts/servers/build.sh
 
 check: $(STAMP) ## format, lint, types and workflows, changing nothing

@@ -147,6 +147,7 @@ def capture(
     queue_size: int = 1_000_000,
     abandon_after_s: float = 30.0,
     heartbeat_s: float = math.inf,
+    usage: bool = False,
     clock: Clock | None = None,
     programs: bool = False,
     run_id: str = "run",
@@ -164,6 +165,7 @@ def capture(
         queue_size: How many signals may wait before progress is dropped.
         abandon_after_s: As in `soltrace.configure`.
         heartbeat_s: As in `soltrace.configure`; by default there are no heartbeats.
+        usage: Heartbeats say what the process takes. They don't by default: it differs from run to run.
         clock: What tells the time; None for a `TickingClock`.
         programs: Keep `program.compiled` too. Left out by default: when it comes is a matter of jax's caches.
         run_id: The id of the run, with which solve and pass ids begin.
@@ -183,6 +185,7 @@ def capture(
         queue_size=queue_size,
         abandon_after_s=abandon_after_s,
         heartbeat_s=heartbeat_s,
+        with_usage=usage,
     )
     try:
         with PROCESS.recording_to(recorder):

@@ -45,7 +45,7 @@ AS_USERS_DO = {"demo", "cli"}
 # prefix that matches decides.
 LIBRARIES: dict[str, set[str]] = {
     "soltrace.traced": {"jax", "diffrax", "equinox", "numpy"},
-    "soltrace.host": {"numpy"},
+    "soltrace.host": {"numpy"},  # and `pynvml`, by name, where it is installed
     "soltrace.wire.array_values": {"numpy"},
     "soltrace.wire.attribute_forms": {"numpy"},
     "soltrace.wire": set(),

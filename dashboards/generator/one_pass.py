@@ -12,6 +12,7 @@ from generator.show import chart, colours, last, panel, table_of_lines, text
 
 REPORTS: Final = f'{SOLVE} event_name:in("pass.progress", "pass.heartbeat", "pass.ended") !"soltrace.batch_index":*'
 """Lines about a pass as a whole, and not about a lane of it."""
+BEATS: Final = f'{SOLVE} event_name:="pass.heartbeat"'
 BATCH: Final = f'{SOLVE} event_name:in("pass.progress", "pass.ended") "soltrace.lanes.total":*'
 LANE: Final = f'{SOLVE} event_name:in("pass.progress", "lane.ended") "soltrace.batch_index":*'
 
@@ -107,9 +108,24 @@ def steps() -> Panels:
         chart(
             "Silence and time remaining",
             "From heartbeats, which a pass has once it has been open for some seconds. Silence that grows is a stall.",
-            largest(f'{SOLVE} event_name:="pass.heartbeat"', {"silent": "silent_s", "remaining": "eta_s"}),
+            largest(BEATS, {"silent": "silent_s", "remaining": "eta_s"}),
             unit="s",
         ),
+        chart(
+            "Memory",
+            "Of the whole process, at each heartbeat: what is in memory, and what jax has allocated on its devices.",
+            largest(BEATS, {"process": "usage.memory_bytes", "devices": "usage.device_memory_bytes"}),
+            unit="bytes",
+        ).min(0),
+        chart(
+            "Busy",
+            "The share that the process kept busy of those that it may use, from one heartbeat to the next; and of its "
+            "GPUs, where that is known.",
+            largest(BEATS, {"processors": "usage.cpu_utilization", "devices": "usage.device_utilization"}),
+            unit="percentunit",
+        )
+        .min(0)
+        .max(1),
     ]
 
 

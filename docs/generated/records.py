@@ -28,6 +28,7 @@ def page() -> str:
         *(_part(f"`{kind.__struct_config__.tag}`", kind, own_fields(kind)) for kind in types),
         _part("The object `steps`", records.Steps, own_fields(records.Steps)),
         _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
+        _part("The object `usage`", records.Usage, own_fields(records.Usage)),
     ]
     return "\n".join(parts)
 
@@ -91,6 +92,7 @@ _PLAIN: Final[dict[Any, str]] = {
     NoneType: "null",
     records.Steps: "[object](#the-object-steps)",
     records.Lanes: "[object](#the-object-lanes)",
+    records.Usage: "[object](#the-object-usage)",
     Mapping[str, records.Attribute]: "object: of booleans, numbers, strings, and lists of them",
 }
 

@@ -5,13 +5,15 @@ Host side, on the worker thread alone; the program's threads note on the entry w
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
+
+from msgspec import UNSET, UnsetType
 
 from soltrace.host.clock import Clock
 from soltrace.host.passes import PassView
 from soltrace.host.table import PassEntry
-from soltrace.wire.records import PassHeartbeat
+from soltrace.wire.records import PassHeartbeat, Usage
 
 STALLED: Final = 10.0
 """A pass that is silent for so many times its usual gap between two signals has stalled."""
@@ -20,9 +22,9 @@ STALLED: Final = 10.0
 class Watch:
     """The passes that are open, by when the next heartbeat of each is due."""
 
-    def __init__(self, clock: Clock, every_s: float) -> None:
-        """Watch none yet; `every_s` infinite: never."""
-        self._clock, self._every_s = clock, every_s
+    def __init__(self, clock: Clock, every_s: float, usage: Callable[[], Usage | UnsetType] = lambda: UNSET) -> None:
+        """Watch none yet; `every_s` infinite: never. `usage` says what the process takes."""
+        self._clock, self._every_s, self._usage = clock, every_s, usage
         self._due: list[tuple[float, int, PassEntry]] = []
         self._order = itertools.count()
         """Tells entries apart that are due at the same moment: they have no order of their own."""
@@ -49,7 +51,7 @@ class Watch:
             if isinstance(view := entry.view, PassView) and not view.over:
                 late = (now - due) // self._every_s  # whole beats that were missed are not made up for
                 heapq.heappush(self._due, (due + (late + 1) * self._every_s, next(self._order), entry))
-                yield entry, view.heartbeat(time_ns, now, stalled=stalled(entry, now))
+                yield entry, view.heartbeat(time_ns, now, self._usage(), stalled=stalled(entry, now))
 
     def _forget(self) -> None:
         while self._due and not (isinstance(view := self._due[0][2].view, PassView) and not view.over):

@@ -35,6 +35,7 @@ from soltrace.wire.records import (
     Phase,
     Status,
     Steps,
+    Usage,
 )
 
 
@@ -127,7 +128,7 @@ class PassView:
         )
         return lines
 
-    def heartbeat(self, time_ns: int, now: float, *, stalled: bool) -> PassHeartbeat:
+    def heartbeat(self, time_ns: int, now: float, usage: Usage | UnsetType, *, stalled: bool) -> PassHeartbeat:
         """Say that it is still open."""
         eta_s = self._recent.eta_s
         return PassHeartbeat(
@@ -138,6 +139,7 @@ class PassView:
             **self._place(self.lanes.slowest()),
             rate=self._recent.rate or 0.0,
             eta_s=UNSET if eta_s is None else eta_s,
+            usage=usage,
         )
 
     def finished(self, event: Emission | Abandonment) -> list[AnyRecord]:

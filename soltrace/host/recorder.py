@@ -27,6 +27,7 @@ from soltrace.host.shared import Shared
 from soltrace.host.signals import Kind
 from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
+from soltrace.host.usage import UsageReader
 from soltrace.host.worker import Worker
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.context_variables import context_variables
@@ -54,6 +55,7 @@ class Recorder:
         queue_size: int,
         abandon_after_s: float,
         heartbeat_s: float = math.inf,
+        with_usage: bool = False,
         outside: Losses | None = None,
     ) -> None:
         """Put the parts together; nothing runs until something is told.
@@ -69,6 +71,7 @@ class Recorder:
             queue_size: items that may wait for the worker.
             abandon_after_s: the longest that a silent pass is waited for, in seconds.
             heartbeat_s: how often an open pass is heard of, in seconds.
+            with_usage: heartbeats say what the process takes.
             outside: what is lost where no run is known; None: this run does not tell it.
         """
         self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
@@ -79,7 +82,7 @@ class Recorder:
         self._sinks = list(sinks)
         self._solves = itertools.count(1)
         self._queue: Queue[Queued] = Queue(queue_size)
-        watch = Watch(clock, heartbeat_s)
+        watch = Watch(clock, heartbeat_s, UsageReader(heartbeat_s, self.losses) if with_usage else lambda: UNSET)
         translator = Translator(run, self.losses, watch)
         self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, outside, watch, self._loss_record)
 

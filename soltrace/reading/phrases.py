@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from soltrace.reading.text import clean, duration, number, percent, plural
+from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -27,6 +27,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     Steps,
     TelemetryDropped,
+    Usage,
 )
 
 _MOST_ATTRIBUTES: Final = 12
@@ -122,6 +123,21 @@ def lanes_text(lanes: Lanes) -> str:
     return f"{lanes.finished:,}/{lanes.total:,} lanes done{failed}"
 
 
+def usage_text(usage: Usage) -> str:
+    """Write what a process takes: `1.24 GiB, processors 93.1 %, devices 3.2 GiB of 60 GiB, devices 97.0 % busy`."""
+    parts: list[str] = []
+    if usage.memory_bytes is not UNSET:
+        parts.append(size(usage.memory_bytes))
+    if usage.cpu_utilization is not UNSET:
+        parts.append(f"processors {percent(usage.cpu_utilization)}")
+    if usage.device_memory_bytes is not UNSET:
+        limit = usage.device_memory_limit_bytes
+        parts.append(f"devices {size(usage.device_memory_bytes)}" + ("" if limit is UNSET else f" of {size(limit)}"))
+    if usage.device_utilization is not UNSET:
+        parts.append(f"devices {percent(usage.device_utilization)} busy")
+    return ", ".join(parts)
+
+
 def lane_name(batch_index: Sequence[int]) -> str:
     """Return the name of a lane, its index with the outermost vmap first: `3`, `0,2`."""
     return clean(",".join(str(i) for i in batch_index[:8]), 40)
@@ -166,7 +182,9 @@ def _progress(record: PassProgress) -> str:
 def _heartbeat(record: PassHeartbeat) -> str:
     state = f"STALLED: silent for {duration(record.silent_s)}" if record.stalled else "alive"
     left = "" if record.eta_s is UNSET or record.stalled else f"about {duration(record.eta_s)} left"
-    return _words(state, f"open for {duration(record.open_s)}", percent(record.progress), _named("t=", record.t), left)
+    used = "" if record.usage is UNSET else usage_text(record.usage)
+    where = percent(record.progress), _named("t=", record.t)
+    return _words(state, f"open for {duration(record.open_s)}", *where, left, used)
 
 
 def _compiled(record: ProgramCompiled) -> str:

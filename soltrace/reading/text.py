@@ -22,6 +22,11 @@ _TEN: Final = 9.95
 _SMALL: Final = 1e-3
 _LARGE: Final = 1e4
 _FOREVER: Final = 1e12
+_SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_KIBI_BITS: Final = 10
+_MOST_BYTES: Final = 1 << 62
+_THREE_DIGITS: Final = 999.5
+"""From here on three digits would be written with an exponent."""
 _UNITS: Final = (
     (1, "s", 100),
     (_MINUTE, "min", 100 * _MINUTE),
@@ -114,6 +119,14 @@ def percent(progress: float) -> str:
     # A millionth of a digit more, or 0.2 that came out as 0.19999999999999996 would read 19.9 %.
     tenths = math.floor(min(max(progress, 0.0), 1.0) * 1000 + 1e-6)
     return f"{(tenths if progress >= 1 else min(tenths, 999)) / 10:.1f} %"
+
+
+def size(count: int) -> str:
+    """Write bytes with the digits that matter: `512 B`, `1.24 GiB`."""
+    count = min(max(0, count), _MOST_BYTES)
+    unit = max(count.bit_length() - 1, 0) // _KIBI_BITS
+    in_units = count / (1 << _KIBI_BITS * unit)
+    return f"{in_units:.3g} {_SIZES[unit]}" if in_units < _THREE_DIGITS else f"{in_units:.0f} {_SIZES[unit]}"
 
 
 def number(value: Number) -> str:

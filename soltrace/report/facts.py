@@ -77,6 +77,12 @@ class Run(Struct, frozen=True):
     passes: int
     failed: int
     open: int
+    memory_bytes: int | None
+    """The most that was in memory at a heartbeat; None of a run without any."""
+    cpu_utilization: float | None
+    """Mean share of the processors between heartbeats, in [0, 1]."""
+    device_memory_bytes: int | None
+    """The most that was allocated on its devices at a heartbeat."""
 
 
 class Experiment(Struct, frozen=True):

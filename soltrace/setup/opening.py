@@ -75,6 +75,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
         queue_size=settings.queue_size,
         abandon_after_s=settings.abandon_after_s,
         heartbeat_s=settings.heartbeat_s,
+        with_usage=True,
         outside=OUTSIDE,
     )
     recorder.announce(

@@ -31,6 +31,8 @@ class What(StrEnum):
     """Its last line was made up, because the end itself never came."""
     PROGRESS = "progress"
     HEARTBEAT = "heartbeat"
+    USAGE = "usage of devices"
+    """What a backend does not tell; it is not asked again."""
     SIGNAL = "signal"
     """Something that a compiled program told, and that could not be understood."""
     RECORD = "record"

@@ -96,7 +96,7 @@ def devices() -> dict[str, Attribute]:
     Returns:
         Nothing before jax has found that out for itself: asking would make it take a GPU, or join its other processes.
     """
-    jax = _jax_in_use()
+    jax = jax_in_use()
     if jax is None:
         return {}
     found = jax.devices()
@@ -117,11 +117,11 @@ def completed(known: Mapping[str, Attribute]) -> dict[str, Attribute]:
 
 def process_index() -> int | UnsetType:
     """Say which of the processes of one jax program this is; UNSET where there is one alone, or before jax knows."""
-    jax = _jax_in_use()
+    jax = jax_in_use()
     return UNSET if jax is None or jax.process_count() == 1 else jax.process_index()
 
 
-def _jax_in_use() -> Any:
+def jax_in_use() -> Any:
     """The module jax if its backend has been started, by whoever that was."""
     # Not through the traced room: that would import jax and diffrax where nobody may want them. jax has no public way
     # to ask whether its backend has been started.

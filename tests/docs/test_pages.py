@@ -15,7 +15,13 @@ COLLECTOR = "localhost:4318"
 RUNNER = Path(__file__).with_name("run_page.py")
 WITH_OLDEST = {"README", "docs/how-to/zero-code"}
 """What is shown there goes through most of the libraries; the other pages show more of our own."""
-WITH_CODE = [page for page in PAGES if any(isinstance(rule, Bash | Python) for rule in rules(fences(page)))]
+ELSEWHERE = {"docs/how-to/trackers"}
+"""Where a server is needed: tests/trackers runs it."""
+WITH_CODE = [
+    page
+    for page in PAGES
+    if name_of(page) not in ELSEWHERE and any(isinstance(rule, Bash | Python) for rule in rules(fences(page)))
+]
 
 
 def steps(page, address):

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
-from soltrace.wire.records import Steps
+from soltrace.wire.records import Steps, Usage
 
 
 def lines(records, zone=UTC) -> list[str]:
@@ -60,12 +60,17 @@ def test_heartbeats_say_whether_a_pass_is_alive(log):
     """How long it is open, where it is and what is left; or that it has stalled, of which nothing is left to say."""
     stalled = {"level": "warning", "stalled": True, "silent_s": 75.0}
     standing = {"progress": 0.0, "t": UNSET, "rate": 0.0, "eta_s": UNSET}
+    used = Usage(memory_bytes=1_331_439_861, cpu_utilization=0.931)
+    devices = Usage(device_memory_bytes=3 << 30, device_memory_limit_bytes=60 << 30, device_utilization=1.0)
     records = [log.heartbeat(0), log.heartbeat(1, **stalled), log.heartbeat(2, **standing)]
+    records += [log.heartbeat(3, usage=used), log.heartbeat(4, usage=devices)]
 
     assert [line.split("#1 forward   ")[1] for line in lines(records)[1:]] == [
         "alive  open for 12 s  25.0 %  t=25  about 36 s left",
         "STALLED: silent for 1 min 15 s  open for 12 s  25.0 %  t=25",
         "alive  open for 12 s  0.0 %",
+        "alive  open for 12 s  25.0 %  t=25  about 36 s left  1.24 GiB, processors 93.1 %",
+        "alive  open for 12 s  25.0 %  t=25  about 36 s left  devices 3 GiB of 60 GiB, devices 100.0 % busy",
     ]
 
 

@@ -29,6 +29,25 @@ def test_clean(value, expected):
     assert text.clean(value) == expected
 
 
+@pytest.mark.parametrize(
+    "count,expected",
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1_331_439_861, "1.24 GiB"),
+        (2**30 - 1, "1024 MiB"),
+        (80 << 30, "80 GiB"),
+        (-5, "0 B"),
+        (10**30, "4 EiB"),
+    ],
+)
+def test_size(count, expected):
+    """Three digits, and never an exponent, whatever a log says."""
+    assert text.size(count) == expected
+
+
 def test_clean_end():
     """Two runs of the same second differ in their last digits."""
     assert text.clean_end("20261125T162302Z-vm-31348", 24) == "…261125T162302Z-vm-31348"

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from playwright.sync_api import sync_playwright
 
-from soltrace.wire.records import Steps
+from soltrace.wire.records import Steps, Usage
 
 _spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).parents[1] / "reading" / "conftest.py")
 _samples = importlib.util.module_from_spec(_spec)
@@ -63,7 +63,8 @@ def write_story(directory: Path) -> None:
         b.experiment_ended(7, error="RuntimeError: no"),
         b.dropped(7, 12),
         b.started(8, 2),
-        b.heartbeat(20, 2, stalled=True),
+        b.heartbeat(15, 2, usage=Usage(memory_bytes=5 << 30, device_memory_bytes=60 << 30)),
+        b.heartbeat(20, 2, stalled=True, usage=Usage(memory_bytes=3 << 30, cpu_utilization=0.5)),
         b"damage\n",
         b.line(b.ended(21, 3))[:70],
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from soltrace.wire import records
-from soltrace.wire.records import AnyRecord, Lanes, Steps
+from soltrace.wire.records import AnyRecord, Lanes, Steps, Usage
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
@@ -67,6 +67,13 @@ def every_record(run_id: str) -> list[AnyRecord]:
             t=1e22,
             rate=0.0,
             eta_s=9.0,
+            usage=Usage(
+                memory_bytes=2**31,
+                cpu_utilization=0.125,
+                device_memory_bytes=2**33,
+                device_memory_limit_bytes=2**36,
+                device_utilization=0.75,
+            ),
         ),
         records.LaneEnded(
             **of_pass(),

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 DASHBOARDS = ROOT / "dashboards"
 PINS = {
     "jaeger": "jaeger",
+    "mlflow": "mlflow",
     "otelcol": "otelcol",
     "prometheus": "prometheus",
     "promtool": "prometheus",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -129,6 +130,7 @@ def recording(stack, service):
             tracing=Spans(tracers),
             clock=SystemClock(),
             heartbeat_s=0.5,
+            usage=True,
             queue_size=QUEUE_SIZE,
             run_id=service,
         ) as told:
@@ -162,6 +164,10 @@ def told(stack):
             wait_for(lambda: len(heartbeats(told)) > seen)
             (started, *_) = (r for r in told._sink.records if isinstance(r, PassStarted) and r.batch_shape == [3])
             ids = {"solve": started.solve_id, "trace": started.trace_id}
+            beat = next(beat for beat in heartbeats(told) if beat.solve_id == started.solve_id)
+            gpu = {"device_memory_bytes": 60 << 30, "device_memory_limit_bytes": 80 << 30, "device_utilization": 0.75}
+            on_a_gpu = replace(beat.usage, **gpu)
+            told.recorder.announce(replace(beat, timestamp=datetime.now(UTC), usage=on_a_gpu))
             yield {"experiment": name, "service": f"dashboards-{name}", **ids}
             program.end(young)
             program.tell(Signal.BACKWARD_END, [[batch]] * 3, [[open_pass]] * 3)

@@ -21,6 +21,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     Steps,
     TelemetryDropped,
+    Usage,
 )
 from soltrace.wire.schema import FILE, schema, text
 
@@ -43,7 +44,24 @@ RECORDS = [
     ),
     PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
     ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2),
-    PassHeartbeat(**PASS, open_s=9.0, silent_s=1.0, stalled=False, step=1, progress=0.5, t=0.5, rate=0.1, eta_s=5.0),
+    PassHeartbeat(
+        **PASS,
+        open_s=9.0,
+        silent_s=1.0,
+        stalled=False,
+        step=1,
+        progress=0.5,
+        t=0.5,
+        rate=0.1,
+        eta_s=5.0,
+        usage=Usage(
+            memory_bytes=2**30,
+            cpu_utilization=0.5,
+            device_memory_bytes=1,
+            device_memory_limit_bytes=2,
+            device_utilization=1,
+        ),
+    ),
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
     PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
@@ -76,7 +94,7 @@ def test_every_record_is_written_as_the_schema_says_and_read_as_it_was(record):
 
 def test_all_kinds_are_tested():
     """A new kind of record is written and read here too."""
-    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {"Steps", "Lanes"}
+    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {"Steps", "Lanes", "Usage"}
 
 
 @pytest.mark.parametrize(

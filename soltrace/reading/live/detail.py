@@ -12,7 +12,15 @@ from soltrace.reading.live.columns import PHASES, Glyphs, bar
 from soltrace.reading.live.history import MOST_POINTS, sparkline
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.state import OpenPass, Runs
-from soltrace.reading.phrases import attributes_text, lane_name, lanes_text, pass_ended_text, pass_name, solve_name
+from soltrace.reading.phrases import (
+    attributes_text,
+    lane_name,
+    lanes_text,
+    pass_ended_text,
+    pass_name,
+    solve_name,
+    usage_text,
+)
 from soltrace.reading.plain import LONGEST_LINE
 from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, rate, steady
 from soltrace.wire.records import Attribute, PassStarted
@@ -142,6 +150,8 @@ class DetailRenderer:
         since = clock(local(first.timestamp, self._zone))[:8]
         length = shown.end.duration_s if shown.end is not None else (shown.latest - first.timestamp).total_seconds()
         yield _line("since", Text(f"{since}, for {duration(length)}"))
+        if shown.usage is not None and (used := usage_text(shown.usage)):
+            yield _line("process", Text(used))
         if lives := _lives(self._runs.resource(first.run_id)):
             yield _line("run", Text(lives))
         yield _line("id", Text(clean(first.pass_id, LONGEST_LINE)))

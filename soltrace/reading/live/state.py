@@ -28,6 +28,7 @@ from soltrace.wire.records import (
     PassStarted,
     Record,
     TelemetryDropped,
+    Usage,
 )
 
 _MOST_OPEN: Final = 10_000
@@ -87,6 +88,12 @@ class OpenPass:
         return (self.end is not None and self.end.status == "error") or (
             self.lanes is not None and self.lanes.failed > 0
         )
+
+    @property
+    def usage(self) -> Usage | None:
+        """What its process took at its last heartbeat."""
+        beat = self._heartbeat
+        return None if beat is None or isinstance(beat.usage, UnsetType) else beat.usage
 
     @property
     def steps_per_s(self) -> float | None:

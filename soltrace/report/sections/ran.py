@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from soltrace.reading.phrases import attributes_text
+from msgspec import UNSET
+
+from soltrace.reading.phrases import attributes_text, usage_text
 from soltrace.reading.text import clean, duration, plural
 from soltrace.report.facts import Experiment, LogReport, PhaseCost, Run
 from soltrace.report.sections.model import Row, Section, Table
 from soltrace.report.sections.words import first_cause, utc_text
+from soltrace.wire.records import Usage
 
 _ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended", "replaced": "replaced by a retry"}
 
@@ -84,8 +87,19 @@ def _experiment(row: Experiment) -> Row:
 
 def _runs(report: LogReport) -> Table:
     top = report.runs
-    columns = ("run", "where", "computed on", "versions", "first heard", "last heard", "passes", "failed", "not ended")
-    text = frozenset(columns[1:6])
+    columns = (
+        "run",
+        "where",
+        "computed on",
+        "versions",
+        "used",
+        "first heard",
+        "last heard",
+        "passes",
+        "failed",
+        "not ended",
+    )
+    text = frozenset(columns[1:7])
     return Table("Runs (processes)", columns, [_run(row) for row in top.rows], top.left_out, text)
 
 
@@ -103,6 +117,7 @@ def _run(row: Run) -> Row:
         where,
         _words(row.backend, row.devices and f"devices: {row.devices}"),
         _words(*(f"{name} {version}" for name, version in versions if version)),
+        _used(row),
         utc_text(row.first),
         utc_text(row.last),
         f"{row.passes:,}",
@@ -110,6 +125,17 @@ def _run(row: Run) -> Row:
         f"{row.open:,}",
     )
     return Row(cells, bad=row.failed + row.open > 0)
+
+
+def _used(row: Run) -> str:
+    """At most of memory, and on average of processors."""
+    return usage_text(
+        Usage(
+            memory_bytes=UNSET if row.memory_bytes is None else row.memory_bytes,
+            cpu_utilization=UNSET if row.cpu_utilization is None else row.cpu_utilization,
+            device_memory_bytes=UNSET if row.device_memory_bytes is None else row.device_memory_bytes,
+        )
+    )
 
 
 def _words(*parts: str | None) -> str:

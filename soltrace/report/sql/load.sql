@@ -5,7 +5,7 @@ SELECT
     timestamp, event, schema, run_id, experiment, resource, status, duration_s, error, function, trace_s, lower_s,
     compile_s, solve_id, pass_id, phase, solver, adjoint, controller, rtol, atol, t0, t1, max_steps, batch_shape,
     forward_pass_id,
-    step, progress, t, steps, batch_index, lanes, stalled, result, dropped, what, reason,
+    step, progress, t, steps, batch_index, lanes, stalled, usage, result, dropped, what, reason,
     CASE WHEN event IN ('experiment.started', 'experiment.ended', 'pass.started', 'pass.ended')
         THEN attributes END AS attributes
 FROM lines;

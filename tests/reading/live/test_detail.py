@@ -6,7 +6,7 @@ from soltrace.reading.live.columns import ASCII, Glyphs
 from soltrace.reading.live.detail import DetailRenderer
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.state import PassTable, Runs
-from soltrace.wire.records import Steps
+from soltrace.wire.records import Steps, Usage
 
 
 def look(records, width=80, at_s=10, glyphs: Glyphs = ASCII) -> list[str]:
@@ -77,7 +77,8 @@ def test_a_backward_pass(log):
 
 def test_a_pass_whose_start_was_not_read(log):
     """What is known is shown."""
-    assert look([log.heartbeat(20, stalled=True)], at_s=9) == [
+    used = Usage(memory_bytes=3 << 29, cpu_utilization=0.5)
+    assert look([log.heartbeat(20, stalled=True, usage=used)], at_s=9) == [
         "#1 forward  fit",
         "progress   #######-----------------------  25.0 %  t 25.00  stalled 0:09",
         "steps      50 steps",
@@ -85,6 +86,7 @@ def test_a_pass_whose_start_was_not_read(log):
         "rejected   not known",
         "rate       not known",
         "since      03:24:49, for 0 ms",
+        "process    1.5 GiB, processors 50.0 %",
         "id         r1.1.forward",
     ]
 

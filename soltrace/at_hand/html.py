@@ -17,6 +17,8 @@ from soltrace.reading.phrases import describe_record
 from soltrace.reading.text import clean, duration
 
 _BAR: Final = 20
+_LONG: Final = 40
+"""What is shorter is not broken into lines."""
 _TABLE: Final = '<table style="margin:0.3em 0;text-align:right">'
 _MONOSPACE: Final = "font-family:monospace;white-space:pre"
 _FAILED: Final = "color:#c62828"
@@ -88,4 +90,5 @@ def _experiment(name: str | None) -> str:
 def _row(kind: str, cells: Sequence[str], style: str = "", *, monospaced: int | None = None) -> str:
     styles = [_MONOSPACE if index == monospaced else style for index in range(len(cells))]
     opened = [f'<{kind} style="{style}">' if style else f"<{kind}>" for style in styles]
-    return f"<tr>{''.join(f'{tag}{escape(cell)}</{kind}>' for tag, cell in zip(opened, cells, strict=True))}</tr>"
+    shown = [escape(cell) if len(cell) > _LONG else escape(cell).replace(" ", "&nbsp;") for cell in cells]
+    return f"<tr>{''.join(f'{tag}{cell}</{kind}>' for tag, cell in zip(opened, shown, strict=True))}</tr>"

@@ -36,27 +36,23 @@ def kernels_shell() -> Any:
 
 
 class Area:
-    """The output area of one cell.
+    """The output area of one cell."""
 
-    Args:
-        context: Of the cell: its kernel finds the cell through it that an output belongs to.
-    """
-
-    def __init__(self, context: Context) -> None:
+    def __init__(self) -> None:
         self.story = Story()
         self.note: str | None = None
         """How the cell has ended; None while it runs."""
         self.changed = False
         """Whether something has happened since it was drawn."""
         self._picture = Picture(self.story)
-        self._context = context
         self._id = ""
         self._drawn_s = 0.0
 
-    def draw(self, now_s: float, *, last: bool = False) -> None:
+    def draw(self, cell: Context, now_s: float, *, last: bool = False) -> None:
         """Draw it, if anything has happened.
 
         Args:
+            cell: The one that runs now, or has run last: whoever executes a notebook listens to what comes from it.
             now_s: The present, on a monotonic clock.
             last: Whether it is not to be drawn again.
         """
@@ -67,8 +63,8 @@ class Area:
         over, now = last or self.note is not None, datetime.now(UTC)
         lines = [line.plain.rstrip() for line in self._picture.summary(now, _WIDTH)]
         page = area_html(self.story, self._picture, now, self.note or "", last=over)
-        # A copy: the cell itself may be running in it.
-        self._context.copy().run(self._publish, {"text/html": page, "text/plain": "\n".join(lines)})
+        # A copy, for the cell itself may be running in it.
+        cell.copy().run(self._publish, {"text/html": page, "text/plain": "\n".join(lines)})
         self.changed, self._drawn_s = False, now_s
 
     def _publish(self, data: dict[str, str]) -> None:
@@ -91,8 +87,10 @@ class NotebookScreen:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._area = Area(copy_context())
-        """That of the cell that runs, or has run last."""
+        self._cell = copy_context()
+        """The context of the cell that runs, or has run last: by it the kernel knows where an output belongs."""
+        self._area = Area()
+        """Its output area."""
         self._former: list[Area] = []
         """Those of cells before it, whose passes are still open."""
         self._at_once: AtOnce = lambda action: None  # noqa: ARG005
@@ -117,14 +115,14 @@ class NotebookScreen:
     def show(self, now_s: float) -> None:
         """Draw the areas in which something has happened."""
         for area in (*self._former, self._area):
-            area.draw(now_s)
+            area.draw(self._cell, now_s)
         self._former = [area for area in self._former if area.story.open][-_MOST_AREAS:]
 
     def finish(self, now_s: float) -> None:
         """Leave the summaries."""
         self._forget_the_cells()
         for area in (*self._former, self._area):
-            area.draw(now_s, last=True)
+            area.draw(self._cell, now_s, last=True)
 
     def abandon(self) -> None:
         """Leave what is there."""
@@ -138,15 +136,15 @@ class NotebookScreen:
     def _before(self, info: object = None) -> None:
         """Begin another area, which is to be seen when something happens."""
         del info
-        context = copy_context()
-        self._at_once(lambda now_s: self._next(context, now_s))
+        cell = copy_context()
+        self._at_once(lambda now_s: self._next(cell, now_s))
 
-    def _next(self, context: Context, now_s: float) -> None:
-        self._area.draw(now_s)
+    def _next(self, cell: Context, now_s: float) -> None:
+        self._area.draw(self._cell, now_s)
         if self._area.story.open:
             self._former.append(self._area)
         self._dropped += self._area.story.dropped
-        self._area = Area(context)
+        self._cell, self._area = cell, Area()
 
     def _after(self, result: Any = None) -> None:
         """Draw the summary while the cell is still the one that runs: what comes later may not be saved with it."""

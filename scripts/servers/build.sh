@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the servers that the tests talk to, from the Go modules pinned beside this file: Jaeger, the OpenTelemetry
-# collector, Prometheus with promtool, VictoriaLogs. Safe to repeat and to run twice at once: what was made from these
-# pins is not made again. The last line says where they are.
+# collector, Prometheus with promtool, VictoriaLogs; and install JupyterLab, from the Python packages pinned there. Safe to
+# repeat and to run twice at once: what was made from these pins is not made again. The last line says where they are.
 #     SOLTRACE_SERVERS_DIR    where they go; ~/.cache/soltrace/servers if not given
 set -euo pipefail
 PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked to
@@ -29,6 +29,20 @@ build() {
     echo "==> $program: built in $((SECONDS - started)) s"
 }
 
+# install PROGRAM: a Python program with an environment of its own, $out/PROGRAM, unless it is there
+install() {
+    local program=$1 wanted started
+    wanted=$(digest "$program")
+    if [ -x "$out/$program/bin/$program" ] && [ "$(cat "$out/$program.pins" 2>/dev/null)" = "$wanted" ]; then return; fi
+    echo "==> $program: installing it (a minute the first time)"
+    started=$SECONDS
+    rm -rf "$out/$program.pins" "$out/$program"
+    "$("$here/../find_python.sh" 3.13 3.14 3.12)" -m venv "$out/$program" # not moved there: its programs name the place
+    "$out/$program/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/$program/requirements.txt"
+    echo "$wanted" >"$out/$program.pins"
+    echo "==> $program: installed in $((SECONDS - started)) s"
+}
+
 "$here/need.sh"
 exec 9>"$out/lock"
 if ! flock --nonblock 9; then
@@ -39,5 +53,6 @@ build victoria-logs victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/vi
 build prometheus prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus
 build promtool prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool
 build otelcol otelcol .
+install jupyter-lab
 build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
 echo "$out"

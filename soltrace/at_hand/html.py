@@ -23,7 +23,9 @@ _TABLE: Final = '<table style="margin:0.3em 0;text-align:right">'
 _MONOSPACE: Final = "font-family:monospace;white-space:pre"
 _FAILED: Final = "color:#c62828"
 """A red that can be read on white and on black."""
-_OVER: Final = ("", "experiment", "phase", "passes", "ended", "in all", "median", "steps", "rejected", "recomputed")
+_OVER: Final = ("", "experiment", "phase", "passes", "ended", "in all", "median", "steps")
+_OF_STEPS: Final = ("rejected", "recomputed")
+"""Columns that are there if there is anything to be said."""
 _OPEN: Final = ("experiment", "phase", "solve", "progress", "t", "steps", "rate", "left")
 
 
@@ -40,14 +42,16 @@ def area_html(story: Story, picture: Picture, now: datetime, note: str = "", *, 
     title = picture.headline(last=last) + (f"; {note}" if note else "")
     parts = [f"<div><b>{escape(title)}</b></div>"]
     if tallies := story.totals.tallies[:MOST_OF_A_SUMMARY]:
-        parts += [_TABLE, _row("th", _OVER), *map(_total, tallies), "</table>"]
-    if rows := list(picture.open_rows(now)):
-        parts += [_TABLE, _row("th", _OPEN), *(line for row, lanes in rows for line in _open(row, lanes)), "</table>"]
+        beside = [name for name in _OF_STEPS if any(getattr(tally, name) for tally in tallies)]
+        rows = [_total(tally, beside) for tally in tallies]
+        parts += [_TABLE, _row("th", (*_OVER, *beside)), *rows, "</table>"]
+    if passes := list(picture.open_rows(now)):
+        parts += [_TABLE, _row("th", _OPEN), *(line for each in passes for line in _open(*each)), "</table>"]
     parts += list(_failures(story))
     return "\n".join(["<div>", *parts, "</div>"])
 
 
-def _total(tally: PassTally) -> str:
+def _total(tally: PassTally, beside: Sequence[str]) -> str:
     record = tally.newest
     glyphs = Glyphs()
     return _row(
@@ -57,12 +61,11 @@ def _total(tally: PassTally) -> str:
             _experiment(record.experiment),
             record.phase,
             f"{tally.count:,}",
-            verdict(tally) if not tally.failed else f"FAILED: {verdict(tally)}",
+            f"FAILED: {verdict(tally)}" if tally.failed else verdict(tally),
             duration(tally.total_s),
             duration(tally.median_s),
             f"{tally.steps:,}",
-            f"{tally.rejected:,}",
-            f"{tally.recomputed:,}",
+            *(f"{getattr(tally, name):,}" for name in beside),
         ),
         _FAILED if tally.failed else "",
     )

@@ -1,6 +1,7 @@
 """The live view at the foot of a real terminal, while the program prints, logs, stops, is debugged, and ends."""
 
 import os
+import re
 import shlex
 import sys
 import time
@@ -25,7 +26,7 @@ def until(look, expected):
     """Look again and again until it is as expected, and return what is seen in the end."""
     deadline = time.monotonic() + DEADLINE_S
     while (seen := look()) != expected and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.01)
     return seen
 
 
@@ -41,7 +42,7 @@ class Program:
 
     def start(self, command: str = "{}") -> None:
         self.tmux.start(
-            f"trap : INT; env -u NO_COLOR {command.format(self.command)}", "stty -a | grep -ow -e '-\\?echo'"
+            f"trap : INT; env -u NO_COLOR {command.format(self.command)}", r"stty -a | grep -ow -e '-\?echo'"
         )
         self.listen()
 
@@ -91,7 +92,7 @@ def test_what_is_printed_scrolls_above_the_view(program):
     program.do("bar = tqdm.tqdm(total=4, ncols=40, bar_format='{n}/{total} {bar}', file=sys.stderr)", "bar.update(3)")
     program.do("bar.refresh()")
     program.shows("hello", "half and logged", "3/4 ███████████████████████████", ONE_OPEN, HALF)
-    program.do("bar.close()", "os.write(1, b'raw\\n')", "_ = subprocess.run(['echo', 'a child'])")
+    program.do("bar.close()", "os.write(1, b'raw\n')", "_ = subprocess.run(['echo', 'a child'])")
     above = ["hello", "half and logged", "3/4 ███████████████████████████", "raw", "a child"]
     program.shows(*above, ONE_OPEN, HALF)
 
@@ -208,3 +209,41 @@ def test_stopped_and_continued(program):
     assert until(lambda: program.tmux.screen()[-3:], ["here", ONE_OPEN, HALF]) == ["here", ONE_OPEN, HALF]
     program.do("view.close()")
     assert until(lambda: program.tmux.format("#{scroll_region_lower}"), "14") == "14"
+
+
+FIT = """
+import time
+import diffrax, jax, jax.numpy as jnp
+
+def field(t, y, args):
+    return jax.pure_callback(lambda y: (time.sleep(0.02), y)[1], y, -y)
+
+print("begins")
+for epoch in range(2):
+    solution = diffrax.diffeqsolve(diffrax.ODETerm(field), diffrax.Euler(), 0.0, 1.0, 0.01, jnp.array(1.0))
+    print("epoch", epoch, solution.stats["num_steps"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_program_that_knows_nothing_of_it(program, tmp_path):
+    """`soltrace run --live`: a real solve moves below what the program prints, and its cost stays."""
+    (tmp_path / "fit.py").write_text(FIT)
+    command = [sys.executable, "-m", "soltrace", "run", "--live", "--experiment", "fit", "fit.py"]
+    program.tmux.start(f"JAX_PLATFORMS=cpu {shlex.join(command)} 2>&1", "true")
+
+    def moving() -> list[str]:
+        screen = program.tmux.screen()
+        return [re.sub(r"[━╸─]+ +\d+.*", "#", line) for line in screen if re.search("begins|#1  ━", line)]
+
+    assert until(moving, expected := ["begins", "  fit  forward  #1  #"]) == expected
+    last = "✓ fit  forward  2 passes ok in # s, #/s, median # s, 200 steps"
+
+    def left() -> list[str]:
+        return [re.sub(r"\d+\.\d+", "#", line) for line in program.tmux.screen()[-6:]]
+
+    headline = "soltrace: 2 passes ended, compiled in # s"
+    # The experiment waits for its passes, and the program has printed all before.
+    expected = ["begins", "epoch 0 100", "epoch 1 100", headline, last, "status 0"]
+    assert until(left, expected) == expected

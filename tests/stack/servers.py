@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 DASHBOARDS = ROOT / "dashboards"
 PINS = {
     "jaeger": "jaeger",
+    "jupyter-lab": "jupyter-lab",
     "otelcol": "otelcol",
     "prometheus": "prometheus",
     "promtool": "prometheus",

@@ -92,7 +92,7 @@ def test_what_is_printed_scrolls_above_the_view(program):
     program.do("bar = tqdm.tqdm(total=4, ncols=40, bar_format='{n}/{total} {bar}', file=sys.stderr)", "bar.update(3)")
     program.do("bar.refresh()")
     program.shows("hello", "half and logged", "3/4 ███████████████████████████", ONE_OPEN, HALF)
-    program.do("bar.close()", "os.write(1, b'raw\n')", "_ = subprocess.run(['echo', 'a child'])")
+    program.do("bar.close()", "os.write(1, b'raw\\n')", "_ = subprocess.run(['echo', 'a child'])")
     above = ["hello", "half and logged", "3/4 ███████████████████████████", "raw", "a child"]
     program.shows(*above, ONE_OPEN, HALF)
 

@@ -71,7 +71,7 @@ class Picture:
         if not story.began:
             return []
         tallies = list(story.totals.tallies)
-        lines = self._lines(tallies[:MOST_OF_A_SUMMARY], list(story.open)[:OF_TOTALS], now, width)
+        lines = self._lines(tallies[:MOST_OF_A_SUMMARY], list(story.open)[:OF_TOTALS], now, width, last=True)
         if (more := len(tallies) - MOST_OF_A_SUMMARY) > 0:
             lines.append(Text(f"  and {more:,} more", "dim"))
         lines += [self._failed(ended) for ended in story.totals.experiments if ended.status == "error"][-OF_TOTALS:]
@@ -107,8 +107,18 @@ class Picture:
             lanes = self._rows.lanes(shown)
             yield self._rows.pass_cells(shown, now), "" if lanes is None else lanes.plain.strip()
 
-    def _lines(self, tallies: Sequence[PassTally], passes: Sequence[OpenPass], now: datetime, width: int) -> list[Text]:
-        cells = [self._total(tally) for tally in tallies] + [self._rows.pass_cells(shown, now) for shown in passes]
+    def _lines(
+        self,
+        tallies: Sequence[PassTally],
+        passes: Sequence[OpenPass],
+        now: datetime,
+        width: int,
+        *,
+        last: bool = False,
+    ) -> list[Text]:
+        cells = [self._total(tally, last=last) for tally in tallies] + [
+            self._rows.pass_cells(shown, now) for shown in passes
+        ]
         return self._columns.rows(cells, width)
 
     def _with_lanes(
@@ -117,12 +127,12 @@ class Picture:
         below = [None] * len(tallies) + [self._rows.lanes(shown) for shown in passes]
         return [part for line, lanes in zip(lines, below, strict=True) for part in (line, lanes) if part is not None]
 
-    def _total(self, tally: PassTally) -> Cells:
+    def _total(self, tally: PassTally, *, last: bool) -> Cells:
         record = tally.newest
         name = "-" if record.experiment is None else clean(record.experiment)
         failed = tally.failed > 0
         mark = Text.assemble((self._glyphs.failed if failed else self._glyphs.ok, "bold red" if failed else "green"))
-        return Cells(name, record.phase, "", mark, text=total_text(tally))
+        return Cells(name, record.phase, "", mark, text=total_text(tally, last=last))
 
     def _failed(self, record: ExperimentEnded) -> Text:
         name = "-" if record.experiment is None else clean(record.experiment)
@@ -141,13 +151,18 @@ class Picture:
         return list(lines)
 
 
-def total_text(tally: PassTally) -> Text:
-    """Write what passes have come to: `132 passes ok in 3.2 s, 31/s, median 12 ms, 4,602 steps (17 rejected)`."""
+def total_text(tally: PassTally, *, last: bool = False) -> Text:
+    """Write what passes have come to: `132 passes ok in 3.2 s, 31/s, median 12 ms, 4,602 steps (17 rejected)`.
+
+    Args:
+        tally: The passes.
+        last: Whether no more are expected, so that nobody wants to know how many come in a second.
+    """
     if tally.count == 1:
         record: PassEnded = tally.newest
         return Text(clean(describe_record(record), LONGEST_LINE), "red" if tally.failed else "")
     words = f"{plural(tally.count, 'pass')}{'' if tally.failed else ' ok'} in {duration(tally.total_s)}"
-    parts = [words] + ([] if tally.passes_per_s is None else [rate(tally.passes_per_s)])
+    parts = [words] + ([] if last or tally.passes_per_s is None else [rate(tally.passes_per_s)])
     parts += [f"median {duration(tally.median_s)}", steps_words(tally)]
     text = Text(", ".join(parts))
     return text.append(f", FAILED: {verdict(tally)}", "red") if tally.failed else text

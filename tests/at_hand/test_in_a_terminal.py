@@ -238,7 +238,7 @@ def test_a_program_that_knows_nothing_of_it(program, tmp_path):
         return [re.sub(r"[━╸─]+ +\d+.*", "#", line) for line in screen if re.search("begins|#1  ━", line)]
 
     assert until(moving, expected := ["begins", "  fit  forward  #1  #"]) == expected
-    last = "✓ fit  forward  2 passes ok in # s, #/s, median # s, 200 steps"
+    last = "✓ fit  forward  2 passes ok in # s, median # s, 200 steps"
 
     def left() -> list[str]:
         return [re.sub(r"\d+\.\d+", "#", line) for line in program.tmux.screen()[-6:]]

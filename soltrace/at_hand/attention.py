@@ -28,7 +28,7 @@ class Attention(Enum):
     DEBUGGER = "debugger"
     """The rows are taken away, for as long as commands are typed."""
     KEYS = "keys"
-    """Somebody reads single keys: an editor or a pager in a child, a prompt that can be edited. Nothing is drawn."""
+    """Somebody reads single keys: an editor, a pager after a pipe, a prompt that can be edited. Nothing is drawn."""
     ELSEWHERE = "elsewhere"
     """This process is in the background."""
 
@@ -42,7 +42,6 @@ class Watcher:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._raw_from_the_beginning = not self._canonical()
 
     def look(self) -> Attention:
         """Say who has the terminal's attention now."""
@@ -50,9 +49,7 @@ class Watcher:
             return Attention.ELSEWHERE
         if in_a_debugger():
             return Attention.DEBUGGER
-        if not self._raw_from_the_beginning and not self._canonical():
-            return Attention.KEYS
-        return Attention.OURS
+        return Attention.OURS if self._canonical() else Attention.KEYS
 
     def _canonical(self) -> bool:
         try:

@@ -37,7 +37,7 @@ class Drawing:
         """Held by who draws."""
         self._stop = threading.Event()
         self._failed = False
-        self._thread = threading.Thread(target=self._run, name="soltrace-live", daemon=True)
+        self._thread = screen.thread(target=self._run, name="soltrace-live", daemon=True)
 
     def start(self) -> None:
         """Begin to draw.
@@ -56,13 +56,7 @@ class Drawing:
         finally:  # also if Ctrl-C has cut that short
             ONLOOKERS.remove(self._feed)
             self._stop.set()
-            if self._thread is not threading.current_thread():
-                self._thread.join(_FOR_THE_THREAD_S)
-            if self._lock.acquire(timeout=_FOR_THE_THREAD_S):
-                try:
-                    self._safely(self._screen.finish)
-                finally:
-                    self._lock.release()
+            self._thread.join(_FOR_THE_THREAD_S)
 
     def at_once(self, action: Callable[[float], object]) -> None:
         """Take in all that has happened by now, and do something with the picture. Any thread but the one that draws.
@@ -76,12 +70,12 @@ class Drawing:
 
     def _run(self) -> None:
         while True:
+            over = self._stop.is_set()
             with self._lock:
-                if self._failed or self._stop.is_set():
-                    return
-                self._safely(self._screen.show)
-            if self._stop.wait(self._screen.period_s):
+                self._safely(self._screen.finish if over else self._screen.show)
+            if over or self._failed:
                 return
+            self._stop.wait(self._screen.period_s)
 
     def _safely(self, action: Callable[[float], object]) -> None:
         if self._failed:

@@ -9,6 +9,8 @@ import os
 import select
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from typing import Final
 
 TIDY: Final = "\x1b7\x1b[r\x1b8\x1bD\x1b7\r\x1b[J\x1b8\x1b[A"
@@ -17,6 +19,8 @@ TIDY: Final = "\x1b7\x1b[r\x1b8\x1bD\x1b7\r\x1b[J\x1b8\x1b[A"
 Cleared from the next row on: tmux keeps a screen in its history that is cleared from the first place on.
 """
 _LOOK_S: Final = 0.1
+_LOOKS: Final = 200
+_BETWEEN_S: Final = 0.005
 _UP: Final = b"u"
 _DOWN: Final = b"d"
 _QUIT: Final = b"q"
@@ -32,7 +36,7 @@ class Guard:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: int | None = None
         self._pipe: int | None = None
 
     def stand_by(self) -> None:
@@ -52,13 +56,13 @@ class Guard:
             os.close(self._pipe)
             self._pipe = None
         if self._process is not None:
-            self._process.wait(timeout=5)
+            _await(self._process)
             self._process = None
 
     def _start(self) -> None:
         reader, writer = os.pipe()  # which programs that are started do not inherit
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-I", "-S", __file__, str(os.getpid())],
                 stdin=reader,
                 stdout=self._fd,
@@ -69,7 +73,8 @@ class Guard:
         except OSError:
             os.close(writer)  # it goes without
         else:
-            self._pipe = writer
+            self._pipe, self._process = writer, process.pid
+            process.returncode = 0  # or the child of a fork, where this is dropped, would complain that it still runs
         finally:
             os.close(reader)
 
@@ -80,6 +85,15 @@ class Guard:
             except OSError:  # it was killed
                 os.close(self._pipe)
                 self._pipe = None
+
+
+def _await(process: int) -> None:
+    """Leave no zombie, and do not wait for long: it ends within milliseconds."""
+    with suppress(ChildProcessError):  # the program waits for any child
+        for _ in range(_LOOKS):
+            if os.waitpid(process, os.WNOHANG)[0]:
+                return
+            time.sleep(_BETWEEN_S)
 
 
 def stand_guard(parent: int) -> None:

@@ -5,6 +5,7 @@ Host side, on the thread that draws. There are no colours, and nothing is ever r
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -26,6 +27,7 @@ class LineScreen:
     """
 
     period_s = 0.5
+    thread = threading.Thread
 
     def __init__(self, every_s: float = _EVERY_S) -> None:
         self._every_s = every_s

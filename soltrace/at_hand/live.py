@@ -12,7 +12,6 @@ from typing import Final, Self
 
 from soltrace.at_hand.drawing import Drawing
 from soltrace.at_hand.screens import suitable
-from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
 from soltrace.wire.losses import described
 
@@ -83,11 +82,11 @@ class Shown:
 
     def ask(self) -> Drawing | None:
         """Show it, unless it is shown already; None where it cannot be."""
-        if is_child_of_multiprocessing() or not PROCESS.enabled():
+        if not PROCESS.enabled():
             return None
         with self._lock:
-            if self._drawing is None and (drawing := self._started()) is not None:
-                self._drawing, self._asking = drawing, 0
+            if self._drawing is None:
+                self._drawing, self._asking = self._started(), 0
             self._asking += 1
             return self._drawing
 
@@ -118,7 +117,9 @@ class Shown:
 
     def _started(self) -> Drawing | None:
         try:
-            drawing = Drawing(suitable(), self.end)
+            if (screen := suitable()) is None:
+                return None
+            drawing = Drawing(screen, self.end)
             drawing.start()
         except Exception as error:  # noqa: BLE001 - a program is not to fail because nobody can look at it
             _LOG.warning("soltrace: there is no live view: %s", described(error))

@@ -7,6 +7,7 @@ all know, and which are saved with the notebook as they were last.
 
 import importlib
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
@@ -84,6 +85,7 @@ class NotebookScreen:
     """
 
     period_s = _PERIOD_S
+    thread = threading.Thread
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell

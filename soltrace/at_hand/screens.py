@@ -5,9 +5,11 @@ Host side. A terminal on stderr, a notebook, or neither: then a line is written 
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
+from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.wire.records import AnyRecord
 
 _NO_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
@@ -22,6 +24,8 @@ class LiveScreen(Protocol):
 
     period_s: float
     """The time from one picture to the next."""
+    thread: type[threading.Thread]
+    """What the thread that draws is to be."""
 
     def begin(self, at_once: AtOnce) -> None:
         """Begin; `at_once` is for what cannot wait for the next picture."""
@@ -44,10 +48,15 @@ class LiveScreen(Protocol):
         ...
 
 
-def suitable() -> LiveScreen:
-    """Make the one for this process."""
-    from soltrace.at_hand import notebook_screen
+def suitable() -> LiveScreen | None:
+    """Make the one for this process; None for a child of `multiprocessing`, whose parent has the terminal."""
+    from soltrace.at_hand import marimo_screen, notebook_screen
 
+    if (marimo := marimo_screen.running()) is not None:
+        return marimo_screen.MarimoScreen(marimo)
+    # Only now: marimo's own kernels are such children.
+    if is_child_of_multiprocessing():
+        return None
     if (shell := notebook_screen.kernels_shell()) is not None:
         return notebook_screen.NotebookScreen(shell)
     if (fd := _terminal()) is not None:

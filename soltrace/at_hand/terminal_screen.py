@@ -6,6 +6,7 @@ Host side, on the thread that draws.
 import io
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -41,6 +42,7 @@ class TerminalScreen:
     """
 
     period_s = _PERIOD_S
+    thread = threading.Thread
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

@@ -186,6 +186,19 @@ def test_a_debugger_has_the_terminal_to_itself(program):
     assert until(lambda: program.tmux.screen()[-3:], ["on", ONE_OPEN, HALF]) == ["on", ONE_OPEN, HALF]
 
 
+def test_who_reads_single_keys_is_left_alone(program):
+    """An editor, or a pager after a pipe: nothing is drawn meanwhile, and afterwards the view is there again."""
+    program.start()
+    program.do("view = soltrace.live()", "halfway()")
+    program.shows(ONE_OPEN, HALF)
+
+    program.do("_ = os.system('stty -icanon')", "time.sleep(0.3)", "hand(run.ended(59))", "time.sleep(0.6)")
+    program.do("print('still')")
+    program.shows("still", ONE_OPEN, HALF)
+    program.do("_ = os.system('stty icanon')")
+    program.shows("still", "── soltrace: none open, 1 ended ".ljust(80, "─"), ENDED)
+
+
 def test_stopped_and_continued(program):
     """Ctrl-Z gives the shell a whole terminal, and `fg` brings the view back; in the background nothing is drawn."""
     program.tmux.shell()

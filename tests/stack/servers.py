@@ -26,6 +26,7 @@ DASHBOARDS = ROOT / "dashboards"
 PINS = {
     "jaeger": "jaeger",
     "jupyter-lab": "jupyter-lab",
+    "marimo": "marimo",
     "otelcol": "otelcol",
     "prometheus": "prometheus",
     "promtool": "prometheus",

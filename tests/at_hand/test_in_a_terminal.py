@@ -104,6 +104,8 @@ def test_what_is_printed_scrolls_above_the_view(program):
     program.left(*map(str, range(22, 30)), "x", *SUMMARY, "after", "status 3", "echo")
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_the_terminal_changes_its_size(program):
     """Narrower, wider, lower, and cleared by somebody: there is one view, at the foot, and it fits."""
     program.start()
@@ -126,6 +128,8 @@ def test_the_terminal_changes_its_size(program):
     program.shows("cleared", ONE_OPEN, HALF)
 
 
+@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize(
     "end,status",
     [
@@ -159,6 +163,8 @@ def test_the_terminal_is_left_whole(program, end, status):
     program.left(*program.tmux.screen())
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_an_exception_leaves_the_view_first(program):
     """Its traceback stands below the summary of a `with` block, and nothing is left of the view."""
     program.start()
@@ -186,6 +192,8 @@ def test_a_debugger_has_the_terminal_to_itself(program):
     assert until(lambda: program.tmux.screen()[-3:], ["on", ONE_OPEN, HALF]) == ["on", ONE_OPEN, HALF]
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_who_reads_single_keys_is_left_alone(program):
     """An editor, or a pager after a pipe: nothing is drawn meanwhile, and afterwards the view is there again."""
     program.start()
@@ -199,6 +207,8 @@ def test_who_reads_single_keys_is_left_alone(program):
     program.shows("still", "── soltrace: none open, 1 ended ".ljust(80, "─"), ENDED)
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_stopped_and_continued(program):
     """Ctrl-Z gives the shell a whole terminal, and `fg` brings the view back; in the background nothing is drawn."""
     program.tmux.shell()

@@ -198,7 +198,7 @@ def test_importing_soltrace_imports_nothing_heavy():
     assert loaded_after("import soltrace") & HEAVY == set()
 
 
-@pytest.mark.parametrize("command", ["run", "tail", "demo", "report", "convert", "formats", "completion"])
+@pytest.mark.parametrize("command", ["run", "tail", "demo", "report", "query", "convert", "formats", "completion"])
 def test_the_command_line_imports_neither_jax_nor_opentelemetry(command):
     """`soltrace tail` on a login node starts at once, and so does the help of every command."""
     # Quietly: a help may name a library too.

@@ -6,13 +6,14 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from . import commands, records, signals, source
+from . import commands, records, signals, source, views
 
 PARTS = {
     "commands": commands.page,
     "records": records.page,
     "metrics": signals.metrics,
     "attributes": signals.attributes,
+    "views": views.page,
 }
 
 

@@ -22,13 +22,19 @@ COMMANDS: Final = {
     "tail": ("soltrace.cli.tail", "follow logs: a live view on a terminal, else a readable line per event"),
     "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
     "report": ("soltrace.cli.report", "say what logs hold as a whole: a page, Markdown or JSON"),
-    "convert": ("soltrace.cli.convert", "write logs as one Parquet file"),
+    "query": ("soltrace.cli.query", "ask logs a question in SQL"),
+    "convert": (
+        "soltrace.cli.convert",
+        "write logs as other tools read them: Parquet, Perfetto, speedscope, TensorBoard",
+    ),
     "formats": ("soltrace.cli.formats", "have the log viewers lnav and hl read the log well"),
     "completion": ("soltrace.cli.completion", "print what your shell needs to complete all of this"),
 }
 """The module of each command and one line of help, by the name of the command."""
 RUN: Final = "run"
 """The command whose arguments end with a program and its arguments."""
+QUERY: Final = "query"
+"""The command whose options may stand between its arguments."""
 FAILURE: Final = 1
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -90,6 +96,10 @@ def _run(arguments: Sequence[str]) -> int:
         from soltrace.cli.run import split
 
         arguments, program = split(arguments)
+    elif chosen == QUERY and arguments[0] == chosen:
+        from soltrace.cli.query import options_first
+
+        arguments = options_first(arguments)
     args = parser.parse_args(arguments, argparse.Namespace(program=program))
     if command is None:
         parser.print_help()

@@ -20,6 +20,10 @@ examples:
   soltrace completion fish | source        in ~/.config/fish/config.fish"""
 
 
+_PATHS: Final = ("PATH", "TARGET")
+"""What the value of an option is called that is a path."""
+
+
 @dataclass(frozen=True)
 class OptionSpec:
     """What a shell is told of an option."""
@@ -78,7 +82,7 @@ def _option(action: argparse.Action) -> OptionSpec:
 
         words = KNOWN_EVENTS
     text = " ".join((action.help or action.dest).replace("%%", "%").split())
-    return OptionSpec(flags, text, valued, valued and (action.type is Path or action.metavar == "PATH"), words)
+    return OptionSpec(flags, text, valued, valued and (action.type is Path or action.metavar in _PATHS), words)
 
 
 def _bash(commands: Sequence[CommandSpec]) -> Iterator[str]:

@@ -1,26 +1,47 @@
-"""`soltrace convert`: writes logs as one Parquet file, for those who ask many questions of them."""
+"""`soltrace convert`: writes logs as a file of another tool: a table, a trace, a flame graph, curves."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
 from soltrace.cli.streams import complain
 
+if TYPE_CHECKING:
+    from soltrace.report.loading import Converted
+
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
-_SUFFIX: Final = ".parquet"
+_TOOLS: Final = {
+    ".parquet": "parquet",
+    ".pftrace": "perfetto",
+    ".perfetto-trace": "perfetto",
+    "speedscope.json": "speedscope",
+}
+"""The form by the ending of the target's name. A directory is TensorBoard's."""
 
 _DESCRIPTION: Final = """\
-Write logs as one Parquet file: a row for each record, under the names of the log, with types: timestamps with a
-time zone, floats (NaN and infinities too), lists, structures, and the attributes as JSON. What a record leaves out is
-null."""
+Write logs as another tool reads them. The name of the target says which:
+
+- FILE.parquet: a table for DuckDB, pandas and polars. A row for each record, under the names of the log, with types:
+  timestamps with a time zone, floats (NaN and infinities too), lists, structures, and the attributes as JSON. What a
+  record leaves out is null.
+- FILE.pftrace, FILE.perfetto-trace: a trace for ui.perfetto.dev. Runs as processes, passes and lanes as tracks,
+  forward to backward as flows; progress, step size and rate as counters.
+- speedscope.json, or NAME.speedscope.json: a flame graph for speedscope.app, by experiment. Compiling, forward,
+  rejected, backward, recomputed; in seconds and in steps.
+- DIRECTORY/: curves for TensorBoard. What each pass of an experiment took, one after the other; progress, step sizes
+  and rates of the longest passes."""
 _EPILOG: Final = """\
 examples:
   soltrace convert -o runs.parquet                    everything in soltrace-runs/
   soltrace convert /scratch/me/runs -o fit.parquet
   duckdb -c "SELECT phase, avg(duration_s) FROM 'fit.parquet' WHERE event = 'pass.ended' GROUP BY phase"
+  soltrace convert -o fit.pftrace                     then open it in ui.perfetto.dev, which uploads nothing
+  soltrace convert -o fit.speedscope.json
+  soltrace convert -o events/                         then tensorboard --logdir events
 
 exit status: 0, 1 if there is no room for the work, 2 if there is nothing to read or nowhere to write"""
 
@@ -29,29 +50,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `soltrace convert` takes."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add_paths(parser)
-    parser.add_argument("-o", "--output", type=_target, required=True, metavar="FILE.parquet", help="where to write")
+    parser.add_argument(
+        "-o", "--output", type=_target, required=True, metavar="TARGET", help="where to write, and what"
+    )
 
 
-def _target(text: str) -> Path:
-    if not text.lower().endswith(_SUFFIX):
-        raise argparse.ArgumentTypeError(f"must end with {_SUFFIX}, got {text!r}")
-    return Path(text)
+def _target(text: str) -> str:
+    if not _tool(text):
+        endings = ", ".join(_TOOLS)
+        raise argparse.ArgumentTypeError(f"must end with one of {endings}, or with / for a directory, got {text!r}")
+    return text
+
+
+def _tool(text: str) -> str | None:
+    named = next((tool for ending, tool in _TOOLS.items() if text.lower().endswith(ending)), None)
+    return named or ("tensorboard" if text.endswith("/") or Path(text).is_dir() else None)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace convert` does."""
-    if problem := missing_modules(["duckdb"]) or unfit(args.paths) or unfit_target(args.output):
+    tool, target = _tool(args.output), Path(args.output)
+    problem = missing_modules(["duckdb"]) or unfit(args.paths)
+    problem = problem or (_unfit_directory(target) if tool == "tensorboard" else unfit_target(target))
+    if problem:
         return _complain(problem)
     # Here and not above: `--help` and the other commands do without.
     import duckdb
 
     from soltrace.reading.text import plural
     from soltrace.report.interruptible import interruptible
-    from soltrace.report.parquet import convert
 
     try:
-        chosen = files(args.paths, _say)
-        converted = interruptible(lambda: convert(chosen, args.output, _say))
+        converted = interruptible(lambda: _convert(str(tool), args.paths, target))
     except (duckdb.Error, OSError) as error:
         return _complain(f"it could not be done: {error}", _FAILURE)
     if not converted.records:
@@ -62,6 +92,23 @@ def run(args: argparse.Namespace) -> int:
             f"soltrace convert: {plural(converted.skipped, 'line')} skipped: no records of soltrace's", file=sys.stderr
         )
     return 0
+
+
+def _convert(tool: str, paths: list[Path], target: Path) -> "Converted":
+    chosen = files(paths, _say)
+    if tool == "parquet":
+        from soltrace.report.parquet import convert
+
+        return convert(chosen, target, _say)
+    from soltrace.report.pictures.drawing import draw
+
+    return draw(tool, chosen, target, _say)
+
+
+def _unfit_directory(target: Path) -> str | None:
+    if target.exists() and not target.is_dir():
+        return f"{target} is a file, and no directory"
+    return None if target.is_dir() and os.access(target, os.W_OK) else unfit_target(target)
 
 
 def _complain(message: str, status: int = _USAGE_ERROR) -> int:

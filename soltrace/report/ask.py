@@ -5,7 +5,7 @@ are cut, and what is not finite is named.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
@@ -26,6 +26,7 @@ MAX_TEXT_CHARS: Final = 300
 MOST_ATTRIBUTES: Final = 50
 _JSON: Final = "attributes"
 """The column that is not cut, which would not be JSON any more. `read_attributes` reads it."""
+_ROWS_AT_ONCE: Final = 1000
 _LARGEST: Final = 1 << 62
 """JSON's integers have no end, and those that we write have."""
 
@@ -62,6 +63,15 @@ def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -
         {name: value if name == _JSON else _plain(value) for name, value in zip(names, row, strict=True)}
         for row in cast("list[tuple[object, ...]]", result.fetchall())
     ]
+
+
+def each_row(connection: "DuckDBPyConnection", text: str, **parameters: object) -> Iterator[QueryRow]:
+    """Ask a question whose answer may be long, and hand out its rows as they are, one by one."""
+    result = connection.execute(text, parameters)
+    names = [column[0] for column in result.description or ()]
+    while rows := cast("list[tuple[object, ...]]", result.fetchmany(_ROWS_AT_ONCE)):
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
 
 
 def to_facts(rows: list[QueryRow], kind: type[_FactT]) -> list[_FactT]:

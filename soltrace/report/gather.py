@@ -1,4 +1,4 @@
-"""Makes a `LogReport` of log files: loads them, makes the tables that the questions share, and asks."""
+"""Makes a `LogReport` of log files: loads them, and asks."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -10,9 +10,9 @@ from soltrace.reading.files.places import say_nothing
 from soltrace.report import facts as f
 from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
 from soltrace.report.compare import comparisons
-from soltrace.report.database import database, read
 from soltrace.report.failures import find_failures
-from soltrace.report.sql_columns import KINDS, plausibility, validity
+from soltrace.report.loading import loaded
+from soltrace.report.sql_columns import KINDS
 from soltrace.wire.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -51,16 +51,10 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
         OSError: A file cannot be read.
         duckdb.Error: There is no room or no memory, or a file cannot be read.
     """
-    with database() as connection:
-        load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
-        no_events = "SELECT count(*) FROM log WHERE event IS NULL"
-        _, left_out = read(connection, files, say, [load, no_events], damaged=lambda counts: counts[1])
-        connection.execute(read_sql("passes"))
-        connection.execute(read_sql("replaced"))
-        sources = _sources(connection, files, left_out)
-        connection.execute(read_sql("experiments"))
-        connection.execute(read_sql("chosen"), {"limit": CURVES})
-        return _report(connection, sources)
+    with loaded(files, say) as logs:
+        sources = _sources(logs.connection, files, logs.left_out)
+        logs.connection.execute(read_sql("chosen"), {"limit": CURVES})
+        return _report(logs.connection, sources)
 
 
 def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport:

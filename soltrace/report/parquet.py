@@ -1,21 +1,12 @@
 """Writes logs as one Parquet file: a typed row for each record, under the names of the log. Streamed, at any size."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from soltrace.reading.files.places import say_nothing
 from soltrace.report.database import database, read
+from soltrace.report.loading import Converted
 from soltrace.report.sql_columns import quoted, sql_columns, validity
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What has become of the lines."""
-
-    records: int
-    skipped: int
-    """How many lines are no records: torn, damaged, or of a kind or a schema that this version does not know."""
 
 
 def convert(files: Sequence[Path], target: Path, say: Callable[[str], None] = say_nothing) -> Converted:

@@ -26,7 +26,7 @@ from soltrace.traced._jax import lenient
 from soltrace.traced.gate import report
 from soltrace.traced.tap import is_due, report_transposed
 
-_STATE = 3
+STATE = 3
 """Where diffrax's state begins in the carry of a loop that nobody differentiates."""
 _LARGEST = 2.0**31 - 128
 """The largest step that both float32 and int32 can hold."""
@@ -34,10 +34,11 @@ _LARGEST = 2.0**31 - 128
 
 def has_chunks(jaxpr: Jaxpr) -> bool:
     """Say whether a jaxpr has a loop that can be taken apart; in a bounded loop the gate is in a scan of scans."""
-    return any(_is_ours(e) or any(has_chunks(x.jaxpr) for x in marks.calls(e)) for e in jaxpr.eqns)
+    return any(is_ours(e) or any(has_chunks(x.jaxpr) for x in marks.calls(e)) for e in jaxpr.eqns)
 
 
-def _is_ours(eqn: JaxprEqn) -> bool:
+def is_ours(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is a loop that can be taken apart."""
     if eqn.primitive.name != "while":
         return False
     body, consts = eqn.params["body_jaxpr"].jaxpr, eqn.params["body_nconsts"]
@@ -87,7 +88,7 @@ def eval_in_chunks(
     for eqn in jaxpr.eqns:
         values = [read(v) for v in eqn.invars]
         call = next((x for x in marks.calls(eqn) if has_chunks(x.jaxpr)), None)
-        if _is_ours(eqn):
+        if is_ours(eqn):
             loop = _Loop(eqn, values, used, counts)
             outs = loop.run() if tells else loop.run_silently()
         elif call is not None:
@@ -111,7 +112,7 @@ class _Loop:
         self.mark = marks.Telling(body, marks.is_transposed_tap if backwards else marks.is_gate)
         paces = marks.carried(body.jaxpr, n_body, marks.is_mark)
         told = self.mark.reads[n_body:]
-        is_used = lambda i: i == 0 or told[i] or used is None or i - _STATE in used
+        is_used = lambda i: i == 0 or told[i] or used is None or i - STATE in used
         keep = [is_used(i) and not is_pace for i, is_pace in enumerate(paces)]
         stripped = marks.without_marks(body.jaxpr)
         self.live, self.body, self.ins = _live(self.cond.jaxpr, stripped, n_cond, n_body, keep)
@@ -121,7 +122,7 @@ class _Loop:
         live = [i for i, alive in enumerate(self.live) if alive]
         count = jax.typeof(self.init[0])
         is_count = lambda x: jax.typeof(x).shape == () and jax.typeof(x).dtype == count.dtype
-        self.is_count = [bool(counts) and (i == 0 or i - _STATE in counts) and is_count(self.init[i]) for i in live]
+        self.is_count = [bool(counts) and (i == 0 or i - STATE in counts) and is_count(self.init[i]) for i in live]
         tapped = marks.carried(body.jaxpr, n_body, marks.is_transposed_tap)
         self.reports: Any = _Backwards(self, tapped.index(True)) if backwards else _Forwards(self)
 

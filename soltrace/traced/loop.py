@@ -2,7 +2,8 @@
 
 Traced side. Lowered, it runs in chunks, without gate and taps. Batched, it holds the batched jaxpr. Differentiated, it
 *is* that jaxpr: gate, taps, checkpointing and all; but of a checkpointed loop, which is a `custom_vjp`, the two loops
-that its derivative consists of become such primitives in their turn. Not a `custom_jvp`: around the `custom_vjp` of a
+that its derivative consists of become such primitives in their turn, and of those, what nobody reads is left out, as of
+a `while`. Not a `custom_jvp`: around the `custom_vjp` of a
 checkpointed loop that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
 
 Operands of `loop_p`:
@@ -35,6 +36,7 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced._jax import Dims, join_arrays, stage, zero_tangent
 from soltrace.traced.chunk import eval_in_chunks, has_chunks
+from soltrace.traced.prune import pruned
 
 loop_p = Primitive("soltrace_loop")
 loop_p.multiple_results = True
@@ -169,6 +171,20 @@ def _partial_eval_custom(_: Any, unknown: Sequence[bool], here: Sequence[bool], 
     return values, again, [False] * known + [True] * (count - known), [True] * count, missing
 
 
+def _dce(used: list[bool], *rest: Any) -> tuple[list[bool], Any]:
+    """Leave out what nobody reads of a loop of a derivative; of another one, `used` says what is read."""
+    eqn = rest[-1]  # before it, in jax 0.12: which of the operands that are references are read later
+    jaxpr, of_primal = eqn.params["jaxpr"], eqn.params["primal"] is not None
+    if not any(used):
+        return [False] * len(eqn.invars), None
+    if of_primal or eqn.params["used"] is not None or (told := pruned(jaxpr, used)) is None:
+        return [True] * len(eqn.invars), eqn
+    jaxpr, kept = told
+    invars = [x for x, k in zip(eqn.invars, kept, strict=True) if k]
+    outvars = [x for x, u in zip(eqn.outvars, used, strict=True) if u]
+    return kept, eqn.replace(invars=invars, outvars=outvars, params=eqn.params | {"jaxpr": jaxpr})
+
+
 def eval_with_loops(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
     """Evaluate the jaxpr of a checkpointed loop, so that the loops of its derivative are run by `loop_p`."""
     known = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
@@ -237,5 +253,6 @@ ad.primitive_jvps[loop_p] = _jvp
 ad.primitive_transposes[loop_p] = ad.primitive_transposes[while_p]  # which says that it can't be
 pe.custom_partial_eval_rules[loop_p] = _partial_eval
 pe.partial_eval_jaxpr_custom_rules[loop_p] = _partial_eval_custom
+pe.dce_rules[loop_p] = _dce
 batching.fancy_primitive_batchers[loop_p] = _batch
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

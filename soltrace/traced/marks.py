@@ -60,25 +60,32 @@ def holds(jaxpr: Jaxpr, found: Which) -> bool:
     return any(found(e) or any(holds(x.jaxpr, found) for x in calls(e)) for e in jaxpr.eqns)
 
 
-def without_marks(jaxpr: Jaxpr) -> Jaxpr:
-    """Take out gates and taps: the pace goes through as it is."""
+def without_marks(jaxpr: Jaxpr, found: Which = is_mark) -> Jaxpr:
+    """Take out gates and taps: the pace goes through as it is.
+
+    Args:
+        jaxpr: The jaxpr.
+        found: Says of an equation whether it is one of those to take out.
+    """
     renamed: dict[Any, Any] = {}
     rename = lambda v: v if isinstance(v, Literal) else renamed.get(v, v)
     eqns = []
     for eqn in jaxpr.eqns:
-        if is_mark(eqn):
+        if found(eqn):
             renamed |= {out: rename(v) for out, v in zip(eqn.outvars, eqn.invars, strict=False)}
         else:
-            params = {name: _without_marks(value) for name, value in eqn.params.items()} if calls(eqn) else eqn.params
+            params = eqn.params
+            if calls(eqn):
+                params = {name: _without_marks(value, found) for name, value in params.items()}
             eqns.append(eqn.replace(invars=[rename(v) for v in eqn.invars], params=params))
     return jaxpr.replace(eqns=eqns, outvars=[rename(v) for v in jaxpr.outvars])
 
 
-def _without_marks(value: Any) -> Any:
+def _without_marks(value: Any, found: Which) -> Any:
     if isinstance(value, tuple):
-        return tuple(map(_without_marks, value))
-    marked = hasattr(value, "jaxpr") and holds(value.jaxpr, is_mark)
-    return value.replace(jaxpr=without_marks(value.jaxpr)) if marked else value
+        return tuple(_without_marks(x, found) for x in value)
+    marked = hasattr(value, "jaxpr") and holds(value.jaxpr, found)
+    return value.replace(jaxpr=without_marks(value.jaxpr, found)) if marked else value
 
 
 def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Which) -> list[bool]:

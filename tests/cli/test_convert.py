@@ -22,6 +22,21 @@ def test_everything_becomes_one_table(soltrace, runs, tmp_path):
     assert rows == [("pass.progress", 3)]
 
 
+@pytest.mark.once
+def test_the_name_of_the_target_says_what_is_written(soltrace, runs, tmp_path):
+    """A trace, a flame graph, or a directory of curves; a directory that is there needs no stroke at the end."""
+    for target in ("x.pftrace", "speedscope.json", "x.speedscope.json", "events/", "events"):
+        assert soltrace.run("convert", "-o", target) == (0, [], [f"soltrace: wrote 3 records to {target}"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "events", "soltrace-runs", "speedscope.json", "x.pftrace", "x.speedscope.json",
+    ]  # fmt: skip
+    assert soltrace.run("convert", "-o", "x.pftrace/") == (
+        2,
+        [],
+        ["soltrace convert: x.pftrace is a file, and no directory"],
+    )
+
+
 def test_what_is_damaged_is_counted(soltrace, runs, log):
     """And stops nothing."""
     log.append(runs / "run.jsonl", b"{torn\n", log.line(log.ended(3), schema=9))
@@ -43,14 +58,15 @@ def test_nothing_to_convert(soltrace, tmp_path):
 
 
 def test_where_to(soltrace, runs):
-    """Has to be said, and to be a Parquet file."""
+    """Has to be said, and its name says what."""
     status, out, err = soltrace.run("convert")
     assert (status, out) == (2, [])
     assert err[-1] == "soltrace convert: error: the following arguments are required: -o/--output"
 
     status, out, err = soltrace.run("convert", "-o", "x.csv")
     assert (status, out) == (2, [])
-    assert err[-1] == "soltrace convert: error: argument -o/--output: must end with .parquet, got 'x.csv'"
+    endings = ".parquet, .pftrace, .perfetto-trace, speedscope.json, or with / for a directory"
+    assert err[-1] == f"soltrace convert: error: argument -o/--output: must end with one of {endings}, got 'x.csv'"
 
-    said = "soltrace convert: there is no directory no"
-    assert soltrace.run("convert", "-o", "no/x.parquet") == (2, [], [said])
+    for target in ("no/x.parquet", "no/x.pftrace", "no/events/"):
+        assert soltrace.run("convert", "-o", target) == (2, [], ["soltrace convert: there is no directory no"])

@@ -13,6 +13,7 @@ COMMANDS = {
     "csv": "tail --no-follow --csv run.jsonl",
     "following": "tail run.jsonl",
     "report": "report --format md run.jsonl",
+    "views": "query",
     "completion": "completion bash",
     "formats": "formats lnav --print",
     "help": "tail --help",

@@ -70,7 +70,7 @@ def test_an_experiment_is_chosen(visit, path):
     assert seen.texts("#shown") == [f"{len(chosen)} of {everything} rows about experiments are shown"]
     seen.page.wait_for_selector("[data-chart=lanes] .mark-rect path", state="detached")
     after = drawn(seen)
-    assert {name for name in CHARTS if after[name] != before[name]} == {"progress", "sizes", "lanes"}
+    assert {name for name in CHARTS if after[name] != before[name]} == {"progress", "sizes", "rejected", "lanes"}
 
     seen.page.select_option("#experiment", "")
     seen.page.wait_for_selector("[data-chart=lanes] .mark-rect path", state="attached")

@@ -1,10 +1,10 @@
 -- Where the chosen passes were: their start, the last report in each sliver of their time, and their end.
-WITH reports AS (
-    SELECT run_id, pass_id, epoch(r.timestamp - c.started) AS elapsed_s, r.progress AS progress, c.took_s AS took_s
-    FROM records r JOIN chosen c USING (run_id, pass_id)
+WITH told AS (
+    SELECT run_id, pass_id, r.elapsed_s AS elapsed_s, r.progress AS progress, c.took_s AS took_s
+    FROM reports r JOIN chosen c USING (run_id, pass_id)
     WHERE r.event IN ('pass.progress', 'pass.heartbeat') AND r.batch_index IS NULL
 ), points AS (
-    SELECT run_id, pass_id, arg_max((elapsed_s, progress), elapsed_s) AS point FROM reports
+    SELECT run_id, pass_id, arg_max((elapsed_s, progress), elapsed_s) AS point FROM told
     GROUP BY run_id, pass_id, floor(elapsed_s * $slivers / greatest(took_s, 1e-9))
     UNION ALL SELECT run_id, pass_id, (0.0, 0.0) FROM chosen
     UNION ALL SELECT run_id, pass_id, (took_s, progress) FROM chosen WHERE status <> 'open'

@@ -1,0 +1,59 @@
+-- What users ask: `soltrace.report.views` says what each column means. Made of what the report is made of.
+CREATE SCHEMA documented;
+
+CREATE VIEW documented.passes AS
+SELECT run_id, solve_id, pass_id, experiment, phase, status, result, started, ended, duration_s, seen, took_s, progress, step,
+    steps.accepted AS accepted, steps.rejected AS rejected, steps.recomputed AS recomputed, t, t0, t1, solver, adjoint,
+    controller, rtol, atol, max_steps, batch_shape,
+    coalesce(lanes.total, CASE WHEN len(batch_shape) > 0 THEN TRY_CAST(list_product(batch_shape) AS BIGINT) END) AS lanes,
+    lanes.failed AS failed_lanes, stalled, forward_pass_id, attributes
+FROM main.passes;
+
+CREATE VIEW documented.lanes AS
+WITH over AS (
+    SELECT run_id, solve_id, pass_id, experiment, phase, batch_index, timestamp AS ended, timestamp AS seen, status, result,
+        progress, step, steps, t, t0, t1
+    FROM main.records WHERE event = 'lane.ended'
+), under_way AS (
+    SELECT run_id, solve_id, pass_id, experiment, phase, batch_index, max(timestamp) AS seen,
+        arg_max(progress, timestamp) AS progress, arg_max(step, timestamp) AS step, arg_max(steps, timestamp) AS steps,
+        arg_max(t, timestamp) AS t
+    FROM main.records ANTI JOIN over USING (run_id, pass_id, batch_index)
+    WHERE event = 'pass.progress' AND batch_index IS NOT NULL
+    GROUP BY ALL
+), both_kinds AS (
+    FROM over UNION ALL BY NAME FROM under_way
+)
+SELECT l.run_id, l.solve_id, l.pass_id, l.experiment, l.phase, l.batch_index,
+    coalesce(l.status, CASE WHEN p.status IN ('open', 'replaced') THEN p.status END) AS status, l.result, l.ended, l.seen,
+    epoch(l.seen - p.started) AS elapsed_s, l.progress, l.step, l.steps.accepted AS accepted, l.steps.rejected AS rejected,
+    l.steps.recomputed AS recomputed, l.t, coalesce(l.t0, p.t0) AS t0, coalesce(l.t1, p.t1) AS t1
+FROM both_kinds l LEFT JOIN main.passes p USING (run_id, pass_id);
+
+CREATE VIEW documented.progress AS
+SELECT timestamp, event, run_id, solve_id, pass_id, experiment, phase, batch_index, elapsed_s, progress, step,
+    steps.accepted AS accepted, steps.rejected AS rejected, steps.recomputed AS recomputed, t, stalled,
+    lanes.finished AS finished_lanes, lanes.failed AS failed_lanes
+FROM main.reports
+UNION ALL
+SELECT timestamp, event, run_id, solve_id, pass_id, experiment, phase, NULL, 0.0, 0.0, 0, NULL, NULL, NULL, t0, NULL, NULL, NULL
+FROM main.records WHERE event = 'pass.started';
+
+CREATE VIEW documented.experiments AS
+SELECT run_id, experiment, status, error, started, ended, duration_s, passes, failed, forward_s, backward_s, attributes
+FROM main.experiment_sums;
+
+CREATE VIEW documented.steps AS
+WITH points AS (
+    SELECT run_id, pass_id, batch_index, (timestamp, accepted, t, rejected, elapsed_s) AS point FROM main.step_counts
+), changes AS (
+    SELECT run_id, pass_id, batch_index, point[1] AS timestamp, point[2] AS step, point[3] AS t, point[5] AS elapsed_s,
+        point[2] - lag(point[2]) OVER w AS accepted, point[4] - lag(point[4]) OVER w AS rejected,
+        point[3] - lag(point[3]) OVER w AS time, point[5] - lag(point[5]) OVER w AS seconds
+    FROM points WINDOW w AS (PARTITION BY run_id, pass_id, batch_index ORDER BY point)
+)
+SELECT c.timestamp, c.run_id, p.solve_id, c.pass_id, p.experiment, p.phase, c.batch_index, c.elapsed_s, c.step, c.t,
+    c.accepted, CASE WHEN c.rejected >= 0 THEN c.rejected END AS rejected, abs(c.time) / c.accepted AS dt,
+    CASE WHEN c.seconds > 0 THEN c.accepted / c.seconds END AS rate
+FROM changes c LEFT JOIN main.passes p USING (run_id, pass_id)
+WHERE c.accepted > 0 AND c.time <> 0 AND isfinite(c.time);

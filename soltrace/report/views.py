@@ -1,0 +1,185 @@
+"""The views that questions in SQL are asked of: their names, and what each column holds.
+
+They are stable: a column may be added, and none changes its meaning or goes without a line in the changelog. The SQL is
+in `sql/views.sql`; `tests/report/test_question.py` holds both against each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from soltrace.report.ask import read_sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """A column of a view."""
+
+    name: str
+    type: str
+    """By DuckDB's names."""
+    unit: str
+    """Empty where it has none."""
+    means: str
+
+
+@dataclass(frozen=True)
+class LogView:
+    """A view: what its rows are, and its columns in their order."""
+
+    rows: str
+    columns: tuple[ViewColumn, ...]
+
+
+_TEXT, _INT, _FLOAT, _BOOL, _TIME = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"
+_LANE_TYPE = "BIGINT[]"
+_column = ViewColumn
+_RUN: Final = _column("run_id", _TEXT, "", "the run: its log file is called so, without the ending")
+_SOLVE: Final = _column("solve_id", _TEXT, "", "the solve, which its forward and its backward passes share")
+_PASS: Final = _column("pass_id", _TEXT, "", "the pass, unique among all runs")
+_EXPERIMENT: Final = _column("experiment", _TEXT, "", "names of the open experiments, joined by `/`; NULL outside any")
+_PHASE: Final = _column("phase", _TEXT, "", "`forward` or `backward`")
+_RESULT: Final = _column(
+    "result", _TEXT, "", "the name of its `diffrax.RESULTS` member; `abandoned` where the end never came"
+)
+_LANE: Final = _column(
+    "batch_index", _LANE_TYPE, "", "the lane, by its index in each enclosing vmap; NULL of a pass as a whole"
+)
+_IDS: Final = (_RUN, _SOLVE, _PASS, _EXPERIMENT, _PHASE)
+_PROGRESS: Final = _column("progress", _FLOAT, "1", "how far it is, in [0, 1]; of a batch, its slowest lane")
+_STEP: Final = _column("step", _INT, "steps", "attempted so far; in a backward pass, transposed so far")
+_ACCEPTED: Final = _column("accepted", _INT, "steps", "of these, accepted; of a batch, the sum over its lanes")
+_REJECTED: Final = _column("rejected", _INT, "steps", "of these, rejected and tried again; likewise")
+_RECOMPUTED: Final = _column(
+    "recomputed", _INT, "steps", "forward steps that a backward pass evaluated again; NULL of a forward one"
+)
+_COUNTS: Final = (_ACCEPTED, _REJECTED, _RECOMPUTED)
+_T: Final = _column("t", _FLOAT, "solver time", "where it is; NaN and infinities too")
+_T0: Final = _column("t0", _FLOAT, "solver time", "where the integration starts; NULL where lanes differ")
+_T1: Final = _column("t1", _FLOAT, "solver time", "where it is to end; NULL where lanes differ")
+_ATTRIBUTES: Final = "`attributes->>'lr'` is one as text, `(attributes->>'lr')::DOUBLE` as a number"
+
+LOG_VIEWS: Final[Mapping[str, LogView]] = {
+    "passes": LogView(
+        "One row for each pass, the forward or the backward half of a solve, made of its start and its end.",
+        (
+            *_IDS,
+            _column("status", _TEXT, "", "`ok`, `error`, `open`, or `replaced` if a retry of its job has begun"),
+            _RESULT,
+            _column("started", _TIME, "UTC", "when it began"),
+            _column("ended", _TIME, "UTC", "when it ended; NULL if it never did, as far as the log goes"),
+            _column("duration_s", _FLOAT, "s", "from its start to its end; NULL likewise"),
+            _column("seen", _TIME, "UTC", "the last that was heard of it"),
+            _column("took_s", _FLOAT, "s", "from its start to its end, or to `seen` where it never ended"),
+            _PROGRESS,
+            _STEP,
+            *(
+                _column(count.name, count.type, count.unit, f"{count.means}; NULL before its end")
+                for count in (_ACCEPTED, _REJECTED)
+            ),
+            _RECOMPUTED,
+            _T,
+            _T0,
+            _T1,
+            _column("solver", _TEXT, "", "the solver's class; NULL, as what follows, where the log lacks the start"),
+            _column("adjoint", _TEXT, "", "the adjoint's class"),
+            _column("controller", _TEXT, "", "the step size controller's class"),
+            _column("rtol", _FLOAT, "1", "relative tolerance; NULL of a controller that has none"),
+            _column("atol", _FLOAT, "the state's", "absolute tolerance; likewise"),
+            _column("max_steps", _INT, "steps", "the most that the solver may attempt; NULL without a limit"),
+            _column("batch_shape", _LANE_TYPE, "", "sizes of the enclosing vmaps, outermost first; empty for none"),
+            _column("lanes", _INT, "lanes", "of a batch; NULL of a single solve"),
+            _column("failed_lanes", _INT, "lanes", "those that ended with an error; NULL before the end"),
+            _column("stalled", _BOOL, "", "whether the last that was heard of an open pass is that it has stalled"),
+            _column("forward_pass_id", _TEXT, "", "of a backward pass: the `pass_id` of its forward pass"),
+            _column("attributes", "JSON", "", f"the experiment's and the solve's: {_ATTRIBUTES}"),
+        ),
+    ),
+    "lanes": LogView(
+        "One row for each lane of a batch that has ended, or that was heard of.",
+        (
+            *_IDS,
+            _column("batch_index", _LANE_TYPE, "", "the lane, by its index in each enclosing vmap, outermost first"),
+            _column(
+                "status", _TEXT, "", "`ok`, `error`, `open`, `replaced`; NULL where the end of it alone is not recorded"
+            ),
+            _RESULT,
+            _column("ended", _TIME, "UTC", "when it ended; NULL if it never did, as far as the log goes"),
+            _column("seen", _TIME, "UTC", "the last that was heard of it"),
+            _column("elapsed_s", _FLOAT, "s", "from the start of its pass to `seen`"),
+            _column("progress", _FLOAT, "1", "how far it is, in [0, 1]"),
+            _STEP,
+            _column("accepted", _INT, "steps", "of these, accepted"),
+            _column("rejected", _INT, "steps", "of these, rejected and tried again"),
+            _RECOMPUTED,
+            _T,
+            _column("t0", _FLOAT, "solver time", "where it starts"),
+            _column("t1", _FLOAT, "solver time", "where it is to end"),
+        ),
+    ),
+    "progress": LogView(
+        "One row for each line that says how far a pass or a lane is: its start, each report, and its end.",
+        (
+            _column("timestamp", _TIME, "UTC", "when it was so"),
+            _column(
+                "event",
+                _TEXT,
+                "",
+                "`pass.started`, `pass.progress`, `pass.heartbeat`, `lane.ended` or `pass.ended`",
+            ),
+            *_IDS,
+            _LANE,
+            _column("elapsed_s", _FLOAT, "s", "since the start of the pass; NULL where the log lacks it"),
+            _PROGRESS,
+            _STEP,
+            *(_column(count.name, count.type, count.unit, f"{count.means}; NULL if not told") for count in _COUNTS),
+            _T,
+            _column("stalled", _BOOL, "", "of a heartbeat: whether it has been silent for longer than usual"),
+            _column("finished_lanes", _INT, "lanes", "of a batch as a whole: those that have ended, well or not"),
+            _column("failed_lanes", _INT, "lanes", "of a batch as a whole: those that have ended with an error"),
+        ),
+    ),
+    "experiments": LogView(
+        "One row for each time that an experiment was entered, with the passes directly in it.",
+        (
+            _RUN,
+            _column("experiment", _TEXT, "", "its name, after those of the experiments around it, joined by `/`"),
+            _column("status", _TEXT, "", "`ok`, `error`, `open`, or `replaced` if a retry of its job has begun"),
+            _column("error", _TEXT, "", "type and message of the exception that left it"),
+            _column("started", _TIME, "UTC", "when it was entered"),
+            _column("ended", _TIME, "UTC", "when it was left; NULL if it never was, as far as the log goes"),
+            _column("duration_s", _FLOAT, "s", "from one to the other"),
+            _column("passes", _INT, "passes", "directly in it, and not in experiments inside it"),
+            _column("failed", _INT, "passes", "of these, those with the status `error`"),
+            _column("forward_s", _FLOAT, "s", "the sum over its forward passes that have ended"),
+            _column("backward_s", _FLOAT, "s", "the sum over its backward passes that have ended"),
+            _column("attributes", "JSON", "", f"its own: {_ATTRIBUTES}"),
+        ),
+    ),
+    "steps": LogView(
+        "One row for each piece between two reports of a pass or lane: the step size there. With a report at every "
+        "step, a row is one step. A batch has rows for its lanes, as far as they report, and none as a whole.",
+        (
+            _column("timestamp", _TIME, "UTC", "the end of the piece, which begins where the one before ends"),
+            *_IDS,
+            _LANE,
+            _column("elapsed_s", _FLOAT, "s", "since the start of the pass"),
+            _column("step", _INT, "steps", "accepted so far, at the end of the piece; in a backward pass, transposed"),
+            _column("t", _FLOAT, "solver time", "at the end of the piece"),
+            _column("accepted", _INT, "steps", "in the piece"),
+            _column("rejected", _INT, "steps", "in the piece; NULL if not told"),
+            _column("dt", _FLOAT, "solver time", "the mean size of these accepted steps; never negative"),
+            _column("rate", _FLOAT, "steps/s", "accepted steps per second in the piece"),
+        ),
+    ),
+}
+"""All of them, by their names."""
+
+
+def create_views(connection: "DuckDBPyConnection") -> None:
+    """Create the views in a database that holds logs, and have their names mean them and not the report's tables."""
+    connection.execute(read_sql("views"))
+    connection.execute("SET search_path = 'documented'")

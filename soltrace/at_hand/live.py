@@ -10,7 +10,7 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from soltrace.at_hand.drawing import Drawing
+from soltrace.at_hand.live_drawing import Drawing
 from soltrace.at_hand.screens import suitable
 from soltrace.host.process import PROCESS
 from soltrace.wire.losses import described

@@ -60,6 +60,8 @@ class Guard:
             self._process = None
 
     def _start(self) -> None:
+        if not sys.executable or getattr(sys, "frozen", False):
+            return  # there is no Python that could be started: that is the program itself
         reader, writer = os.pipe()  # which programs that are started do not inherit
         try:
             process = subprocess.Popen(  # noqa: S603 - ourselves

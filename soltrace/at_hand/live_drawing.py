@@ -45,8 +45,12 @@ class Drawing:
         Raises:
             RuntimeError: No thread can be started, because the process ends.
         """
-        self._thread.start()
         ONLOOKERS.add(self._feed)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            ONLOOKERS.remove(self._feed)
+            raise
         self._screen.begin(self.at_once)
 
     def end(self) -> None:

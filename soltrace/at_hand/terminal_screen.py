@@ -32,6 +32,8 @@ _MOST_ROWS: Final = 10
 _SHARE: Final = 3
 """No more than one row in so many."""
 _LEAST_HEIGHT: Final = 4
+_WIDTH: Final = 80
+"""Of a terminal that does not know its own."""
 
 
 class TerminalScreen:
@@ -94,12 +96,13 @@ class TerminalScreen:
     def finish(self, now_s: float) -> None:
         """Leave a summary, where it disturbs nobody."""
         del now_s
-        ours = self._watcher.look() in {Attention.OURS, Attention.DEBUGGER}
-        width = os.get_terminal_size(self._fd).columns
-        lines = self._rendered(self._picture.summary(datetime.now(UTC), width)) if ours else []
-        if not ours:
+        attention = self._watcher.look()
+        if attention is Attention.ELSEWHERE:
             self._region.forget()
-        self._region.leave(lines)
+        ours = attention in {Attention.OURS, Attention.DEBUGGER}
+        width = os.get_terminal_size(self._fd).columns or _WIDTH
+        self._console.size = (width, _LEAST_HEIGHT)  # pyright: ignore[reportAttributeAccessIssue] - as above
+        self._region.leave(self._rendered(self._picture.summary(datetime.now(UTC), width)) if ours else [])
         self._guard.dismiss()
 
     def abandon(self) -> None:

@@ -261,12 +261,12 @@ def test_a_program_that_knows_nothing_of_it(program, tmp_path):
         return [re.sub(r"[━╸─]+ +\d+.*", "#", line) for line in screen if re.search("begins|#1  ━", line)]
 
     assert until(moving, expected := ["begins", "  fit  forward  #1  #"]) == expected
-    last = "✓ fit  forward  2 passes ok in # s, median # s, 200 steps"
+    last = "✓ fit  forward  2 passes ok in #, median #, 200 steps"
 
     def left() -> list[str]:
-        return [re.sub(r"\d+\.\d+", "#", line) for line in program.tmux.screen()[-6:]]
+        return [re.sub(r"\b[\d.]+ m?s\b", "#", line) for line in program.tmux.screen()[-6:]]
 
-    headline = "soltrace: 2 passes ended, compiled in # s"
+    headline = "soltrace: 2 passes ended, compiled in #"
     # The experiment waits for its passes, and the program has printed all before.
     expected = ["begins", "epoch 0 100", "epoch 1 100", headline, last, "status 0"]
     assert until(left, expected) == expected

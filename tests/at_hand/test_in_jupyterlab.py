@@ -48,7 +48,6 @@ def lab(tmp_path):
         "--allow-root",
         "--IdentityProvider.token=",
         "--LabApp.news_url=None",
-        f"--ServerApp.port={port}",
     ]
     command = [program("jupyter-lab") / "bin" / "jupyter-lab", *options, f"--ServerApp.port={port}"]
     command.append(f"--ServerApp.root_dir={tmp_path}")

@@ -7,10 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from tests.stack.servers import free_ports, program
 
@@ -72,11 +73,10 @@ def page(lab):
 def open_(page, address: str) -> None:
     """Open the notebook, once the server is there."""
     for _ in range(300):
-        try:
+        with suppress(Error):  # the server is not there yet
             page.goto(address)
             break
-        except Exception:  # noqa: BLE001 - whatever a browser says of a server that is not there yet
-            page.wait_for_timeout(100)
+        page.wait_for_timeout(100)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
 
 

@@ -14,7 +14,7 @@ from tests.terminal import Tmux
 pytestmark = pytest.mark.programs
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "looked_at.py"
-DEADLINE_S = 8
+DEADLINE_S = 20
 WAITING = "── soltrace: waiting for the first solve ".ljust(80, "─")
 HALF = "  fit  forward  #1  ━━━━━━━╸───────  50.0 %      20 steps     2/s      eta ~10 s"
 ONE_OPEN = "── soltrace: 1 pass open, 0 ended ".ljust(80, "─")

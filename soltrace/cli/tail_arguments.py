@@ -38,8 +38,8 @@ there, or is of another type, matches nothing.
 stalled if its heartbeat says so, or if nothing is heard of its run for --patience. Of lines that
 several files have gained, each waits a second for those of the others; one that comes later still is marked "late".
 
-exit status: 0, 1 if a pass failed and 3 if one stalled (with --until-done), 2 if the arguments are wrong or there
-is nothing to read, 130 after Ctrl-C"""
+exit status: 0, 1 if a pass failed and 3 if one stalled or a run was killed (with --until-done), 2 if the arguments
+are wrong or there is nothing to read, 130 after Ctrl-C"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

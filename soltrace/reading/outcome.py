@@ -1,8 +1,9 @@
 """Tells how what is followed ends: whether its passes are over, and whether one has failed or stalled.
 
 For scripts that wait. Passes are over when at least one was seen, none is open and no experiment either, and nothing
-has come for a moment. A pass that is said to have stalled, or whose run is gone without a word, is not waited for. What
-has become of a run that was replaced by a retry of its job does not count: the retry does.
+has come for a moment. A pass that is said to have stalled, or whose run is gone without a word, is not waited for; of a
+run that was killed between two passes, the experiment stays open. What has become of a run that was replaced by a retry
+of its job does not count: the retry does.
 """
 
 import os
@@ -31,7 +32,7 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 """Where one has failed."""
 EXIT_STALLED: Final = 3
-"""Where one has stalled, and none has failed."""
+"""Where one has stalled or a run has stopped without a word, and none has failed."""
 PATIENCE_S: Final = 60.0
 """A run with an open pass is heard of every five seconds. One that has been silent for so long is gone."""
 SETTLED_S: Final = 2.0
@@ -142,11 +143,11 @@ class Outcome:
         return None if waiting else self.final()
 
     def final(self) -> int:
-        """Return the exit status if nothing more comes: a pass that is open then has stalled."""
+        """Return the exit status if nothing more comes: a pass or an experiment that is open then has stalled."""
         runs = self._counting()
         if any(run.failed for run in runs):
             return EXIT_FAILED
-        return EXIT_STALLED if any(run.stalled for run in runs) else EXIT_OK
+        return EXIT_STALLED if any(map(_open, runs)) else EXIT_OK
 
     def _counting(self) -> list[_Run]:
         return [run for run_id, run in self._runs.items() if not self._attempts.replaced(run_id)]

@@ -224,7 +224,7 @@ def _lanes(report: LogReport) -> Spec:
     encoding = {
         "y": _names("lane"),
         "yOffset": {"field": "phase", "sort": ["forward", "backward"]},
-        "x": _quantity("steps", "steps", stack=None),
+        "x": _quantity("steps", "steps in a pass", stack=None),
         "color": _colour("phase", "forward", "backward"),
     }
     return _chart(rows, {"step": _ROW / 2}, {"type": "bar"}, encoding, "experiment")

@@ -188,8 +188,10 @@ class Lane(Struct, frozen=True):
     phase: Phase
     batch_index: list[int]
     passes: int
+    """Those in which it was reported: of a large batch, a few lanes are."""
     failed: int
-    steps: int
+    steps: float
+    """In a pass, on average over these."""
     most_steps: int
     """In any one pass."""
     relative: float | None

@@ -109,6 +109,15 @@ def test_a_run_of_which_the_process_is_gone_is_not_waited_for(world, log):
     assert outcome.status() == 3
 
 
+def test_a_run_that_was_killed_between_two_passes_is_not_done(world, log):
+    """Its experiment is open for good."""
+    outcome = world.outcome()
+    world.dead.add(("lynx", 42))
+    feed(outcome, log.opened(host="lynx", pid=42), log.experiment_started(0), log.started(0), log.ended(1))
+    world.s = 2
+    assert outcome.status() == outcome.final() == 3
+
+
 def test_a_run_that_was_killed_long_ago_is_given_up_soon(world, log):
     """After it could have said that only its clock is wrong."""
     world.start += timedelta(days=1)

@@ -240,6 +240,19 @@ def test_step_sizes_of_a_batch_are_those_of_its_busiest_lane(tmp_path, log):
     assert (curve.batch_index, curve.sizes) == ([3], [StepSize(5.0, 0.5, 0.0), StepSize(10.0, 0.5, 0.5)])
 
 
+def test_lanes_are_compared_by_the_pass(tmp_path, log):
+    """One that was reported in four passes is not four times as slow as one that was reported in one."""
+    often = [log.lane_ended(i, i, lane=[0], step=10) for i in range(1, 5)]
+    log.append(tmp_path / "run.jsonl", *often, log.lane_ended(5, 5, lane=[7], step=30), log.started(6, 6, lanes=[8]))
+
+    lanes = gather([tmp_path / "run.jsonl"]).lanes.rows
+
+    assert [(x.batch_index, x.passes, x.steps, x.most_steps, x.relative) for x in lanes] == [
+        ([7], 1, 30.0, 30, 1.5),
+        ([0], 4, 10.0, 10, 0.5),
+    ]
+
+
 def test_a_failed_forward_pass_is_the_cause_of_its_backward_pass(tmp_path, log):
     """And where it failed in no lane of its own, it is the first cause."""
     failed = {"status": "error", "result": "nonfinite", "t": "NaN"}

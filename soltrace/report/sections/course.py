@@ -136,18 +136,19 @@ def lanes_section(report: LogReport) -> Section:
         "run",
         "passes",
         "failed",
-        "steps",
-        "most in a pass",
+        "steps in a pass",
+        "most",
         "of the median lane",
     )
     table = Table("Lanes by steps", columns, [_lane(row) for row in top.rows], top.left_out, frozenset(columns[1:4]))
     if not top.rows:
         return Section("lanes", "The slowest lanes", ["No lane of a batch was recorded."])
     slowest = top.rows[0]
-    took = f"{slowest.steps:,} in {plural(slowest.passes, f'{slowest.phase} pass')}"
+    each = "" if slowest.passes == 1 else f", on average of {slowest.passes:,}"
+    took = f"{number(slowest.steps)} in a {slowest.phase} pass{each}"
     name = lane_name(slowest.batch_index)
     said = f"Of {plural(top.total, 'lane')} reported one by one, lane {name} took most steps: {took}."
-    description = f"Bars: steps of each lane, summed over its passes, most first. {said}"
+    description = f"Bars: steps of each lane in a pass, on average of those that reported it, most first. {said}"
     return Section("lanes", "The slowest lanes", [said], [], [Figure("lanes", "Steps by lane", description, table)])
 
 
@@ -159,7 +160,7 @@ def _lane(row: Lane) -> Row:
         clean(row.run_id),
         f"{row.passes:,}",
         f"{row.failed:,}",
-        f"{row.steps:,}",
+        number(row.steps),
         f"{row.most_steps:,}",
         "" if row.relative is None else f"{row.relative:.3f}",
     )

@@ -1,7 +1,7 @@
-"""Take the picture of the live view anew: `python -m scripts.live_picture` writes `docs/pictures/live.svg`.
+"""Take the pictures of the live view anew: `python -m scripts.live_picture` writes `live.svg` and `at_hand.svg`.
 
-It is a real one: two processes solve, `soltrace tail` watches them in a terminal (tmux), and what the terminal shows
-is drawn by rich.
+They are real ones, in `docs/pictures/`: two processes solve, `soltrace tail` watches them in a terminal (tmux), and
+what the terminal shows is drawn by rich; and the first of them watches itself.
 """
 
 import io
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
-TARGET: Final = Path(__file__).parents[1] / "docs" / "pictures" / "live.svg"
+PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
 WIDTH, HEIGHT = 128, 20
 DEADLINE_S: Final = 180
 
@@ -43,8 +44,10 @@ seed = int(sys.argv[1])
 with soltrace.experiment("allen-cahn", seed=seed):
     widths = jnp.geomspace(2.0, 60.0, 6)
     u = 0.1 * jax.random.normal(jax.random.key(seed), (8_000 + 4_000 * seed,))
-    while True:
+    print("begins")
+    for epoch in range(1_000_000):
         jax.block_until_ready(step(widths, u))
+        print("epoch", epoch, "done")
 """
 
 
@@ -68,23 +71,47 @@ class Terminal:
         return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=True).stdout
 
 
+def take_at_hand() -> str:
+    """Start a run that shows itself, and wait for a backward pass after another one has ended."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "fit.py").write_text(PROGRAM)
+        command = f"{sys.executable} -m soltrace run --live --dir runs fit.py 0"
+        terminal = Terminal(directory, f"echo '$ soltrace run --live --dir runs fit.py'; {command}")
+        backwards = re.compile(r"epoch 1 done(.|\n)*✓(.|\n)*backward .* [3-8]\d\.\d %")
+        try:
+            return waited_for(terminal, lambda screen: backwards.search(screen) is not None).replace(name, "/home/me")
+        finally:
+            terminal.end()
+
+
+def waited_for(terminal: Terminal, expected: Callable[[str], bool]) -> str:
+    """Wait until the terminal shows what is to be on the picture."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        screen = terminal.screen()
+        if expected(Text.from_ansi(screen).plain):
+            return screen
+        time.sleep(0.2)
+    raise TimeoutError(f"that was never seen; the terminal shows:\n{screen}")
+
+
 def take() -> str:
     """Start two runs and a terminal, and wait for a moment that shows both phases."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         runs = [
-            subprocess.Popen([sys.executable, "-c", PROGRAM, str(seed)], cwd=directory, stderr=subprocess.DEVNULL)
+            subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(seed)],
+                cwd=directory,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             for seed in (0, 1)
         ]
         terminal = Terminal(directory, f"{sys.executable} -m soltrace tail --utc soltrace-runs")
         try:
-            deadline = time.monotonic() + DEADLINE_S
-            while time.monotonic() < deadline:
-                screen = terminal.screen()
-                if shows_enough(Text.from_ansi(screen).plain):
-                    return screen
-                time.sleep(0.2)
-            raise TimeoutError(f"both phases were never seen at once; the terminal shows:\n{screen}")
+            return waited_for(terminal, shows_enough)
         finally:
             terminal.end()
             for run in runs:
@@ -99,14 +126,15 @@ def shows_enough(screen: str) -> bool:
     return phases == {"forward", "backward"} and "ended ok" in screen
 
 
-def drawn(screen: str) -> str:
+def drawn(screen: str, title: str) -> str:
     """Draw what a terminal shows. Without rich's fonts, which it would fetch: a picture needs no network."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(screen), soft_wrap=True)
-    svg = console.export_svg(title="soltrace tail", theme=SVG_EXPORT_THEME, unique_id="live")
+    svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="live")
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(drawn(take()), encoding="utf-8")
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / "live.svg").write_text(drawn(take(), "soltrace tail"), encoding="utf-8")
+    (PICTURES / "at_hand.svg").write_text(drawn(take_at_hand(), "soltrace run --live fit.py"), encoding="utf-8")

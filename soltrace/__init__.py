@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from soltrace.callers.early import meet
 
 if TYPE_CHECKING:
+    from soltrace.at_hand.live import live
     from soltrace.errors import (
         AttributeValueError,
         ConfigurationError,
@@ -36,9 +37,10 @@ _HOMES = {  # not `soltrace/experiment.py`: a module that is imported would take
     "diffeqsolve": "traced",
     "experiment": "experiments",
     "flush": "setup.configure",
+    "live": "at_hand.live",
     "shutdown": "setup.configure",
 }
-_THAT_RECORD = ("experiments", "traced")
+_THAT_RECORD = ("at_hand.live", "experiments", "traced")
 
 __all__ = [
     "AttributeValueError",
@@ -54,6 +56,7 @@ __all__ = [
     "diffeqsolve",
     "experiment",
     "flush",
+    "live",
     "shutdown",
 ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loops, once
+from benchmarks import at_hand, loops, once
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +60,23 @@ def test_a_loop():
     assert loops.line(row) == (
         "| Lorenz, gradient | 1.50 ms | JSON log | 2 | 1.10 (1.00 to 1.20), **≤ 1.12** "
         "| 1.20 (1.10 to 1.30), ✗ > 1.15 | +100 µs |"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_loop_that_is_watched():
+    """In a terminal of its own, of which nothing gets into the table, and a line holds the limit to it."""
+    options = ["--no-write", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01"]
+    command = [sys.executable, "-m", "benchmarks.at_hand", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    heads, rule, row = done.stdout.splitlines()
+    assert [heads, rule] == list(at_hand.HEADER)
+    assert row.startswith("| Lorenz, gradient | ")
+    row = at_hand.Viewed("Lorenz", 0.0015, 2, (1.021, 1.0, 1.2), (1.2, 1.1, 1.3), (1.0, 1.0, 1.0))
+    assert at_hand.line(row) == (
+        "| Lorenz | 1.50 ms | 2 | 1.021 (1.000 to 1.200), ✗ > 1.02 | 1.200 (1.100 to 1.300) | 1.000 (1.000 to 1.000) |"
     )
 
 

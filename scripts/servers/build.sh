@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the servers that the tests talk to, from the Go modules pinned beside this file: Jaeger, the OpenTelemetry
-# collector, Prometheus with promtool, VictoriaLogs; and install MLflow, from the Python packages pinned there. Safe to
+# collector, Prometheus with promtool, VictoriaLogs; and install JupyterLab, marimo and MLflow, from Python packages. Safe to
 # repeat and to run twice at once: what was made from these pins is not made again. The last line says where they are.
 #     SOLTRACE_SERVERS_DIR    where they go; ~/.cache/soltrace/servers if not given
 set -euo pipefail
@@ -54,6 +54,8 @@ build victoria-logs victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/vi
 build prometheus prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus
 build promtool prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool
 build otelcol otelcol .
+install jupyter-lab
+install marimo
 install mlflow
 build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
 echo "$out"

@@ -21,6 +21,7 @@ _STDIN: Final = "-"
 _FROM: Final = (_MODULE, _CODE)
 """Options of Python's that say what the program is: what follows is not ours."""
 _OTLP: Final = "--otlp"
+_LIVE: Final = "--live"
 _VALUED: Final = frozenset({"--attributes", "--experiment", "--dir"})
 """Those of our options that are followed by a value."""
 _PYTHONS: Final = ("-b", "-B", "-d", "-E", "-i", "-I", "-O", "-P", "-q", "-s", "-S", "-u", "-v", "-W", "-x", "-X")
@@ -36,6 +37,7 @@ examples:
   soltrace run fit.py --epochs 10
   soltrace run --experiment fit --attributes seed=3,lr=1e-3 -m mypackage.fit --epochs 10
   soltrace run --otlp http://collector:4318 fit.py
+  soltrace run --live fit.py
   python -X dev -u -m soltrace run fit.py
 
 A program is whatever Python takes for one: a file, a directory or an archive with a __main__.py, compiled code, a
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.usage = (
         f"soltrace run [-h] [--attributes KEY=VALUE,...] [--experiment NAME] [--dir PATH] [{_OTLP} [ENDPOINT]]\n"
-        f"                    (PROGRAM.py | {_MODULE} MODULE | {_CODE} CODE | DIRECTORY | -) [ARGUMENT ...]"
+        f"                    [{_LIVE}] (PROGRAM.py | {_MODULE} MODULE | {_CODE} CODE | DIRECTORY | -) [ARGUMENT ...]"
     )
     parser.allow_abbrev = False  # `split` knows the names as they are
     parser.add_argument(
@@ -71,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=OTLP_ENDPOINT,
         metavar="ENDPOINT",
         help=f"export to an OpenTelemetry collector too (default: {OTLP_ENDPOINT})",
+    )
+    parser.add_argument(
+        _LIVE, action="store_true", help="show the live view here, below what the program prints, until it ends"
     )
     parser.add_argument(*_PYTHONS, action=_Pythons, nargs="?", help=argparse.SUPPRESS)
 
@@ -159,6 +164,8 @@ def _environment(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[s
     if args.attributes is not None:
         before = environ.get("SOLTRACE_ATTRIBUTES")
         variables["SOLTRACE_ATTRIBUTES"] = f"{before},{args.attributes}" if before else args.attributes
+    if args.live:
+        variables["SOLTRACE_LIVE"] = "1"
     if args.otlp is not None:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = args.otlp
     return variables

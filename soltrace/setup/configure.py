@@ -15,6 +15,7 @@ from soltrace.setup.outputs import set_up_export
 from soltrace.setup.process_end import end, with_the_process
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
+from soltrace.sinks.beside import ONLOOKERS
 
 FOR_CLOSING: Final = 0.1
 """Of the time that `shutdown` has: kept to write down what could not be exported."""
@@ -63,7 +64,10 @@ def shutdown(timeout_s: float = 30.0) -> bool:
     Returns:
         Whether everything got where it is to go in time.
     """
-    return _close(PROCESS.take(), timeout_s)
+    try:
+        return _close(PROCESS.take(), timeout_s)
+    finally:
+        ONLOOKERS.dismiss()
 
 
 def _close(recorder: Recorder | None, timeout_s: float = 30.0) -> bool:

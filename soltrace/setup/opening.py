@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
@@ -18,12 +19,15 @@ from soltrace.host.shared import Shared
 from soltrace.setup import outputs
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
+from soltrace.sinks.beside import Beside
 from soltrace.wire import resource
 from soltrace.wire.attributes import parse_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, described
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
 from soltrace.wire.warn import warn
+
+_LIVE: Final = "SOLTRACE_LIVE"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class OpeningPlan:
                 return None
             undo.pop_all()
         with_the_process(self.at_exit)
+        if os.environ.get(_LIVE):  # else nothing of the view is imported
+            from soltrace.at_hand.live import show_if_asked
+
+            show_if_asked()
         return recorder
 
 
@@ -69,7 +77,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
         shared,
         clock=SystemClock(),
         pacing=settings.pacing(),
-        sinks=[*sinks, *outputs.metrics_and_logs(settings, waiting, undo)],
+        sinks=[*sinks, *outputs.metrics_and_logs(settings, waiting, undo), Beside()],
         tracing=outputs.spans(settings),
         base=base,
         queue_size=settings.queue_size,

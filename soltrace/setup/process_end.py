@@ -12,6 +12,7 @@ from typing import Final
 from soltrace.export.registry import EXPORTS
 from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
+from soltrace.sinks.beside import ONLOOKERS
 
 FOR_THE_LOG_S: Final = 0.5
 """Kept, but no more than half of the time there is, to write down what could not be exported."""
@@ -40,6 +41,7 @@ def end(timeout_s: float) -> None:
             recorder.finish(deadline - time.monotonic())
         PROCESS.go_on(recorder)
         EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
+        ONLOOKERS.dismiss()
 
 
 def with_the_process(call: Callable[[], object]) -> None:

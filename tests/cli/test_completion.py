@@ -47,7 +47,7 @@ def shell(name: str, program: str, directory: Path) -> list[str]:
         ("soltrace tail --since ", ""),
         ("soltrace tail soltrace-r", ""),
         ("soltrace completion ", "bash fish zsh"),
-        ("soltrace run fit.py --", "--help --attributes --experiment --dir --otlp"),
+        ("soltrace run fit.py --", "--help --attributes --experiment --dir --otlp --live"),
     ],
 )
 def test_bash_completes(script, tmp_path, line, expected):

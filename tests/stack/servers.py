@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 DASHBOARDS = ROOT / "dashboards"
 PINS = {
     "jaeger": "jaeger",
+    "jupyter-lab": "jupyter-lab",
+    "marimo": "marimo",
     "mlflow": "mlflow",
     "otelcol": "otelcol",
     "prometheus": "prometheus",

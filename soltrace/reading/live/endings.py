@@ -47,6 +47,12 @@ class PassTally:
     ok: int = 0
     failed: int = 0
     steps: int = 0
+    rejected: int = 0
+    """Of the steps."""
+    recomputed: int = 0
+    """Forward steps that backward passes evaluated again."""
+    total_s: float = 0.0
+    """The sum of their durations."""
     results: Counter[str] = field(default_factory=Counter[str])
     """The results of those that failed."""
     singles: list[PassEnded] = field(default_factory=list[PassEnded])
@@ -75,6 +81,9 @@ class PassTally:
         self.heard_s = now
         if record.steps is not UNSET:
             self.steps += record.steps.accepted + record.steps.rejected
+            self.rejected += record.steps.rejected
+            self.recomputed += 0 if record.steps.recomputed is UNSET else record.steps.recomputed
+        self.total_s += record.duration_s
         self._durations.append(record.duration_s)
         if record.status == "ok":
             self.ok += 1

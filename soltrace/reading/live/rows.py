@@ -133,9 +133,9 @@ class RowRenderer:
             The lines of each tally and pass, the most important first.
         """
         cells = [self._tally_cells(tally) for tally in tallies]
-        cells += [self._pass_cells(shown, now, selected=shown is selected) for shown in passes]
+        cells += [self.pass_cells(shown, now, selected=shown is selected) for shown in passes]
         lines = self._columns.rows(cells, width)
-        details = [None] * len(tallies) + [self._lanes(shown) for shown in passes]
+        details = [None] * len(tallies) + [self.lanes(shown) for shown in passes]
         return [[line] if detail is None else [line, detail] for line, detail in zip(lines, details, strict=True)]
 
     def _tally_cells(self, tally: PassTally) -> Cells:
@@ -147,7 +147,8 @@ class RowRenderer:
         mark = self._mark(failed=tally.failed > 0, news=False)
         return Cells(_experiment(record), pass_name(record), self._runs.column(record), mark, text=text)
 
-    def _pass_cells(self, shown: OpenPass, now: datetime, *, selected: bool) -> Cells:
+    def pass_cells(self, shown: OpenPass, now: datetime, *, selected: bool = False) -> Cells:
+        """Fill the cells of the row of a pass."""
         first = shown.first
         cells = Cells(
             _experiment(first), pass_name(first), self._runs.column(first), self._sign(shown, selected=selected)
@@ -185,7 +186,8 @@ class RowRenderer:
             return f"eta ~{between(found.likely_s, found.likely_s)}"
         return f"eta {between(found.low_s, found.high_s, self._glyphs.dash)}"
 
-    def _lanes(self, shown: OpenPass) -> Text | None:
+    def lanes(self, shown: OpenPass) -> Text | None:
+        """Write what there is to be said of the lanes of a batch; None for a single solve."""
         if shown.lanes is None:
             shape = shown.first.batch_shape if isinstance(shown.first, PassStarted) else []
             text = "lanes " + "x".join(str(size) for size in shape) if shape else ""

@@ -198,6 +198,10 @@ class PassTable:
         """The open passes."""
         return list(self._open.values())
 
+    def __contains__(self, key: object) -> bool:
+        """Say whether a pass is open."""
+        return key in self._open
+
     def feed(self, records: Iterable[Parsed]) -> None:
         """Take in records, in the order of time."""
         for record in records:

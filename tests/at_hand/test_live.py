@@ -1,0 +1,173 @@
+"""`soltrace.live`: who shows it, for how long, and what becomes of it where there is no terminal."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import soltrace
+from soltrace.at_hand import live
+from soltrace.at_hand.feed import Feed
+from soltrace.at_hand.line_screen import LineScreen
+from soltrace.at_hand.picture import Picture
+from soltrace.at_hand.story import Story
+from soltrace.sinks.beside import ONLOOKERS, Beside
+
+SUMMARY = """\
+soltrace: 1 pass ended
++ fit  forward  ended ok in 1.24 s: 4,602 steps (17 rejected)
+"""
+
+
+def hand(*records):
+    """As a run's worker does."""
+    for record in records:
+        Beside().handle(record)
+
+
+def test_without_a_terminal_a_summary_is_written(log, capfd):
+    """Once, when the last who asked for it leaves."""
+    with soltrace.live():
+        inner = soltrace.live()
+        hand(log.started(0), log.progress(1, progress=0.5, step=3))
+        inner.close()
+        inner.close()
+        assert capfd.readouterr().err == ""
+        hand(log.ended(2))
+    assert capfd.readouterr().err == SUMMARY
+    assert ONLOOKERS.present == ()
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt], ids=["shutdown", "Ctrl-C"])
+def test_it_ends_in_any_case(log, capfd, error):
+    """With the run, or with what leaves it."""
+    view = soltrace.live()
+    hand(log.ended(2))
+    if error is None:
+        assert soltrace.shutdown()
+    else:
+        view.__exit__(error, error(), None)
+    assert (capfd.readouterr().err, ONLOOKERS.present) == (SUMMARY, ())
+    view.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_where_nothing_runs_nothing_is_written(capfd):
+    """A program that only might solve is left alone."""
+    with soltrace.live():
+        pass
+    assert capfd.readouterr().err == ""
+
+
+def test_a_line_every_few_seconds(log, capfd):
+    """If there is news; no line is ever rewritten."""
+    screen = LineScreen(every_s=5.0)
+    screen.show(0.0)
+    screen.feed([log.started(0), log.progress(10, progress=0.25, step=10)], 1.0, 0)
+    for now_s in (1.0, 4.9, 5.0, 6.0, 10.0, 20.0):
+        screen.show(now_s)
+    first = "soltrace: 1 pass open, 0 ended; fit #1 forward 25.0 % t 25.00 10 steps"
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(" silent")[0] for line in lines] == [first] * len(lines)
+    screen.feed([log.ended(11)], 21.0, 3)
+    screen.show(25.0)
+    screen.finish(25.0)
+    said = capfd.readouterr().err
+    assert said == (
+        "soltrace: none open, 1 ended, 3 records lost\n"
+        "soltrace: 1 pass ended, 3 records lost\n"
+        "+ fit  forward  ended ok in 1.24 s: 4,602 steps (17 rejected)\n"
+    )
+    assert not {"\r", "\x1b"} & set(said)
+
+
+def test_many_passes_of_many_threads_are_one_screen(logs):
+    """Ends are added up by experiment and phase, what is open has a row, and the rest is counted."""
+    story = Story()
+    fit, other = logs(), logs(experiment="other")
+    records = [record for i in range(100) for record in (fit.started(0, i), fit.ended(1 + i / 100, i))]
+    records += [fit.ended(2, i, "backward", status="error", result="nonfinite") for i in range(2)]
+    records += [other.started(2, i) for i in range(100, 109)]
+    story.feed(records, 0.0)
+    lines = [line.plain.rstrip("─") for line in Picture(story).frame(fit.start, 10.0, 100, 8)]
+    assert lines[0] == "── soltrace: 9 passes open, 102 ended, 2 FAILED "
+    counted = "100 passes ok in 2 min 04 s, 100/s, median 1.24 s, 460,200 steps (1,700 rejected)"
+    assert lines[1] == f"✓ fit    forward   {counted}"
+    failed = "2 passes in 2.48 s, median 1.24 s, 9,204 steps (34 rejected), FAILED: 2 nonfinite"
+    assert lines[2] == f"✗ fit    backward  {failed}"
+    assert [line[:23] for line in lines[3:7]] == [f"  other  forward   #{i}" for i in range(100, 104)]
+    assert lines[7:] == ["  and 5 more"]
+
+
+def test_what_is_not_looked_at_in_time_is_counted(log):
+    """The feed is bounded, and nobody waits."""
+    feed = Feed(lambda: None, at_most=3)
+    for i in range(5):
+        feed.take(log.started(0, i))
+    assert [record.solve_id for record in feed.drain()] == ["r1.2", "r1.3", "r1.4"]
+    assert (feed.drain(), feed.lost) == ([], 2)
+
+
+def test_a_failure_of_the_view_is_said_once(log, capfd, caplog, monkeypatch):
+    """And costs the program nothing."""
+    failed = threading.Event()
+
+    def refuse(*_):
+        failed.set()
+        raise ValueError("no colours left")
+
+    monkeypatch.setattr(LineScreen, "show", refuse)
+    with soltrace.live():
+        assert failed.wait(10)
+        hand(log.ended(2))
+    assert [record.getMessage() for record in caplog.records] == [
+        "soltrace: the live view is over, the solves go on: ValueError: no colours left"
+    ]
+    assert (capfd.readouterr().err, ONLOOKERS.present) == ("", ())
+
+
+def test_where_it_cannot_begin_that_is_said(caplog, monkeypatch):
+    """The program is not to fail because nobody can look at it."""
+    monkeypatch.setattr(live, "suitable", lambda: 1 / 0)
+    with soltrace.live():
+        pass
+    assert [record.getMessage() for record in caplog.records] == [
+        "soltrace: there is no live view: ZeroDivisionError: division by zero"
+    ]
+    assert ONLOOKERS.present == ()
+
+
+def test_disabled_it_shows_nothing(monkeypatch):
+    """As solves, which report nothing."""
+    monkeypatch.setenv("SOLTRACE_DISABLED", "true")
+    with soltrace.live():
+        assert ONLOOKERS.present == ()
+
+
+CHILDREN = """
+import multiprocessing
+import soltrace
+from soltrace.sinks.beside import ONLOOKERS
+
+def look(view):
+    with soltrace.live():
+        print("child", len(ONLOOKERS.present), flush=True)
+    view.close()
+
+if __name__ == "__main__":
+    view = soltrace.live()
+    child = multiprocessing.get_context("fork").Process(target=look, args=(view,))
+    child.start()
+    child.join()
+    print("parent", len(ONLOOKERS.present), flush=True)
+"""
+
+
+def test_children_show_nothing(tmp_path):
+    """The terminal is the parent's, whose view goes on."""
+    program = tmp_path / "program.py"
+    program.write_text(CHILDREN)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("child 0\nparent 1\n", "")

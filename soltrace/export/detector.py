@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from soltrace.wire.resource import resource
 from soltrace.wire.resource_attributes import ATTRIBUTE_OF_FACT
 
+
 class SoltraceResourceDetector(ResourceDetector):
     """Detects the host, the process, versions, the scheduler's job, and the devices if jax has started them already.
 

@@ -1,6 +1,7 @@
-"""The facts of where a run lives as attributes of OpenTelemetry's resource, named by its semantic conventions if it can be.
+"""The facts of where a run lives, as attributes of OpenTelemetry's resource.
 
-Any side. The facts are those of the log's first line (`soltrace.wire.resource`).
+Any side. The facts are those of the log's first line (`soltrace.wire.resource`), and are named by OpenTelemetry's
+semantic conventions where possible.
 """
 
 from typing import Final

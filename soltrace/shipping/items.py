@@ -1,0 +1,108 @@
+"""What a log becomes: log records and ended spans, line by line, each with the run that it is of."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import structs
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags
+
+from soltrace.reading.files.source import LogEntry
+from soltrace.reading.parse import Rejected, Unknown
+from soltrace.shipping.replay import RunReplay
+from soltrace.shipping.replayed_span import ReplayedSpan
+from soltrace.shipping.run_resource import run_resource
+from soltrace.sinks.log_records import attributes_of
+from soltrace.wire.records import TAKEN, AnyRecord, Attribute
+
+ATTR_UID: Final = "log.record.uid"
+"""OpenTelemetry's: log records with the same one are the same, and a backend may drop all but one."""
+_UID_BYTES: Final = 16
+_CONTEXTS_AT_MOST: Final = 1024
+_object: Final = msgspec.json.Decoder(dict[str, Any])
+RunId: TypeAlias = str
+
+
+class ReplayedRecord(NamedTuple):
+    """A line, and all that its log record says."""
+
+    record: AnyRecord
+    """With the ids of its span."""
+    attributes: Mapping[str, Any]
+    context: SpanContext
+    """The ids of its span, which need not be valid."""
+
+
+class Items:
+    """Makes the items of one log, in the order of its lines."""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        """Lines that are no records."""
+        self._runs: dict[RunId, RunReplay] = {}
+        self._ended: list[ReplayedSpan] = []
+
+    def feed(self, entry: LogEntry, *, wanted: bool) -> tuple[RunId, ReplayedRecord | None, list[ReplayedSpan]] | None:
+        """Take in the next line.
+
+        Args:
+            entry: The line.
+            wanted: Whether its log record is; making one takes most of the time.
+
+        Returns:
+            Its run, its log record, and the spans that it ends; None if it is no record.
+        """
+        record = entry.value
+        if isinstance(record, Unknown | Rejected):
+            self.skipped += 1
+            return None
+        run = self._runs.get(record.run_id) or self._begin(record.run_id)
+        record = run.feed(_with_context(record, entry.raw) if wanted else record)
+        spans, self._ended[:] = list(self._ended), []
+        return record.run_id, _replayed(record, entry.raw) if wanted else None, spans
+
+    def abandon(self) -> list[tuple[RunId, ReplayedSpan]]:
+        """End all that is still open, and return its spans."""
+        found: list[tuple[RunId, ReplayedSpan]] = []
+        for run_id, run in self._runs.items():
+            run.abandon()
+            found += [(run_id, span) for span in self._ended]
+            self._ended.clear()
+        return found
+
+    def resource(self, run_id: RunId) -> dict[str, Attribute]:
+        """Return the attributes of the resource of a run."""
+        return run_resource(run_id, self._runs[run_id].facts)
+
+    def version(self, run_id: RunId) -> str:
+        """Return the version of soltrace that wrote it, as far as that is known."""
+        return str(self._runs[run_id].facts.get("soltrace", ""))
+
+    def _begin(self, run_id: RunId) -> RunReplay:
+        run = self._runs[run_id] = RunReplay(self._ended.append)
+        return run
+
+
+def _with_context(record: AnyRecord, raw: bytes) -> AnyRecord:
+    """Add what the caller had bound with `structlog.contextvars`, which a record that is read from a line lacks."""
+    line = _object.decode(raw)
+    if line.keys() <= TAKEN:
+        return record
+    return structs.replace(
+        record, context={name.removeprefix("context."): line[name] for name in line if name not in TAKEN}
+    )
+
+
+def _replayed(record: AnyRecord, raw: bytes) -> ReplayedRecord:
+    attributes = attributes_of(record)
+    attributes[ATTR_UID] = blake2b(raw, digest_size=_UID_BYTES).hexdigest()
+    return ReplayedRecord(record, attributes, _context(record.trace_id, record.span_id))
+
+
+@lru_cache(_CONTEXTS_AT_MOST)
+def _context(trace_id: object, span_id: object) -> SpanContext:
+    if not isinstance(trace_id, str) or not isinstance(span_id, str):
+        return INVALID_SPAN_CONTEXT
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))

@@ -18,6 +18,9 @@ class Collector:
         self.requests = []
         self.answers = []
         """What is answered first, instead of taking anything: a status each."""
+        self.answering = threading.Event()
+        """While it is not set, what was taken is not acknowledged."""
+        self.answering.set()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,6 +31,7 @@ class Collector:
                 status = collector.answers.pop(0) if collector.answers else 200
                 if status == 200:
                     collector.requests.append(_REQUESTS[self.path].FromString(data))
+                collector.answering.wait()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

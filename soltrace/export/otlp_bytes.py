@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # else it imports the SDK, which who replays a log does witho
 
 HEADS_AT_MOST: Final = 4096
 """Of a name and a length of a value each. soltrace's own names take some hundred; the others are the user's."""
+OF_A_LOG_RECORD: Final = 6
+"""The number of the field that holds the attributes of a log record."""
 _KEY: Final = b"\x0a"
 _VALUE: Final = b"\x12"
 _TEXT: Final = b"\x0a"
@@ -148,14 +150,15 @@ def log_record_bytes(record: "LeanLogRecord") -> bytes | None:
         return None
     severity = record.severity_number, record.severity_text
     times, context = (record.timestamp, record.observed), record.span.get_span_context()
-    return plain_log_record_bytes(times, severity, record.body, attributes, context, record.event_name)
+    encoded = attribute_bytes(OF_A_LOG_RECORD, attributes)
+    return plain_log_record_bytes(times, severity, record.body, encoded, context, record.event_name)
 
 
 def plain_log_record_bytes(
     times: tuple[int, int],
     severity: tuple[SeverityNumber, str],
     body: str,
-    attributes: Mapping[str, Any],
+    attributes: bytes,
     context: SpanContext,
     event_name: str,
 ) -> bytes:
@@ -165,19 +168,18 @@ def plain_log_record_bytes(
         times: When it was made and when it was observed, in nanoseconds since 1970.
         severity: How severe it is.
         body: Its body.
-        attributes: Its attributes.
+        attributes: Its attributes, encoded as its field `OF_A_LOG_RECORD`.
         context: The ids of its span, which need not be valid.
         event_name: The name of the event that it is.
 
     Raises:
-        KeyError: An attribute is of a type that soltrace's own never are.
         UnicodeEncodeError: A text can't be encoded.
     """
     return b"".join(
         (
             _TIME(0x09, times[0]),
             _severity(*severity, body),
-            attribute_bytes(6, attributes),
+            attributes,
             _LOG_FLAGS(0x45, context.trace_flags) if context.trace_flags else b"",
             b"\x4a\x10" + context.trace_id.to_bytes(16) if context.trace_id else b"",
             b"\x52\x08" + context.span_id.to_bytes(8) if context.span_id else b"",

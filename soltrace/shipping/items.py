@@ -11,10 +11,10 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags
 
 from soltrace.reading.files.source import LogEntry
 from soltrace.reading.parse import Rejected, Unknown
+from soltrace.shipping.common_attributes import CommonAttributes, CommonToPasses
 from soltrace.shipping.replay import RunReplay
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.run_resource import run_resource
-from soltrace.sinks.log_records import attributes_of
 from soltrace.wire.records import TAKEN, AnyRecord, Attribute
 
 ATTR_UID: Final = "log.record.uid"
@@ -30,7 +30,10 @@ class ReplayedRecord(NamedTuple):
 
     record: AnyRecord
     """With the ids of its span."""
-    attributes: Mapping[str, Any]
+    common: CommonAttributes | None
+    """The attributes that come first, if they are those of others too."""
+    own: Mapping[str, Any]
+    """The attributes that come after them."""
     context: SpanContext
     """The ids of its span, which need not be valid."""
 
@@ -43,6 +46,7 @@ class Items:
         """Lines that are no records."""
         self._runs: dict[RunId, RunReplay] = {}
         self._ended: list[ReplayedSpan] = []
+        self._common = CommonToPasses()
 
     def feed(self, entry: LogEntry, *, wanted: bool) -> tuple[RunId, ReplayedRecord | None, list[ReplayedSpan]] | None:
         """Take in the next line.
@@ -61,7 +65,7 @@ class Items:
         run = self._runs.get(record.run_id) or self._begin(record.run_id)
         record = run.feed(_with_context(record, entry.raw) if wanted else record)
         spans, self._ended[:] = list(self._ended), []
-        return record.run_id, _replayed(record, entry.raw) if wanted else None, spans
+        return record.run_id, self._replayed(record, entry.raw) if wanted else None, spans
 
     def abandon(self) -> list[tuple[RunId, ReplayedSpan]]:
         """End all that is still open, and return its spans."""
@@ -80,6 +84,11 @@ class Items:
         """Return the version of soltrace that wrote it, as far as that is known."""
         return str(self._runs[run_id].facts.get("soltrace", ""))
 
+    def _replayed(self, record: AnyRecord, raw: bytes) -> ReplayedRecord:
+        common, own = self._common.split(record)
+        own[ATTR_UID] = blake2b(raw, digest_size=_UID_BYTES).hexdigest()
+        return ReplayedRecord(record, common, own, _context(record.trace_id, record.span_id))
+
     def _begin(self, run_id: RunId) -> RunReplay:
         run = self._runs[run_id] = RunReplay(self._ended.append)
         return run
@@ -93,12 +102,6 @@ def _with_context(record: AnyRecord, raw: bytes) -> AnyRecord:
     return structs.replace(
         record, context={name.removeprefix("context."): line[name] for name in line if name not in TAKEN}
     )
-
-
-def _replayed(record: AnyRecord, raw: bytes) -> ReplayedRecord:
-    attributes = attributes_of(record)
-    attributes[ATTR_UID] = blake2b(raw, digest_size=_UID_BYTES).hexdigest()
-    return ReplayedRecord(record, attributes, _context(record.trace_id, record.span_id))
 
 
 @lru_cache(_CONTEXTS_AT_MOST)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from soltrace.export.otlp_bytes import (
+    OF_A_LOG_RECORD,
     attribute_bytes,
     event_bytes,
     field_bytes,
@@ -51,7 +52,10 @@ def log_record_message(item: ReplayedRecord) -> bytes:
     event = str(record.__struct_config__.tag)
     text, number = SEVERITY[record.level]
     times = record.time_ns, record.time_ns
-    return plain_log_record_bytes(times, (number, text), event, item.attributes, item.context, event)
+    attributes = attribute_bytes(OF_A_LOG_RECORD, item.own)
+    if item.common is not None:
+        attributes = item.common.encoded + attributes
+    return plain_log_record_bytes(times, (number, text), event, attributes, item.context, event)
 
 
 def span_message(span: ReplayedSpan) -> bytes:

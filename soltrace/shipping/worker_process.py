@@ -4,7 +4,6 @@ It is the one that sends and notes. So a SIGKILL of the command leaves nothing i
 ends the batch that it is at, notes it and leaves.
 """
 
-import gc
 import os
 import signal
 from collections.abc import Callable, Generator
@@ -19,8 +18,6 @@ from soltrace.shipping.journal import BeingShippedError
 from soltrace.shipping.one_log import Counts, LogShipper
 from soltrace.shipping.sender import NotSentError, Sender
 
-OBJECTS: Final = 100_000
-"""That are made between two searches for cycles, of which items have none."""
 FOLLOW_S: Final = 1.0
 """Between two looks at logs that are followed."""
 
@@ -77,7 +74,6 @@ class _Life:
 def work(pipe: "Pipe", orders: Orders) -> None:
     """Ship the logs whose paths come through a pipe, until None does."""
     life = _Life()
-    gc.set_threshold(OBJECTS)
     sender = Sender(orders.endpoint, orders.patience_s, life.check)
     try:
         (_follow if orders.follow else _each)(pipe, orders, sender, life.check)

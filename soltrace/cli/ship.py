@@ -14,8 +14,8 @@ from soltrace.cli.log_files import absent, add_paths, default_directory, files, 
 from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
-    from soltrace.shipping.one_log import Counts
-    from soltrace.shipping.worker_process import Orders, Told
+    from soltrace.shipping.one_log import ShippedCounts
+    from soltrace.shipping.worker_process import Orders, LogTold
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
@@ -129,10 +129,10 @@ class _Summary:
 
     def __init__(self) -> None:
         self.problems = 0
-        self._counts: dict[Path, Counts] = {}
+        self._counts: dict[Path, ShippedCounts] = {}
         self._began = time.monotonic()
 
-    def tell(self, told: "Told") -> None:
+    def tell(self, told: "LogTold") -> None:
         """Take in what a worker says of a log."""
         self._counts[told.path] = told.counts
         if told.problem:
@@ -162,7 +162,7 @@ class _Summary:
 
 
 @contextmanager
-def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[["Told"], None]]:
+def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[["LogTold"], None]]:
     """Draw a bar on a terminal, of the bytes that were read."""
     if not sys.stderr.isatty():
         yield summary.tell
@@ -177,7 +177,7 @@ def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[[
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(sizes.values()))
 
-        def tell(told: "Told") -> None:
+        def tell(told: "LogTold") -> None:
             summary.tell(told)
             size = sizes[told.path]
             # Of a compressed log it is not known how far it is: what is read of it is more than it holds.

@@ -38,7 +38,7 @@ class ReplayedRecord(NamedTuple):
     """The ids of its span, which need not be valid."""
 
 
-class Items:
+class LogItems:
     """Makes the items of one log, in the order of its lines."""
 
     def __init__(self) -> None:

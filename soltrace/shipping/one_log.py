@@ -16,11 +16,11 @@ from msgspec import structs
 from soltrace.reading.files.lines import Change
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
-from soltrace.shipping.items import Items, RunId
+from soltrace.shipping.items import LogItems, RunId
 from soltrace.shipping.journal import Journal
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
-from soltrace.shipping.sender import Sender, Signal
+from soltrace.shipping.sender import Sender, SentSignal
 
 LINES: Final = 2000
 """Of a batch."""
@@ -31,7 +31,7 @@ _LOOKS_AT_MOST: Final = 100
 
 
 @dataclass
-class Counts:
+class ShippedCounts:
     """What became of the lines of a log."""
 
     log_records: int = 0
@@ -39,7 +39,7 @@ class Counts:
     skipped: int = 0
     """Lines that are no records."""
     refused: int = 0
-    """Items that the collector said it will not have."""
+    """LogItems that the collector said it will not have."""
     read_bytes: int = 0
 
 
@@ -64,15 +64,19 @@ class LogShipper:
     """
 
     def __init__(
-        self, path: Path, sender: Sender, state: Path | None = None, noted: Callable[[Counts], None] = lambda _: None
+        self,
+        path: Path,
+        sender: Sender,
+        state: Path | None = None,
+        noted: Callable[[ShippedCounts], None] = lambda _: None,
     ) -> None:
-        self.counts = Counts()
+        self.counts = ShippedCounts()
         self._path, self._sender, self._state, self._noted = path, sender, state, noted
         self._source = Source(path, time.monotonic())
         self._begin()
 
     def _begin(self) -> None:
-        self._items, self._batch = Items(), _Batch()
+        self._items, self._batch = LogItems(), _Batch()
         self._journal: Journal | None = None
         self._number = 0
 
@@ -175,7 +179,7 @@ class LogShipper:
             journal.note(structs.replace(journal.sent, traces=number))
         self._tell()
 
-    def _deliver(self, signal: Signal, items: dict[RunId, list[bytes]]) -> int:
+    def _deliver(self, signal: SentSignal, items: dict[RunId, list[bytes]]) -> int:
         number = sum(map(len, items.values()))
         if number:
             body = request_body(

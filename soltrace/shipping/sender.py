@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-Signal: TypeAlias = Literal["logs", "traces"]
+SentSignal: TypeAlias = Literal["logs", "traces"]
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers after which OTLP has a request sent again."""
 _OK: Final = range(200, 300)
@@ -50,7 +50,7 @@ class Sender:
         if self._zipped:
             self._headers["Content-Encoding"] = "gzip"
 
-    def send(self, signal: Signal, body: bytes) -> bytes:
+    def send(self, signal: SentSignal, body: bytes) -> bytes:
         """Send a request, and return the body of its acknowledgement.
 
         Raises:
@@ -76,7 +76,7 @@ class Sender:
             time.sleep(wait_s if after_s is None else min(after_s, _LONGEST_WAIT_S))
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
-    def _post(self, signal: Signal, data: bytes) -> tuple[int, bytes, float | None]:
+    def _post(self, signal: SentSignal, data: bytes) -> tuple[int, bytes, float | None]:
         self._connection.request("POST", f"{self._path}/v1/{signal}", data, self._headers)
         response = self._connection.getresponse()
         after = response.headers.get("Retry-After", "")

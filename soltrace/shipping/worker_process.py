@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Final, NamedTuple, TypeAlias
 
 from soltrace.shipping.journal import BeingShippedError
-from soltrace.shipping.one_log import Counts, LogShipper
+from soltrace.shipping.one_log import ShippedCounts, LogShipper
 from soltrace.shipping.sender import NotSentError, Sender
 
 FOLLOW_S: Final = 1.0
@@ -35,17 +35,17 @@ class Orders(NamedTuple):
     follow: bool
 
 
-class Told(NamedTuple):
+class LogTold(NamedTuple):
     """What a worker says of a log."""
 
     path: Path
-    counts: Counts
+    counts: ShippedCounts
     over: bool = False
     """Whether it is done with it."""
     problem: str | None = None
 
 
-Pipe: TypeAlias = "Connection[Told, Path | None]"
+Pipe: TypeAlias = "Connection[LogTold, Path | None]"
 
 
 class _StopError(Exception):
@@ -86,7 +86,7 @@ def work(pipe: "Pipe", orders: Orders) -> None:
 def _each(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
     while (path := pipe.recv()) is not None:
         check()
-        shipper = LogShipper(path, sender, orders.state, lambda counts, path=path: pipe.send(Told(path, counts)))
+        shipper = LogShipper(path, sender, orders.state, lambda counts, path=path: pipe.send(LogTold(path, counts)))
         with _reported(pipe, shipper, path):
             shipper.advance()
             shipper.finish(abandon=orders.abandon)
@@ -106,7 +106,7 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
         problem = f"cannot ship {path}: {error.strerror or error}"
     finally:
         shipper.close()
-    pipe.send(Told(path, shipper.counts, over=True, problem=problem))
+    pipe.send(LogTold(path, shipper.counts, over=True, problem=problem))
 
 
 def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
@@ -131,7 +131,7 @@ def _step(
     path: Path, shipper: LogShipper | None, pipe: "Pipe", orders: Orders, sender: Sender, said: set[str]
 ) -> LogShipper | None:
     """Ship what a log has gained. After a failure it is begun anew, which reads again and sends nothing again."""
-    shipper = shipper or LogShipper(path, sender, orders.state, lambda counts: pipe.send(Told(path, counts)))
+    shipper = shipper or LogShipper(path, sender, orders.state, lambda counts: pipe.send(LogTold(path, counts)))
     try:
         shipper.advance()
     except (NotSentError, BeingShippedError) as error:
@@ -145,5 +145,5 @@ def _step(
     shipper.close()
     if problem not in said:
         said.add(problem)
-        pipe.send(Told(path, shipper.counts, problem=problem))
+        pipe.send(LogTold(path, shipper.counts, problem=problem))
     return None

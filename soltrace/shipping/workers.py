@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from soltrace.shipping.one_log import Counts
-from soltrace.shipping.worker_process import FOLLOW_S, Orders, Told, work
+from soltrace.shipping.one_log import ShippedCounts
+from soltrace.shipping.worker_process import FOLLOW_S, Orders, LogTold, work
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -21,7 +21,7 @@ LAST_BATCH_S: Final = 10.0
 
 class _Worker(NamedTuple):
     process: BaseProcess
-    pipe: "Connection[Path | None, Told]"
+    pipe: "Connection[Path | None, LogTold]"
 
 
 class Workers:
@@ -33,7 +33,7 @@ class Workers:
         tell: Is called with what they say.
     """
 
-    def __init__(self, orders: Orders, number: int, tell: Callable[[Told], None]) -> None:
+    def __init__(self, orders: Orders, number: int, tell: Callable[[LogTold], None]) -> None:
         self._orders, self._tell = orders, tell
         self._workers = [_started(orders) for _ in range(number)]
         self._busy: dict[Any, Path] = {}
@@ -59,7 +59,7 @@ class Workers:
         while self._busy:
             self._hear(None, waiting)
         for path in waiting:  # all workers have died
-            self._tell(Told(path, Counts(), over=True, problem=f"{path} is not shipped"))
+            self._tell(LogTold(path, ShippedCounts(), over=True, problem=f"{path} is not shipped"))
 
     def follow(self, appeared: Callable[[], Iterable[Path]]) -> None:
         """Ship what there is and what appears, until there is an interruption.
@@ -99,7 +99,9 @@ class Workers:
         path = self._busy.pop(worker.pipe, None)
         worker.pipe.close()
         if path is not None:
-            self._tell(Told(path, Counts(), over=True, problem=f"{path} is not shipped: its process was killed"))
+            self._tell(
+                LogTold(path, ShippedCounts(), over=True, problem=f"{path} is not shipped: its process was killed")
+            )
 
 
 def _started(orders: Orders) -> _Worker:

@@ -1,8 +1,11 @@
 """What is shipped of a log is what would have been sent live: the same spans and log records, field by field."""
 
+import base64
+import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider
@@ -13,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from soltrace.shipping.one_log import LogShipper
+from soltrace.shipping.otlp_json import write_otlp_json
 from soltrace.shipping.sender import Sender
 from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.spans import Spans
@@ -228,3 +232,31 @@ def test_what_never_ended_is_shipped_once_it_is_said_to_be_over(tmp_path, collec
     shipped(path, collector, abandon=True)
     assert len(collector.spans) == 2
     assert len(collector.record_ids) == len(collector.log_records) == len(records)
+
+
+def hexadecimal(message):
+    """What protobuf makes of a message, with ids as OTLP has them in JSON."""
+    match message:
+        case dict():
+            return {
+                key: base64.b64decode(value).hex()
+                if key in {"traceId", "spanId", "parentSpanId"}
+                else hexadecimal(value)
+                for key, value in message.items()
+            }
+        case list():
+            return [hexadecimal(item) for item in message]
+    return message
+
+
+def test_json_lines_say_the_same(tmp_path, collector):
+    """`soltrace convert --to otlp-json` writes what is shipped, as OTLP has it in JSON."""
+    a_run(tmp_path / "run.jsonl")
+    shipped(tmp_path / "run.jsonl", collector)
+    said = []
+    assert write_otlp_json([tmp_path / "run.jsonl"], tmp_path / "otlp", said.append) == (len(collector.log_records), 0)
+    for request, name in zip(collector.requests, ("logs", "traces"), strict=True):
+        (line,) = (tmp_path / "otlp" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert json.loads(line) == hexadecimal(MessageToDict(request, use_integers_for_enums=True))
+    assert said == []
+    assert len(list((tmp_path / "otlp").iterdir())) == 2

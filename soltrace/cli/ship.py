@@ -15,7 +15,7 @@ from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
     from soltrace.shipping.one_log import ShippedCounts
-    from soltrace.shipping.worker_process import Orders, LogTold
+    from soltrace.shipping.worker_process import LogTold, Orders
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1

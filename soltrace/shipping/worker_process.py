@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Final, NamedTuple, TypeAlias
 
 from soltrace.shipping.journal import BeingShippedError
-from soltrace.shipping.one_log import ShippedCounts, LogShipper
+from soltrace.shipping.one_log import LogShipper, ShippedCounts
 from soltrace.shipping.sender import NotSentError, Sender
 
 FOLLOW_S: Final = 1.0

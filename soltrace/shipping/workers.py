@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from soltrace.shipping.one_log import ShippedCounts
-from soltrace.shipping.worker_process import FOLLOW_S, Orders, LogTold, work
+from soltrace.shipping.worker_process import FOLLOW_S, LogTold, Orders, work
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

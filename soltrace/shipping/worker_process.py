@@ -100,7 +100,7 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
         yield
     except (NotSentError, BeingShippedError) as error:
         problem = str(error)
-    except BrokenPipeError:
+    except ConnectionError:  # the pipe's: nobody listens any more
         raise
     except OSError as error:
         problem = f"cannot ship {path}: {error.strerror or error}"
@@ -136,7 +136,7 @@ def _step(
         shipper.advance()
     except (NotSentError, BeingShippedError) as error:
         problem = str(error)
-    except BrokenPipeError:
+    except ConnectionError:  # the pipe's: nobody listens any more
         raise
     except OSError as error:
         problem = f"cannot ship {path}: {error.strerror or error}"

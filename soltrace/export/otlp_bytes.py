@@ -213,7 +213,13 @@ def message_of_scope(data: bytes) -> bytes:
 
 def field_bytes(field: int, data: bytes) -> bytes:
     """Frame a message, or a text, as a field of the message that it is in; below 16."""
-    return _VARINTS[field << 3 | 2] + _varint(len(data)) + data
+    return length_head(field, len(data)) + data
+
+
+@lru_cache(HEADS_AT_MOST)
+def length_head(field: int, size: int) -> bytes:
+    """All of such a field in front of its data, which has that size."""
+    return _VARINTS[field << 3 | 2] + _varint(size)
 
 
 def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:

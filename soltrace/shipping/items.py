@@ -21,7 +21,9 @@ ATTR_UID: Final = "log.record.uid"
 """OpenTelemetry's: log records with the same one are the same, and a backend may drop all but one."""
 _UID_BYTES: Final = 16
 _CONTEXTS_AT_MOST: Final = 1024
+_names: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _object: Final = msgspec.json.Decoder(dict[str, Any])
+_NO_RECORDS: Final = (Unknown, Rejected)
 RunId: TypeAlias = str
 
 
@@ -59,12 +61,14 @@ class LogItems:
             Its run, its log record, and the spans that it ends; None if it is no record.
         """
         record = entry.value
-        if isinstance(record, Unknown | Rejected):
+        if isinstance(record, _NO_RECORDS):
             self.skipped += 1
             return None
         run = self._runs.get(record.run_id) or self._begin(record.run_id)
         record = run.feed(_with_context(record, entry.raw) if wanted else record)
-        spans, self._ended[:] = list(self._ended), []
+        spans: list[ReplayedSpan] = []
+        if self._ended:
+            spans, self._ended[:] = list(self._ended), []
         return record.run_id, self._replayed(record, entry.raw) if wanted else None, spans
 
     def abandon(self) -> list[tuple[RunId, ReplayedSpan]]:
@@ -96,9 +100,9 @@ class LogItems:
 
 def _with_context(record: AnyRecord, raw: bytes) -> AnyRecord:
     """Add what the caller had bound with `structlog.contextvars`, which a record that is read from a line lacks."""
-    line = _object.decode(raw)
-    if line.keys() <= TAKEN:
+    if _names.decode(raw).keys() <= TAKEN:
         return record
+    line = _object.decode(raw)
     return structs.replace(
         record, context={name.removeprefix("context."): line[name] for name in line if name not in TAKEN}
     )

@@ -22,8 +22,6 @@ from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LogOpened,
-    PassEnded,
-    PassRecord,
     PassStarted,
 )
 
@@ -61,14 +59,15 @@ class RunReplay:
 
     def feed(self, record: AnyRecord) -> AnyRecord:
         """Take in the next record, and return it with the ids of the span that it belongs to."""
+        record = self._identified(record)
+        # Not of the record before: it is worked out once a record.
         self._time_ns = max(self._time_ns, record.time_ns)
+        return record
+
+    def _identified(self, record: AnyRecord) -> AnyRecord:
         match record:
             case PassStarted():
                 return self._spans.identify(record, self._before_it_starts(record))
-            case PassEnded():
-                return self._spans.identify(record, None)
-            case PassRecord():
-                return self._spans.identify(record, None)
             case ExperimentStarted():
                 return self._enter(record)
             case ExperimentEnded():
@@ -124,7 +123,7 @@ class RunReplay:
         )
         place = trace.set_span_in_context(NonRecordingSpan(span.context), Context())
         self._experiments.append(_Experiment(path, span, place))
-        return _identified(record, span)
+        return _with_ids(record, span)
 
     def _around_that(self, path: str, trace_id: object) -> _Experiment | None:
         while "/" in path:
@@ -141,7 +140,7 @@ class RunReplay:
                 del self._experiments[number]
                 _fail(experiment.span, record)
                 experiment.span.end(record.time_ns)
-                return _identified(record, experiment.span)
+                return _with_ids(record, experiment.span)
         return record
 
     def abandon(self) -> None:
@@ -162,6 +161,6 @@ def _fail(span: ReplayedSpan, record: ExperimentEnded) -> None:
     span.set_status(StatusCode.ERROR, record.error)
 
 
-def _identified(record: ExperimentStarted | ExperimentEnded, span: ReplayedSpan) -> AnyRecord:
+def _with_ids(record: ExperimentStarted | ExperimentEnded, span: ReplayedSpan) -> AnyRecord:
     context = span.context
     return structs.replace(record, trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}")

@@ -8,7 +8,7 @@ from soltrace.export.otlp_bytes import (
     attribute_bytes,
     event_bytes,
     field_bytes,
-    message_of_scope,
+    length_head,
     plain_log_record_bytes,
     plain_span_bytes,
 )
@@ -35,15 +35,18 @@ def request_body(
         resource: Returns the attributes of a run's resource.
         version: Returns the version of soltrace that a run had.
     """
-    return b"".join(
-        field_bytes(1, field_bytes(1, attribute_bytes(1, resource(run))) + field_bytes(2, _scoped(version(run), found)))
-        for run, found in items.items()
-    )
+    parts: list[bytes] = []
+    for run, found in items.items():
+        # Joined once, at the end: a batch has megabytes.
+        scoped = [_scope(version(run)), *(part for item in found for part in (length_head(2, len(item)), item))]
+        scoped.insert(0, length_head(2, sum(map(len, scoped))))
+        scoped.insert(0, field_bytes(1, attribute_bytes(1, resource(run))))
+        parts += [length_head(1, sum(map(len, scoped))), *scoped]
+    return b"".join(parts)
 
 
-def _scoped(version: str, items: Sequence[bytes]) -> bytes:
-    scope = field_bytes(1, SCOPE.encode()) + (field_bytes(2, version.encode()) if version else b"")
-    return field_bytes(1, scope) + b"".join(map(message_of_scope, items))
+def _scope(version: str) -> bytes:
+    return field_bytes(1, field_bytes(1, SCOPE.encode()) + (field_bytes(2, version.encode()) if version else b""))
 
 
 def log_record_message(item: ReplayedRecord) -> bytes:

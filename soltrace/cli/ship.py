@@ -34,7 +34,7 @@ alone; give its name to have it shipped."""
 _EPILOG: Final = """\
 examples:
   soltrace ship --endpoint http://localhost:4318                everything in soltrace-runs/
-  soltrace ship /scratch/me/runs --endpoint http://tempo:4318 --all
+  soltrace ship /scratch/me/runs --endpoint http://jaeger:4318 --only traces --all
   soltrace ship /scratch/me/runs --follow                       while the job runs
 
 OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_COMPRESSION, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES count too.
@@ -66,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to try again while the collector does not answer (default: %(default)g)",
     )
+    parser.add_argument(
+        "--only",
+        choices=("logs", "traces"),
+        help="send only these, as to Jaeger or Tempo, which take no log records (default: both)",
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="logs at once (default: one for each core, at most 4)")
 
 
@@ -80,9 +85,11 @@ def run(args: argparse.Namespace) -> int:
         _say("--all is for runs that are over, --follow for those that are not")
         return _USAGE_ERROR
     # Here and not above: `--help` and the other commands do without.
+    from soltrace.shipping.sender import SIGNALS
     from soltrace.shipping.worker_process import Orders
 
-    orders = Orders(args.endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow)
+    signals = SIGNALS if args.only is None else (args.only,)
+    orders = Orders(args.endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow, signals)
     jobs = args.jobs or min(_JOBS_AT_MOST, os.cpu_count() or 1)
     paths: list[Path] = args.paths or [default_directory()]
     return _follow(paths, orders, jobs) if args.follow else _once(paths, orders, jobs)
@@ -93,9 +100,11 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
 
     chosen = _without_the_exported(paths, files(paths, _say), _say)
     summary = _Summary()
-    with _progress(chosen, summary) as tell, Workers(orders, max(1, min(jobs, len(chosen))), tell) as workers:
-        workers.ship(chosen)
-    summary.say()
+    try:
+        with _progress(chosen, summary) as tell, Workers(orders, max(1, min(jobs, len(chosen))), tell) as workers:
+            workers.ship(chosen)
+    finally:
+        summary.say()
     return _FAILURE if summary.problems else 0
 
 

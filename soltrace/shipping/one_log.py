@@ -6,7 +6,7 @@ nobody could note that it had arrived, is the same one.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from soltrace.shipping.items import LogItems, RunId
 from soltrace.shipping.journal import Journal
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
-from soltrace.shipping.sender import Sender, SentSignal
+from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
 
 LINES: Final = 2000
 """Of a batch."""
@@ -60,6 +60,7 @@ class LogShipper:
         path: The log.
         sender: Sends.
         state: The directory that its journal is kept in; None: beside it.
+        signals: What is sent of it.
         noted: Is called after each batch. What it raises ends all.
     """
 
@@ -68,8 +69,10 @@ class LogShipper:
         path: Path,
         sender: Sender,
         state: Path | None = None,
+        signals: Collection[SentSignal] = SIGNALS,
         noted: Callable[[ShippedCounts], None] = lambda _: None,
     ) -> None:
+        self._signals = signals
         self.counts = ShippedCounts()
         self._path, self._sender, self._state, self._noted = path, sender, state, noted
         self._source = Source(path, time.monotonic())
@@ -113,7 +116,7 @@ class LogShipper:
         # The rest of anything else may still be written, and is read then.
         self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
         self._send()
-        if abandon and self._journal is not None:
+        if abandon and self._journal is not None and "traces" in self._signals:
             self._abandon(self._journal)
 
     def close(self) -> None:
@@ -144,13 +147,13 @@ class LogShipper:
                 self._is_complete(journal)
                 self._number = entry.number
             sent = journal.sent
-            found = self._items.feed(entry, wanted=entry.number > sent.logs)
+            found = self._items.feed(entry, wanted="logs" in self._signals and entry.number > sent.logs)
             if found is None:
                 continue
             run, item, spans = found
             if item is not None:
                 self._batch.logs[run].append(log_record_message(item))
-            if entry.number > sent.traces:
+            if "traces" in self._signals and entry.number > sent.traces:
                 self._batch.traces[run].extend(map(span_message, spans))
             self._batch.lines += 1
             self._batch.size += len(entry.raw)
@@ -159,7 +162,7 @@ class LogShipper:
         """See to what is due after a line: that a batch is sent, or what was said to be over then is."""
         if journal.sent.abandoned and self._number == journal.sent.abandoned:
             self._items.abandon()
-        if self._number <= min(journal.sent.logs, journal.sent.traces):
+        if self._number <= min(getattr(journal.sent, signal) for signal in self._signals):
             self._batch.lines = self._batch.size = 0
         elif self._batch.lines >= LINES or self._batch.size >= BYTES:
             self._send()
@@ -170,11 +173,12 @@ class LogShipper:
             return
         batch, self._batch = self._batch, _Batch()
         sent, number = journal.sent, self._number
-        if number > sent.logs:
+        traces = "traces" in self._signals
+        if "logs" in self._signals and number > sent.logs:
             self.counts.log_records += self._deliver("logs", batch.logs)
-            both = number > sent.traces and not any(batch.traces.values())
+            both = traces and number > sent.traces and not any(batch.traces.values())
             journal.note(structs.replace(sent, logs=number, traces=number if both else sent.traces))
-        if number > journal.sent.traces:
+        if traces and number > journal.sent.traces:
             self.counts.spans += self._deliver("traces", batch.traces)
             journal.note(structs.replace(journal.sent, traces=number))
         self._tell()

@@ -9,6 +9,8 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 SentSignal: TypeAlias = Literal["logs", "traces"]
+SIGNALS: Final[tuple[SentSignal, ...]] = ("logs", "traces")
+"""All that is sent."""
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers after which OTLP has a request sent again."""
 _OK: Final = range(200, 300)

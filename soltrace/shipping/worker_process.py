@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from soltrace.shipping.journal import BeingShippedError
 from soltrace.shipping.one_log import LogShipper, ShippedCounts
-from soltrace.shipping.sender import NotSentError, Sender
+from soltrace.shipping.sender import NotSentError, Sender, SentSignal
 
 FOLLOW_S: Final = 1.0
 """Between two looks at logs that are followed."""
@@ -33,6 +33,8 @@ class Orders(NamedTuple):
     abandon: bool
     """Whether the runs are over, and what is still open in a log never ended."""
     follow: bool
+    signals: tuple[SentSignal, ...]
+    """What is sent of a log."""
 
 
 class LogTold(NamedTuple):
@@ -86,7 +88,9 @@ def work(pipe: "Pipe", orders: Orders) -> None:
 def _each(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
     while (path := pipe.recv()) is not None:
         check()
-        shipper = LogShipper(path, sender, orders.state, lambda counts, path=path: pipe.send(LogTold(path, counts)))
+        shipper = LogShipper(
+            path, sender, orders.state, orders.signals, lambda counts, path=path: pipe.send(LogTold(path, counts))
+        )
         with _reported(pipe, shipper, path):
             shipper.advance()
             shipper.finish(abandon=orders.abandon)
@@ -131,7 +135,9 @@ def _step(
     path: Path, shipper: LogShipper | None, pipe: "Pipe", orders: Orders, sender: Sender, said: set[str]
 ) -> LogShipper | None:
     """Ship what a log has gained. After a failure it is begun anew, which reads again and sends nothing again."""
-    shipper = shipper or LogShipper(path, sender, orders.state, lambda counts: pipe.send(LogTold(path, counts)))
+    shipper = shipper or LogShipper(
+        path, sender, orders.state, orders.signals, lambda counts: pipe.send(LogTold(path, counts))
+    )
     try:
         shipper.advance()
     except (NotSentError, BeingShippedError) as error:

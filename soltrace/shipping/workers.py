@@ -1,6 +1,7 @@
 """Ships many logs at once: a process for each core, each with one log after the other."""
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 LAST_BATCH_S: Final = 10.0
-"""For so long a worker may take to end its batch when it is to stop; it goes on by itself then."""
+"""For so long a worker may take to end its batch when it is to stop."""
 
 
 class _Worker(NamedTuple):
@@ -45,11 +46,18 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let each end its batch."""
+        """Let each end its batch, and hear of it."""
+        self._busy.clear()
+        for worker in self._workers:
+            with suppress(OSError):  # it has left already
+                worker.pipe.send(None)
+            if error is not None:
+                worker.process.terminate()
+        deadline = time.monotonic() + LAST_BATCH_S
+        while self._workers and (left := deadline - time.monotonic()) > 0:
+            self._hear(left, [])
         for worker in self._workers:
             worker.pipe.close()
-        for worker in self._workers:
-            worker.process.join(LAST_BATCH_S)
 
     def ship(self, paths: Iterable[Path]) -> None:
         """Ship these, and return when all are over."""
@@ -96,6 +104,7 @@ class Workers:
 
     def _died(self, worker: _Worker) -> None:
         self._workers.remove(worker)
+        worker.process.join(LAST_BATCH_S)
         path = self._busy.pop(worker.pipe, None)
         worker.pipe.close()
         if path is not None:

@@ -85,6 +85,16 @@ def test_what_nobody_took_is_shipped_once(soltrace, collector, log, tmp_path):
     assert (len(collector.log_records), len(collector.spans)) == (14, 4)
 
 
+def test_one_signal_alone(soltrace, collector, log, tmp_path):
+    """To a backend that takes no other; the other one can follow."""
+    a_log(tmp_path / "run.jsonl", log, 4)
+    for only, sent in (("traces", "0 log records and 4 spans"), ("logs", "12 log records and 0 spans")):
+        for sent_now in (sent, "0 log records and 0 spans"):
+            done = soltrace.run("ship", tmp_path, "--endpoint", collector.address, "--only", only)
+            assert said(done) == (0, [], [f"sent {sent_now} of 1 log"])
+    assert (len(collector.record_ids), len(collector.span_ids)) == (12, 4)
+
+
 def test_where_to(soltrace, log, tmp_path):
     """What can't be done is said at once."""
     log.append(tmp_path / "run.jsonl", log.started(0))

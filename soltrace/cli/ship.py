@@ -48,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser)
     parser.add_argument(
         "--endpoint",
-        default=os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
         metavar="URL",
         help="the collector, over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT)",
     )
@@ -76,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace ship` does."""
-    problem = _unfit_endpoint(args.endpoint) or _unfit_state(args.state)
+    endpoint: str = args.endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    problem = _unfit_endpoint(endpoint) or _unfit_state(args.state)
     problem = problem or (absent(args.paths, follow=True) if args.follow else unfit(args.paths))
     if problem:
         _say(problem)
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.shipping.worker_process import Orders
 
     signals = SIGNALS if args.only is None else (args.only,)
-    orders = Orders(args.endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow, signals)
+    orders = Orders(endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow, signals)
     jobs = args.jobs or min(_JOBS_AT_MOST, os.cpu_count() or 1)
     paths: list[Path] = args.paths or [default_directory()]
     return _follow(paths, orders, jobs) if args.follow else _once(paths, orders, jobs)
@@ -197,7 +197,7 @@ def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[[
         yield tell
 
 
-def _unfit_endpoint(endpoint: str | None) -> str | None:
+def _unfit_endpoint(endpoint: str) -> str | None:
     if not endpoint:
         return "needs --endpoint URL, or OTEL_EXPORTER_OTLP_ENDPOINT"
     try:

@@ -66,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long to try again while the collector does not answer (default: %(default)g)",
     )
     parser.add_argument(
+        "--metrics",
+        action="store_true",
+        help="send counters and histograms too, with the times of the log: where old ones are taken, or with --follow",
+    )
+    parser.add_argument(
         "--only",
         choices=("logs", "traces"),
         help="send only these, as to Jaeger or Tempo, which take no log records (default: both)",
@@ -85,10 +90,12 @@ def run(args: argparse.Namespace) -> int:
         _say("--all is for runs that are over, --follow for those that are not")
         return _USAGE_ERROR
     # Here and not above: `--help` and the other commands do without.
-    from soltrace.shipping.sender import SIGNALS
+    from soltrace.shipping.sender import SIGNALS, SentSignal
     from soltrace.shipping.worker_process import Orders
 
-    signals = SIGNALS if args.only is None else (args.only,)
+    signals: tuple[SentSignal, ...] = SIGNALS if args.only is None else (args.only,)
+    if args.metrics:
+        signals = (*signals, "metrics")
     orders = Orders(endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow, signals)
     jobs = args.jobs or min(_JOBS_AT_MOST, os.cpu_count() or 1)
     paths: list[Path] = args.paths or [default_directory()]

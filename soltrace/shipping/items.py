@@ -14,6 +14,7 @@ from soltrace.reading.parse import Rejected, Unknown
 from soltrace.shipping.common_attributes import CommonAttributes, CommonToPasses
 from soltrace.shipping.replay import RunReplay
 from soltrace.shipping.replayed_span import ReplayedSpan
+from soltrace.shipping.run_metrics import RunMetrics
 from soltrace.shipping.run_resource import run_resource
 from soltrace.wire.records import TAKEN, AnyRecord, Attribute
 
@@ -43,7 +44,9 @@ class ReplayedRecord(NamedTuple):
 class LogItems:
     """Makes the items of one log, in the order of its lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, counted: bool = False) -> None:
+        """Begin; `counted` says whether metrics are wanted."""
+        self._metrics: dict[RunId, RunMetrics] | None = {} if counted else None
         self.skipped = 0
         """Lines that are no records."""
         self._runs: dict[RunId, RunReplay] = {}
@@ -66,6 +69,8 @@ class LogItems:
             return None
         run = self._runs.get(record.run_id) or self._begin(record.run_id)
         record = run.feed(_with_context(record, entry.raw) if wanted else record)
+        if self._metrics is not None:
+            self._metrics[record.run_id].feed(record)
         spans: list[ReplayedSpan] = []
         if self._ended:
             spans, self._ended[:] = list(self._ended), []
@@ -79,6 +84,10 @@ class LogItems:
             found += [(run_id, span) for span in self._ended]
             self._ended.clear()
         return found
+
+    def metrics(self) -> dict[RunId, list[bytes]]:
+        """Return what each run has counted by now, encoded."""
+        return {run_id: list(metrics.messages()) for run_id, metrics in (self._metrics or {}).items()}
 
     def resource(self, run_id: RunId) -> dict[str, Attribute]:
         """Return the attributes of the resource of a run."""
@@ -94,6 +103,8 @@ class LogItems:
         return ReplayedRecord(record, common, own, _context(record.trace_id, record.span_id))
 
     def _begin(self, run_id: RunId) -> RunReplay:
+        if self._metrics is not None:
+            self._metrics[run_id] = RunMetrics()
         run = self._runs[run_id] = RunReplay(self._ended.append)
         return run
 

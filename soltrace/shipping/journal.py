@@ -33,6 +33,8 @@ class Sent(Struct, frozen=True, kw_only=True):
     """The number of the last line whose log record was sent."""
     traces: int = 0
     """The number of the last line whose span was sent."""
+    metrics: int = 0
+    """The number of the last line that is in the metrics which were sent."""
     abandoned: int = 0
     """The number of the last line when what was still open was said to be over; 0 if it was not."""
 

@@ -79,7 +79,7 @@ class LogShipper:
         self._begin()
 
     def _begin(self) -> None:
-        self._items, self._batch = LogItems(), _Batch()
+        self._items, self._batch = LogItems(counted="metrics" in self._signals), _Batch()
         self._journal: Journal | None = None
         self._number = 0
 
@@ -181,6 +181,9 @@ class LogShipper:
         if traces and number > journal.sent.traces:
             self.counts.spans += self._deliver("traces", batch.traces)
             journal.note(structs.replace(journal.sent, traces=number))
+        if "metrics" in self._signals and number > journal.sent.metrics:
+            self._deliver("metrics", self._items.metrics())
+            journal.note(structs.replace(journal.sent, metrics=number))
         self._tell()
 
     def _deliver(self, signal: SentSignal, items: dict[RunId, list[bytes]]) -> int:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-SentSignal: TypeAlias = Literal["logs", "traces"]
+SentSignal: TypeAlias = Literal["logs", "traces", "metrics"]
 SIGNALS: Final[tuple[SentSignal, ...]] = ("logs", "traces")
-"""All that is sent."""
+"""What is sent unless other signals are asked for: many backends take no metrics, or no old ones."""
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers after which OTLP has a request sent again."""
 _OK: Final = range(200, 300)

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -17,10 +20,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from soltrace.shipping.one_log import LogShipper
 from soltrace.shipping.otlp_json import write_otlp_json
-from soltrace.shipping.sender import Sender
+from soltrace.shipping.sender import SIGNALS, Sender
+from soltrace.sinks.counts import COUNTERS, Counts
 from soltrace.sinks.log_records import OtelLogs
+from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.wire.json_line import json_line
+from soltrace.wire.names import METRIC_COMPILE_DURATION, METRIC_PASS_DURATION
 from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
@@ -72,13 +78,19 @@ class Live:
         tracers, loggers = TracerProvider(resource=resource), LoggerProvider(resource=resource)
         tracers.add_span_processor(SimpleSpanProcessor(self.spans))
         loggers.add_log_record_processor(SimpleLogRecordProcessor(self.logs))
-        self._tracing, self._sink = Spans(tracers), OtelLogs(loggers)
+        self.metrics = InMemoryMetricReader()
+        self._tracing = Spans(tracers)
+        self._sinks = [
+            OtelLogs(loggers),
+            Metrics(MeterProvider([self.metrics], shutdown_on_exit=False), counts=Counts()),
+        ]
         self._path = path
 
     def tell(self, *records, under=None):
         for record in records:
             identified = self._tracing.identify(record, under)
-            self._sink.handle(identified)
+            for sink in self._sinks:
+                sink.handle(identified)
             with self._path.open("ab") as file:
                 file.write(json_line(identified) + b"\n")
 
@@ -145,10 +157,10 @@ def comparable_records(request):
     return records
 
 
-def shipped(path, collector, *, abandon=False):
+def shipped(path, collector, *, abandon=False, signals=SIGNALS):
     """Ship a log, and return what came of it."""
     sender = Sender(collector.address, 1.0, lambda: None)
-    shipper = LogShipper(path, sender)
+    shipper = LogShipper(path, sender, signals=signals)
     with closing(sender), closing(shipper):
         shipper.advance()
         shipper.finish(abandon=abandon)
@@ -232,6 +244,36 @@ def test_what_never_ended_is_shipped_once_it_is_said_to_be_over(tmp_path, collec
     shipped(path, collector, abandon=True)
     assert len(collector.spans) == 2
     assert len(collector.record_ids) == len(collector.log_records) == len(records)
+
+
+def comparable_metrics(request):
+    """Counters and histograms by their names, whenever it was; with the times, if they are all the same."""
+    found = {}
+    times = set()
+    for metric in request.resource_metrics[0].scope_metrics[0].metrics:
+        points = (metric.sum if metric.HasField("sum") else metric.histogram).data_points
+        for point in points:
+            times.add((point.start_time_unix_nano, point.time_unix_nano))
+            point.start_time_unix_nano = point.time_unix_nano = 0
+            if metric.HasField("histogram"):
+                del point.exemplars[:]
+        if metric.name in {*COUNTERS, METRIC_PASS_DURATION, METRIC_COMPILE_DURATION}:
+            found[metric.name] = metric
+    return found, times
+
+
+def test_metrics_are_what_would_have_been_sent(tmp_path, collector):
+    """Counters and histograms, over the time of the log; once, though it is shipped twice."""
+    live = a_run(tmp_path / "run.jsonl")
+    for _ in range(2):
+        shipped(tmp_path / "run.jsonl", collector, signals=("metrics",))
+    (request,) = collector.requests
+    found, times = comparable_metrics(request)
+    wanted, _ = comparable_metrics(encode_metrics(live.metrics.get_metrics_data()))
+    assert found == wanted
+    assert len(found) == 6
+    began_ns = int(MOMENT.timestamp()) * 10**9 + 7000
+    assert times == {(began_ns, began_ns + 401 * 10**9)}
 
 
 def hexadecimal(message):

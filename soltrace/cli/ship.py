@@ -27,7 +27,7 @@ _JOBS_AT_MOST: Final = 4
 _DESCRIPTION: Final = """\
 Send logs to an OpenTelemetry collector that could not be reached while they were written: their spans and log records
 as they would have been sent live, with the ids that stand in the log. What was sent is noted beside each log, in
-NAME.jsonl.shipped, so that a second call sends the rest, and nothing twice.
+.shipped/, so that a second call sends the rest, and nothing twice.
 
 A log whose name ends with .exported.jsonl is one of a run that sent its records itself. In a directory it is left
 alone; give its name to have it shipped."""

@@ -1,5 +1,6 @@
 """What of a log has been sent, on the disk beside it: a line for each batch that was acknowledged; the last one counts.
 
+A journal is called by what is in the log, so that it is found when that was renamed, copied or compressed.
 Whoever ships a log has its journal locked, so that no two do. A line is one write; half of one, after a power failure,
 is as good as none.
 """
@@ -16,9 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from soltrace.reading.files.compressed import SUFFIXES
+from soltrace.reading.files.source import LogEntry
+from soltrace.wire.records import LogOpened
 
-ENDING: Final = ".shipped"
-_LOG_BYTES: Final = 8
+DIRECTORY: Final = ".shipped"
+ENDING: Final = ".journal"
+_KEY_BYTES: Final = 16
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
 
@@ -27,7 +31,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     """How much of a log has been sent to one collector."""
 
     log: str
-    """Stands for its first line, by which it is known under any name."""
+    """Stands for its first line, by which it is known."""
     endpoint: str
     logs: int = 0
     """The number of the last line whose log record was sent."""
@@ -48,20 +52,21 @@ class Journal:
 
     Args:
         path: The log.
-        first_line: Its first line.
+        first: Its first line.
         endpoint: Where it is sent.
-        directory: Where the journal is kept; None: beside the log.
+        directory: Where the journal is kept; None: in `.shipped` beside the log.
 
     Raises:
         BeingShippedError: It is locked.
         OSError: It can't be written.
     """
 
-    def __init__(self, path: Path, first_line: bytes, endpoint: str, directory: Path | None) -> None:
-        log = blake2b(first_line, digest_size=_LOG_BYTES).hexdigest()
-        self._descriptor = os.open(
-            _place(path, log, directory), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
+    def __init__(self, path: Path, first: LogEntry, endpoint: str, directory: Path | None) -> None:
+        directory = directory or path.parent / DIRECTORY
+        directory.mkdir(exist_ok=True)
+        log = _key(path, first)
+        file = directory / f"{log}{ENDING}"
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _lock(self._descriptor, path)
             self.sent, whole = _last(self._descriptor, Sent(log=log, endpoint=endpoint))
@@ -82,9 +87,13 @@ class Journal:
         os.close(self._descriptor)
 
 
-def _place(path: Path, log: str, directory: Path | None) -> Path:
-    name = path.with_suffix("").name if path.suffix in SUFFIXES else path.name
-    return path.with_name(name + ENDING) if directory is None else directory / f"{name}.{log}{ENDING}"
+def _key(path: Path, first: LogEntry) -> str:
+    """Tell a log from others: by its first line if that says where and when it was opened, else by its name as well."""
+    data = first.raw
+    if not isinstance(first.value, LogOpened):
+        name = path.with_suffix("").name if path.suffix in SUFFIXES else path.name
+        data += b"\0" + name.encode(errors="surrogateescape")
+    return blake2b(data, digest_size=_KEY_BYTES).hexdigest()
 
 
 def _lock(descriptor: int, path: Path) -> None:

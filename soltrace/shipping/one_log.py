@@ -141,7 +141,7 @@ class LogShipper:
         for entry in entries:
             journal = self._journal
             if journal is None:
-                self._journal = journal = Journal(self._path, entry.raw, self._sender.endpoint, self._state)
+                self._journal = journal = Journal(self._path, entry, self._sender.endpoint, self._state)
             # Damaged, a line may hold several records: it is shipped as a whole.
             if entry.number > self._number:
                 self._is_complete(journal)

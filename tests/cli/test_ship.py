@@ -1,6 +1,7 @@
 """`soltrace ship`: nothing is lost and nothing is sent twice, whoever is killed when."""
 
 import fcntl
+import gzip
 import importlib.util
 import os
 import re
@@ -85,6 +86,21 @@ def test_what_nobody_took_is_shipped_once(soltrace, collector, log, tmp_path):
     assert (len(collector.log_records), len(collector.spans)) == (14, 4)
 
 
+def test_a_log_is_known_under_any_name(soltrace, collector, log, tmp_path):
+    """Renamed, compressed, in another directory: what was sent of it is not sent again."""
+    path, state = tmp_path / "run.jsonl", tmp_path / "state"
+    state.mkdir()
+    log.append(path, log.opened(0), log.started(1), log.ended(2))
+    to = ("--endpoint", collector.address, "--state", state)
+    assert said(soltrace.run("ship", path, *to)) == (0, [], ["sent 3 log records and 1 span of 1 log"])
+    log.append(path, log.started(3, pass_id="x"), log.ended(4, pass_id="x"))
+    (tmp_path / "moved").mkdir()
+    with gzip.open(tmp_path / "moved" / "other.jsonl.gz", "wb") as file:
+        file.write(path.read_bytes())
+    assert said(soltrace.run("ship", "moved", *to)) == (0, [], ["sent 2 log records and 1 span of 1 log"])
+    assert said(soltrace.run("ship", path, *to)) == (0, [], ["sent 0 log records and 0 spans of 1 log"])
+
+
 def test_one_signal_alone(soltrace, collector, log, tmp_path):
     """To a backend that takes no other; the other one can follow."""
     a_log(tmp_path / "run.jsonl", log, 4)
@@ -115,7 +131,7 @@ def test_where_to(soltrace, log, tmp_path):
 
 def unlocked(directory):
     """Whether nobody ships a log of a directory."""
-    for path in directory.glob("*.shipped"):
+    for path in (directory / ".shipped").iterdir():
         with path.open() as journal:
             try:
                 fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -218,7 +219,7 @@ def test_a_log_without_ids_gets_the_same_ones_every_time(tmp_path, collector):
     assert its_backward.links[0].span_id == alone.span_id
     assert {record.span_id for record in collector.log_records} == first.keys()
 
-    path.with_name("run.jsonl.shipped").unlink()
+    shutil.rmtree(tmp_path / ".shipped")
     collector.requests.clear()
     shipped(path, collector)
     assert {span.span_id: span for span in collector.spans} == first

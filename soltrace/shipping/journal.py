@@ -20,8 +20,8 @@ from soltrace.reading.files.compressed import SUFFIXES
 from soltrace.reading.files.source import LogEntry
 from soltrace.wire.records import LogOpened
 
-DIRECTORY: Final = ".shipped"
-ENDING: Final = ".journal"
+_DIRECTORY: Final = ".shipped"
+_ENDING: Final = ".journal"
 _KEY_BYTES: Final = 16
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
@@ -62,10 +62,10 @@ class Journal:
     """
 
     def __init__(self, path: Path, first: LogEntry, endpoint: str, directory: Path | None) -> None:
-        directory = directory or path.parent / DIRECTORY
+        directory = directory or path.parent / _DIRECTORY
         directory.mkdir(exist_ok=True)
         log = _key(path, first)
-        file = directory / f"{log}{ENDING}"
+        file = directory / f"{log}{_ENDING}"
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _lock(self._descriptor, path)

@@ -13,8 +13,8 @@ from opentelemetry.trace import NonRecordingSpan, StatusCode
 
 from soltrace.shipping.derived_ids import derived_span_id, derived_trace_id
 from soltrace.shipping.replayed_span import ReplayedSpan, ReplayTracer, ReplayTracerProvider
-from soltrace.sinks.span_attributes import root_attributes
-from soltrace.sinks.spans import Spans
+from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes
+from soltrace.sinks.spans import Spans, name_of
 from soltrace.wire.names import ATTR_STATUS, PREFIX
 from soltrace.wire.records import (
     AnyRecord,
@@ -22,6 +22,7 @@ from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LogOpened,
+    PassEnded,
     PassStarted,
 )
 
@@ -55,6 +56,8 @@ class RunReplay:
         self._spans = Spans(ReplayTracerProvider(self._tracer))
         self._experiments: list[_Experiment] = []
         self._forwards: dict[str, int] = {}
+        self._begun: set[str] = set()
+        """Passes whose start was read, and whose end was not."""
         self._time_ns = 0
 
     def feed(self, record: AnyRecord) -> AnyRecord:
@@ -67,7 +70,12 @@ class RunReplay:
     def _identified(self, record: AnyRecord) -> AnyRecord:
         match record:
             case PassStarted():
+                self._begun.add(record.pass_id)
                 return self._spans.identify(record, self._before_it_starts(record))
+            case PassEnded() if record.pass_id not in self._begun:
+                return self._end_of_a_pass(record)
+            case PassEnded():
+                self._begun.discard(record.pass_id)
             case ExperimentStarted():
                 return self._enter(record)
             case ExperimentEnded():
@@ -78,7 +86,26 @@ class RunReplay:
                 pass
         return self._spans.identify(record, None)
 
-    def _before_it_starts(self, record: PassStarted) -> Context | None:
+    def _end_of_a_pass(self, record: PassEnded) -> AnyRecord:
+        """Make the span of a pass whose start is not in the log: that line was lost, or is in a log before this one."""
+        place = self._before_it_starts(record)
+        span = self._tracer.start_pass_span(
+            name_of(record),
+            place or _OUTSIDE,
+            lambda: {
+                **root_attributes(record.experiment, record.attributes),
+                **chosen_attributes(record, "run_id", "solve_id", "pass_id", "phase"),
+                **end_attributes(record),
+            },
+            (),
+            record.time_ns - round(record.duration_s * 1e9),
+        )
+        if record.status == "error":
+            span.set_status(StatusCode.ERROR, record.result)
+        span.end(record.time_ns)
+        return _with_ids(record, span)
+
+    def _before_it_starts(self, record: PassStarted | PassEnded) -> Context | None:
         """Decide on the ids of a pass, and return the place under which its span is opened."""
         around = self._around(record.experiment, record.trace_id)
         if record.trace_id is not UNSET and record.span_id is not UNSET:
@@ -88,7 +115,8 @@ class RunReplay:
             if around is not None:
                 trace_id = around.span.context.trace_id
             else:
-                forward = None if record.forward_pass_id is UNSET else self._forwards.get(record.forward_pass_id)
+                forward_pass_id = record.forward_pass_id if isinstance(record, PassStarted) else UNSET
+                forward = None if forward_pass_id is UNSET else self._forwards.get(forward_pass_id)
                 trace_id = forward or derived_trace_id(record.run_id, record.solve_id)
         self._tracer.ids = trace_id, span_id
         if record.phase == "forward":
@@ -161,6 +189,6 @@ def _fail(span: ReplayedSpan, record: ExperimentEnded) -> None:
     span.set_status(StatusCode.ERROR, record.error)
 
 
-def _with_ids(record: ExperimentStarted | ExperimentEnded, span: ReplayedSpan) -> AnyRecord:
+def _with_ids(record: ExperimentStarted | ExperimentEnded | PassEnded, span: ReplayedSpan) -> AnyRecord:
     context = span.context
     return structs.replace(record, trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}")

@@ -247,6 +247,20 @@ def test_what_never_ended_is_shipped_once_it_is_said_to_be_over(tmp_path, collec
     assert len(collector.record_ids) == len(collector.log_records) == len(records)
 
 
+def test_a_pass_whose_start_was_lost_has_a_span(tmp_path, collector):
+    """From what its end says: its line was torn, or the log was begun anew meanwhile."""
+    path = tmp_path / "run.jsonl"
+    *_, end = a_pass(1, "forward", None, "error", trace_id=f"{5:032x}", span_id=f"{6:016x}")
+    path.write_bytes(b"{torn\n" + json_line(end) + b"\n")
+    assert shipped(path, collector).skipped == 1
+    (span,) = collector.spans
+    assert (span.name, span.trace_id.hex(), span.span_id.hex()) == ("diffeqsolve forward", f"{5:032x}", f"{6:016x}")
+    assert (span.start_time_unix_nano, span.end_time_unix_nano) == (end.time_ns - 7 * 10**9, end.time_ns)
+    assert (span.status.code, span.status.message) == (2, "max_steps_reached")
+    said = {attribute.key: attribute.value.string_value for attribute in span.attributes}
+    assert (said["soltrace.pass_id"], said["soltrace.result"]) == ("run.1.forward", "max_steps_reached")
+
+
 def comparable_metrics(request):
     """Counters and histograms by their names, whenever it was; with the times, if they are all the same."""
     found = {}

@@ -69,14 +69,14 @@ def test_what_nobody_took_is_shipped_once(soltrace, collector, log, tmp_path):
     collector.answers = [503, 429]
     assert said(soltrace.run("ship", *to)) == (0, [], [left_out, "sent 12 log records and 4 spans of 1 log"])
     assert said(soltrace.run("ship", *to)) == (0, [], [left_out, nothing])
-    log.append(path, b"{torn\n", log.ended(99))
+    log.append(path, b"{torn\n", log.compiled(99))
     assert said(soltrace.run("ship", path, *to)) == (
         0,
         [],
         ["sent 1 log record and 0 spans of 1 log", "soltrace ship: 1 line skipped: no records of soltrace's"],
     )
     collector.answers = [400]
-    log.append(path, log.ended(100))
+    log.append(path, log.compiled(100))
     assert said(soltrace.run("ship", path, *to)) == (
         1,
         [],

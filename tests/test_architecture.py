@@ -35,8 +35,9 @@ ROOMS: dict[str, set[str]] = {
     "formats": set(),
     "data": set(),
     "report": {"wire", "reading"},
+    "shipping": {"wire", "sinks", "export", "reading"},
     "demo": {"wire", "reading"},
-    "cli": {"wire", "zero_code", "reading", "report", "demo"},
+    "cli": {"wire", "zero_code", "reading", "report", "shipping", "demo"},
 }
 
 AS_USERS_DO = {"demo", "cli"}
@@ -57,6 +58,7 @@ LIBRARIES: dict[str, set[str]] = {
     "soltrace.zero_code": {"opentelemetry", "wrapt"},
     "soltrace.reading": {"rich", "compression", "backports", "_typeshed"},
     "soltrace.at_hand": {"rich"},
+    "soltrace.shipping": {"opentelemetry"},
     "soltrace.report": {"duckdb", "jinja2", "vl_convert"},
     "soltrace.demo": {"jax", "diffrax", "equinox", "optax", "numpy"},
     "soltrace.cli": {"rich", "duckdb", "_typeshed"},
@@ -198,7 +200,9 @@ def test_importing_soltrace_imports_nothing_heavy():
     assert loaded_after("import soltrace") & HEAVY == set()
 
 
-@pytest.mark.parametrize("command", ["run", "tail", "demo", "report", "query", "convert", "formats", "completion"])
+@pytest.mark.parametrize(
+    "command", ["run", "tail", "demo", "report", "query", "convert", "ship", "formats", "completion"]
+)
 def test_the_command_line_imports_neither_jax_nor_opentelemetry(command):
     """`soltrace tail` on a login node starts at once, and so does the help of every command."""
     # Quietly: a help may name a library too.

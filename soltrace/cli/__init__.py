@@ -27,6 +27,7 @@ COMMANDS: Final = {
         "soltrace.cli.convert",
         "write logs as other tools read them: Parquet, Perfetto, speedscope, TensorBoard",
     ),
+    "ship": ("soltrace.cli.ship", "send logs to a collector that could not be reached while they were written"),
     "formats": ("soltrace.cli.formats", "have the log viewers lnav and hl read the log well"),
     "completion": ("soltrace.cli.completion", "print what your shell needs to complete all of this"),
 }

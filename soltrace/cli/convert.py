@@ -11,6 +11,7 @@ from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
     from soltrace.report.loading import Converted
+    from soltrace.shipping.otlp_json import Written
 
 _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
@@ -20,7 +21,8 @@ _TOOLS: Final = {
     ".perfetto-trace": "perfetto",
     "speedscope.json": "speedscope",
 }
-"""The form by the ending of the target's name. A directory is TensorBoard's."""
+"""The form by the ending of the target's name. A directory is TensorBoard's, unless another form is asked for."""
+_OTLP_JSON: Final = "otlp-json"
 
 _DESCRIPTION: Final = """\
 Write logs as another tool reads them. The name of the target says which:
@@ -33,7 +35,9 @@ Write logs as another tool reads them. The name of the target says which:
 - speedscope.json, or NAME.speedscope.json: a flame graph for speedscope.app, by experiment. Compiling, forward,
   rejected, backward, recomputed; in seconds and in steps.
 - DIRECTORY/: curves for TensorBoard. What each pass of an experiment took, one after the other; progress, step sizes
-  and rates of the longest passes."""
+  and rates of the longest passes.
+- DIRECTORY/ with --to otlp-json: OpenTelemetry's own JSON lines, traces.jsonl and logs.jsonl, as the receiver
+  otlpjsonfile of a collector reads them."""
 _EPILOG: Final = """\
 examples:
   soltrace convert -o runs.parquet                    everything in soltrace-runs/
@@ -42,6 +46,7 @@ examples:
   soltrace convert -o fit.pftrace                     then open it in ui.perfetto.dev, which uploads nothing
   soltrace convert -o fit.speedscope.json
   soltrace convert -o events/                         then tensorboard --logdir events
+  soltrace convert -o otlp/ --to otlp-json
 
 exit status: 0, 1 if there is no room for the work, 2 if there is nothing to read or nowhere to write"""
 
@@ -53,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=_target, required=True, metavar="TARGET", help="where to write, and what"
     )
+    parser.add_argument("--to", choices=(_OTLP_JSON,), help="what to write into a directory, if not curves")
 
 
 def _target(text: str) -> str:
@@ -70,6 +76,8 @@ def _tool(text: str) -> str | None:
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace convert` does."""
     tool, target = _tool(args.output), Path(args.output)
+    if args.to:
+        return _otlp_json(args, target) if tool == "tensorboard" else _complain(f"--to {args.to} needs -o DIRECTORY/")
     problem = missing_modules(["duckdb"]) or unfit(args.paths)
     problem = problem or (_unfit_directory(target) if tool == "tensorboard" else unfit_target(target))
     if problem:
@@ -77,16 +85,32 @@ def run(args: argparse.Namespace) -> int:
     # Here and not above: `--help` and the other commands do without.
     import duckdb
 
-    from soltrace.reading.text import plural
     from soltrace.report.interruptible import interruptible
 
     try:
         converted = interruptible(lambda: _convert(str(tool), args.paths, target))
     except (duckdb.Error, OSError) as error:
         return _complain(f"it could not be done: {error}", _FAILURE)
+    return _said(converted, args.output)
+
+
+def _otlp_json(args: argparse.Namespace, target: Path) -> int:
+    if problem := unfit(args.paths) or _unfit_directory(target):
+        return _complain(problem)
+    from soltrace.shipping.otlp_json import write_otlp_json
+
+    try:
+        return _said(write_otlp_json(files(args.paths, _say), target, _say), args.output)
+    except OSError as error:
+        return _complain(f"it could not be done: {error}", _FAILURE)
+
+
+def _said(converted: "Converted | Written", output: str) -> int:
+    from soltrace.reading.text import plural
+
     if not converted.records:
         return _complain("there is no record in what was read")
-    print(f"soltrace: wrote {plural(converted.records, 'record')} to {args.output}", file=sys.stderr)
+    print(f"soltrace: wrote {plural(converted.records, 'record')} to {output}", file=sys.stderr)
     if converted.skipped:
         print(
             f"soltrace convert: {plural(converted.skipped, 'line')} skipped: no records of soltrace's", file=sys.stderr

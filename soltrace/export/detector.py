@@ -6,39 +6,12 @@ of the log's first line (`soltrace.wire.resource`), named by OpenTelemetry's sem
 
 import sys
 from pathlib import PurePath
-from typing import Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 from opentelemetry.util.types import AttributeValue
 
-from soltrace.wire.names import ATTR_BACKEND
 from soltrace.wire.resource import resource
-
-ATTRIBUTE_OF_FACT: Final = {
-    "host": "host.name",
-    "pid": "process.pid",
-    "argv0": "process.command",
-    "executable": "process.executable.path",
-    "python": "process.runtime.version",
-    "pod": "k8s.pod.name",
-    "namespace": "k8s.namespace.name",
-    "node": "k8s.node.name",
-    "soltrace": "soltrace.version",
-    "jax": "soltrace.jax.version",
-    "jaxlib": "soltrace.jaxlib.version",
-    "diffrax": "soltrace.diffrax.version",
-    "backend": ATTR_BACKEND,
-    "devices": "soltrace.jax.devices",
-    "device_kinds": "soltrace.jax.device_kinds",
-    "process_index": "soltrace.jax.process_index",
-    "process_count": "soltrace.jax.process_count",
-    "scheduler": "soltrace.scheduler.name",
-    "job": "soltrace.scheduler.job",
-    "rank": "soltrace.scheduler.rank",
-    "array_task": "soltrace.scheduler.array_task",
-    "restart": "soltrace.scheduler.restart",
-}
-"""The resource attribute for each fact, by the fact's key in the log."""
+from soltrace.wire.resource_attributes import ATTRIBUTE_OF_FACT
 
 
 class SoltraceResourceDetector(ResourceDetector):

@@ -8,15 +8,18 @@ both against each other.
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import SpanContext, StatusCode
+from opentelemetry.trace import SpanContext, Status, StatusCode
 
-from soltrace.export.lean import LeanLogRecord, LeanSpan
+if TYPE_CHECKING:  # else it imports the SDK, which who replays a log does without
+    from soltrace.export.lean import LeanLogRecord, LeanSpan
 
 HEADS_AT_MOST: Final = 4096
 """Of a name and a length of a value each. soltrace's own names take some hundred; the others are the user's."""
+OF_A_LOG_RECORD: Final = 6
+"""The number of the field that holds the attributes of a log record."""
 _KEY: Final = b"\x0a"
 _VALUE: Final = b"\x12"
 _TEXT: Final = b"\x0a"
@@ -35,14 +38,14 @@ _MORE: Final = 0x80
 _VARINTS: Final = [bytes((number,)) for number in range(_MORE)]
 
 
-def span_bytes(span: LeanSpan) -> bytes | None:
+def span_bytes(span: "LeanSpan") -> bytes | None:
     """Encode a span; None if it has something that few have, which is for OpenTelemetry to encode.
 
     Raises:
         KeyError: An attribute is of a type that soltrace's own never are.
         UnicodeEncodeError: A text can't be encoded.
     """
-    context, parent, links = span.context, span.parent, span.links
+    context, links = span.context, span.links
     if span.events or context.trace_state or not span.start_time or not span.end_time:
         return None
     if links and not (len(links) == 1 and span.keeps_links and _is_plain(links[0].context) and not links[0].attributes):
@@ -50,19 +53,63 @@ def span_bytes(span: LeanSpan) -> bytes | None:
     attributes = span.attributes()
     if attributes is None:
         return None
+    link = links[0].context if links else None
+    return plain_span_bytes(
+        context, span.parent, span.name, (span.start_time, span.end_time), attributes, b"", link, span.status
+    )
+
+
+def plain_span_bytes(
+    context: SpanContext,
+    parent: SpanContext | None,
+    name: str,
+    times: tuple[int, int],
+    attributes: Mapping[str, Any],
+    events: bytes,
+    link: SpanContext | None,
+    status: Status,
+) -> bytes:
+    """Encode a span.
+
+    Args:
+        context: Its ids.
+        parent: Those of its parent, if it has one.
+        name: Its name.
+        times: When it began and ended, in nanoseconds since 1970.
+        attributes: Its attributes.
+        events: Its events, each by `event_bytes`.
+        link: What it is linked to.
+        status: How it ended.
+
+    Raises:
+        KeyError: An attribute is of a type that soltrace's own never are.
+        UnicodeEncodeError: A text can't be encoded.
+    """
     return b"".join(
         (
             b"\x0a\x10" + context.trace_id.to_bytes(16),
             b"\x12\x08" + context.span_id.to_bytes(8),
             b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8),
-            _named(span.name),
-            _SPAN_TIMES(0x39, span.start_time, 0x41, span.end_time),
+            _named(name),
+            _SPAN_TIMES(0x39, times[0], 0x41, times[1]),
             attribute_bytes(9, attributes),
-            _link(links[0].context) if links else b"",
-            _status(span.status.status_code, span.status.description),
+            events,
+            b"" if link is None else _link(link),
+            _status(status.status_code, status.description),
             _FLAGS(0x85, 0x01, _span_flags(parent)),
         )
     )
+
+
+def event_bytes(time_ns: int, name: str, attributes: Mapping[str, Any]) -> bytes:
+    """Encode an event as a field of its span.
+
+    Raises:
+        KeyError: An attribute is of a type that soltrace's own never are.
+        UnicodeEncodeError: A text can't be encoded.
+    """
+    data = _TIME(0x09, time_ns) + _string(0x12, name) + attribute_bytes(3, attributes)
+    return b"\x5a" + _varint(len(data)) + data
 
 
 def _is_plain(context: SpanContext) -> bool:
@@ -91,7 +138,7 @@ def _status(code: StatusCode, description: str | None) -> bytes:
     return b"\x7a" + _varint(len(data)) + data
 
 
-def log_record_bytes(record: LeanLogRecord) -> bytes | None:
+def log_record_bytes(record: "LeanLogRecord") -> bytes | None:
     """Encode a log record; None if it is for OpenTelemetry to encode, because of a limit.
 
     Raises:
@@ -101,17 +148,43 @@ def log_record_bytes(record: LeanLogRecord) -> bytes | None:
     attributes = record.attributes()
     if attributes is None or not record.timestamp:
         return None
-    context = record.span.get_span_context()
+    severity = record.severity_number, record.severity_text
+    times, context = (record.timestamp, record.observed), record.span.get_span_context()
+    encoded = attribute_bytes(OF_A_LOG_RECORD, attributes)
+    return plain_log_record_bytes(times, severity, record.body, encoded, context, record.event_name)
+
+
+def plain_log_record_bytes(
+    times: tuple[int, int],
+    severity: tuple[SeverityNumber, str],
+    body: str,
+    attributes: bytes,
+    context: SpanContext,
+    event_name: str,
+) -> bytes:
+    """Encode a log record.
+
+    Args:
+        times: When it was made and when it was observed, in nanoseconds since 1970.
+        severity: How severe it is.
+        body: Its body.
+        attributes: Its attributes, encoded as its field `OF_A_LOG_RECORD`.
+        context: The ids of its span, which need not be valid.
+        event_name: The name of the event that it is.
+
+    Raises:
+        UnicodeEncodeError: A text can't be encoded.
+    """
     return b"".join(
         (
-            _TIME(0x09, record.timestamp),
-            _severity(record.severity_number, record.severity_text, record.body),
-            attribute_bytes(6, attributes),
+            _TIME(0x09, times[0]),
+            _severity(*severity, body),
+            attributes,
             _LOG_FLAGS(0x45, context.trace_flags) if context.trace_flags else b"",
             b"\x4a\x10" + context.trace_id.to_bytes(16) if context.trace_id else b"",
             b"\x52\x08" + context.span_id.to_bytes(8) if context.span_id else b"",
-            _TIME(0x59, record.observed),
-            _event_name(record.event_name),
+            _TIME(0x59, times[1]),
+            _event_name(event_name),
         )
     )
 
@@ -135,7 +208,18 @@ def _string(tag: int, value: str) -> bytes:
 
 def message_of_scope(data: bytes) -> bytes:
     """Frame a span, or a log record, as the field of its scope."""
-    return b"\x12" + _varint(len(data)) + data
+    return field_bytes(2, data)
+
+
+def field_bytes(field: int, data: bytes) -> bytes:
+    """Frame a message, or a text, as a field of the message that it is in; below 16."""
+    return length_head(field, len(data)) + data
+
+
+@lru_cache(HEADS_AT_MOST)
+def length_head(field: int, size: int) -> bytes:
+    """All of such a field in front of its data, which has that size."""
+    return _VARINTS[field << 3 | 2] + _varint(size)
 
 
 def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:

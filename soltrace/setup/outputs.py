@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _Output = TypeVar("_Output")
 
-OVER_OTLP: Final = ".otlp.jsonl"
+OVER_OTLP: Final = ".exported.jsonl"
 """How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
 
 

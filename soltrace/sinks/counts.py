@@ -54,18 +54,22 @@ class Counts:
         with self._lock:
             totals[key] = totals.get(key, 0) + number
 
+    def totals(self, counter: str) -> list[tuple[dict[str, str], int]]:
+        """Return the totals of a metric, each with what it is told apart by."""
+        with self._lock:
+            totals = list(self._totals[counter].items())
+        return [
+            ({**({} if group is None else group.attributes), name: value}, total)
+            for (group, name, value), total in totals
+        ]
+
     def make(self, meter: Meter) -> None:
         """Make the instruments of a meter."""
         for name, (unit, description) in COUNTERS.items():
             meter.create_observable_counter(name, [partial(self._observe, name)], unit, description)
 
     def _observe(self, counter: str, _: CallbackOptions) -> Iterable[Observation]:
-        with self._lock:
-            totals = list(self._totals[counter].items())
-        return [
-            observation(total, {**({} if group is None else group.attributes), name: value})
-            for (group, name, value), total in totals
-        ]
+        return [observation(total, attributes) for attributes, total in self.totals(counter)]
 
 
 COUNTS: Final = Counts()

@@ -27,7 +27,7 @@ SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
     "error": ("ERROR", SeverityNumber.ERROR),
 }
 """OpenTelemetry's name and number of each level."""
-_ELSEWHERE: Final = frozenset({"timestamp", "level", "event", "trace_id", "span_id", "experiment", "attributes"})
+ELSEWHERE: Final = frozenset({"timestamp", "level", "event", "trace_id", "span_id", "experiment", "attributes"})
 """Fields that a log record, or its experiment's attributes, have a place of their own for."""
 
 
@@ -77,4 +77,4 @@ class OtelLogs:
 
 def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:
     """Return the attributes of a record's log record: the experiment's, and all fields."""
-    return experiment_attributes(record.experiment, record.attributes) | fields_of(record, without=_ELSEWHERE)
+    return experiment_attributes(record.experiment, record.attributes) | fields_of(record, without=ELSEWHERE)

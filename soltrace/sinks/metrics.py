@@ -18,7 +18,7 @@ from opentelemetry.metrics._internal import _ProxyMeterProvider  # pyright: igno
 
 from soltrace import __version__
 from soltrace.sinks.active_passes import ActivePass, ActivePasses
-from soltrace.sinks.counts import COUNTS
+from soltrace.sinks.counts import COUNTS, Counts
 from soltrace.sinks.gauges import GAUGES, QueueLevel
 from soltrace.sinks.groups import GROUPS, PassGroup
 from soltrace.sinks.otel import context_of, force_flush
@@ -68,13 +68,17 @@ EXPORTED: Final[Mapping[str, str]] = {What.SPAN: "traces", What.METRIC_POINT: "m
 class Metrics:
     """Counts records, and keeps the table of open passes that gauges are read from."""
 
-    def __init__(self, meter_provider: MeterProvider | None = None, *, queue: QueueLevel | None = None) -> None:
+    def __init__(
+        self, meter_provider: MeterProvider | None = None, *, queue: QueueLevel | None = None, counts: Counts = COUNTS
+    ) -> None:
         """Make the instruments.
 
         Args:
             meter_provider: Their provider; None: the global one, whenever it is set.
             queue: Tells how many events wait to be written, and how many may. Called on any thread.
+            counts: Where it is counted: in the process's totals, unless what is counted happened in another one.
         """
+        self._counts = counts
         self._provider, self._queue, self._active = meter_provider, queue, ActivePasses()
         self._heard = False
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
@@ -87,7 +91,7 @@ class Metrics:
             "How long programs took to compile.",
             explicit_bucket_boundaries_advisory=BUCKETS_S,
         )
-        COUNTS.make(meter)
+        counts.make(meter)
         GAUGES.make(meter)
         GAUGES.read(self._active, queue)
 
@@ -95,7 +99,7 @@ class Metrics:
         """Count one record."""
         if not self._somebody_listens():
             return
-        COUNTS.add(METRIC_EVENTS_EMITTED, 1, ATTR_EVENT, str(record.__struct_config__.tag))
+        self._counts.add(METRIC_EVENTS_EMITTED, 1, ATTR_EVENT, str(record.__struct_config__.tag))
         match record:
             case PassStarted():
                 self._active.start(record, GROUPS.of(record.experiment, record.phase, record.solver))
@@ -109,7 +113,7 @@ class Metrics:
             case ProgramCompiled():
                 self._compiled(record)
             case TelemetryDropped():
-                _count_lost(record)
+                self._count_lost(record)
             case _:
                 pass
 
@@ -125,7 +129,7 @@ class Metrics:
             return
         active.moved(record)
         if record.batch_index is UNSET and record.steps is not UNSET:
-            _count_steps(active, record.steps)
+            self._count_steps(active, record.steps)
 
     def _ended(self, record: PassEnded) -> None:
         active = self._active.end(record.pass_id)
@@ -135,14 +139,33 @@ class Metrics:
         # With its context, the exemplar of a bucket leads from a slow pass to its span.
         self._duration.record(record.duration_s, _series(group, record.status), context_of(record))
         if record.steps is not UNSET:
-            _count_steps(active, record.steps)
-        _count_lanes(record, group)
+            self._count_steps(active, record.steps)
+        self._count_lanes(record, group)
 
     def _compiled(self, record: ProgramCompiled) -> None:
         stages = ("trace", record.trace_s), ("lower", record.lower_s), ("compile", record.compile_s)
         for stage, duration_s in stages:
             if duration_s > 0.0:  # or else it was not needed
                 self._compiling.record(duration_s, {ATTR_STAGE: stage}, context_of(record))
+
+    def _count_steps(self, active: ActivePass, steps: Steps) -> None:
+        """Count the steps that are new. Counted only when a pass ends, an hour's steps would come in one moment."""
+        for outcome, number in active.new_steps(steps):
+            self._counts.add(METRIC_STEPS, number, ATTR_OUTCOME, outcome, active.group)
+
+    def _count_lanes(self, record: PassEnded, group: PassGroup) -> None:
+        """Count lanes of both kinds, even none: a share can't be computed with a series that is not there."""
+        total, failed = 1, int(record.status == "error")
+        if record.lanes is not UNSET:
+            total, failed = record.lanes.total, record.lanes.failed
+        self._counts.add(METRIC_LANES, total - failed, ATTR_STATUS, "ok", group)
+        self._counts.add(METRIC_LANES, failed, ATTR_STATUS, "error", group)
+
+    def _count_lost(self, record: TelemetryDropped) -> None:
+        if record.reason in OF_AN_EXPORT:
+            self._counts.add(METRIC_EXPORT_FAILURES, record.dropped, ATTR_SIGNAL, EXPORTED[record.what])
+        else:
+            self._counts.add(METRIC_EVENTS_DROPPED, record.dropped, ATTR_WHAT, record.what)
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider collect and export."""
@@ -157,25 +180,3 @@ class Metrics:
 def _series(group: PassGroup, status: Status) -> Mapping[str, str]:
     """What the durations of a group's passes that ended so have for attributes."""
     return {**group.attributes, ATTR_STATUS: status}
-
-
-def _count_steps(active: ActivePass, steps: Steps) -> None:
-    """Count the steps that are new. Counted only when a pass ends, an hour's steps would come in one moment."""
-    for outcome, number in active.new_steps(steps):
-        COUNTS.add(METRIC_STEPS, number, ATTR_OUTCOME, outcome, active.group)
-
-
-def _count_lanes(record: PassEnded, group: PassGroup) -> None:
-    """Count lanes of both kinds, even none: a share can't be computed with a series that is not there."""
-    total, failed = 1, int(record.status == "error")
-    if record.lanes is not UNSET:
-        total, failed = record.lanes.total, record.lanes.failed
-    COUNTS.add(METRIC_LANES, total - failed, ATTR_STATUS, "ok", group)
-    COUNTS.add(METRIC_LANES, failed, ATTR_STATUS, "error", group)
-
-
-def _count_lost(record: TelemetryDropped) -> None:
-    if record.reason in OF_AN_EXPORT:
-        COUNTS.add(METRIC_EXPORT_FAILURES, record.dropped, ATTR_SIGNAL, EXPORTED[record.what])
-    else:
-        COUNTS.add(METRIC_EVENTS_DROPPED, record.dropped, ATTR_WHAT, record.what)

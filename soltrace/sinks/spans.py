@@ -56,6 +56,7 @@ LINKABLE_AT_MOST: Final = 4096
 """Forward passes that a backward one can be linked to; beyond this the oldest are forgotten."""
 MILESTONES: Final = (0.25, 0.5, 0.75)
 """Progress at which a report is an event of the span too: Jaeger shows those."""
+_OPENINGS: Final = (LogOpened, LogResource)
 _OWNER: Final = otel_context.create_key("soltrace-experiment")
 """Where a context says in which experiment it is."""
 STALLS_AT_MOST: Final = 16
@@ -92,7 +93,7 @@ class Spans:
 
     def identify(self, record: AnyRecord, parent: object) -> AnyRecord:
         """Open or end the span of a pass; return the record with the ids of the span that it belongs to."""
-        if isinstance(record, LogOpened | LogResource) and "backend" in record.resource:
+        if isinstance(record, _OPENINGS) and "backend" in record.resource:
             self._computed_on = {ATTR_BACKEND: str(record.resource["backend"])}
         if not isinstance(record, PassRecord):
             return record
@@ -284,7 +285,11 @@ def name_of(record: PassRecord) -> str:
 
 
 def _identified(record: _P, ids: Ids | None) -> _P:
-    return record if ids is None else structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
+    if ids is None or (
+        record.span_id == ids.span_id and record.trace_id == ids.trace_id
+    ):  # read from a log, it has them
+        return record
+    return structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
 
 
 def _ids(span: Span) -> Ids | None:

@@ -117,7 +117,7 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
         """
         line = line_of(self)
         context: dict[str, Any] = line.pop("context", {})
-        return line | {f"context.{name}" if name in _TAKEN else name: value for name, value in context.items()}
+        return line | {f"context.{name}" if name in TAKEN else name: value for name, value in context.items()}
 
     @cached_property
     def flat(self) -> Mapping[str, Any]:
@@ -127,7 +127,7 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
         """
         if self.context is UNSET:
             return flattened(self, self.line)
-        own = {name: value for name, value in self.line.items() if name in _TAKEN}
+        own = {name: value for name, value in self.line.items() if name in TAKEN}
         return flattened(self, own) | {f"context.{name}": value for name, value in self.context.items()}
 
 
@@ -350,7 +350,7 @@ AnyRecord: TypeAlias = (
 )
 """Every kind of record: what a sink is handed, and what a line is decoded into."""
 
-_TAKEN: Final = frozenset(
+TAKEN: Final = frozenset(
     {"event", "self", *(name for kind in AnyRecord.__args__ for name in kind.__struct_fields__)}  # self: of a method
 )
 """Keys of a line that are not the user's."""

@@ -37,6 +37,15 @@ def test_the_name_of_the_target_says_what_is_written(soltrace, runs, tmp_path):
     )
 
 
+def test_otlp_json_goes_into_a_directory(soltrace, runs, tmp_path):
+    """Asked for by its name, as curves go there too."""
+    done = soltrace.run("convert", "-o", "x/", "--to", "otlp-json")
+    assert done == (0, [], ["soltrace: wrote 3 records to x/"])
+    assert [path.name for path in sorted((tmp_path / "x").iterdir())] == ["logs.jsonl", "traces.jsonl"]
+    needs = "soltrace convert: --to otlp-json needs -o DIRECTORY/"
+    assert soltrace.run("convert", "-o", "x.parquet", "--to", "otlp-json") == (2, [], [needs])
+
+
 def test_what_is_damaged_is_counted(soltrace, runs, log):
     """And stops nothing."""
     log.append(runs / "run.jsonl", b"{torn\n", log.line(log.ended(3), schema=9))

@@ -1,0 +1,227 @@
+"""`soltrace ship`: sends logs to a collector that could not be reached while they were written."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from soltrace.cli.log_files import absent, add_paths, default_directory, files, unfit
+from soltrace.cli.streams import complain
+
+if TYPE_CHECKING:
+    from soltrace.shipping.one_log import ShippedCounts
+    from soltrace.shipping.worker_process import LogTold, Orders
+
+_USAGE_ERROR: Final = 2
+_FAILURE: Final = 1
+_GRPC_PORT: Final = 4317
+_EXPORTED: Final = ".exported.jsonl"
+_PATIENCE_S: Final = 60.0
+_JOBS_AT_MOST: Final = 4
+
+_DESCRIPTION: Final = """\
+Send logs to an OpenTelemetry collector that could not be reached while they were written: their spans and log records
+as they would have been sent live, with the ids that stand in the log. What was sent is noted beside each log, in
+.shipped/, so that a second call sends the rest, and nothing twice.
+
+A log whose name ends with .exported.jsonl is one of a run that sent its records itself. In a directory it is left
+alone; give its name to have it shipped."""
+_EPILOG: Final = """\
+examples:
+  soltrace ship --endpoint http://localhost:4318                everything in soltrace-runs/
+  soltrace ship /scratch/me/runs --endpoint http://jaeger:4318 --only traces --all
+  soltrace ship /scratch/me/runs --follow                       while the job runs
+
+OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_COMPRESSION, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES count too.
+
+exit status: 0, 1 if something was not sent, 2 if there is nothing to read or nowhere to send"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `soltrace ship` takes."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    add_paths(parser)
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help="the collector, over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT)",
+    )
+    parser.add_argument("--follow", action="store_true", help="go on while the logs grow and others appear")
+    parser.add_argument(
+        "--all", action="store_true", help="the runs are over: send what never ended too, as abandoned, with an error"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="PATH", help="where to note what was sent, if not beside the logs"
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=_PATIENCE_S,
+        metavar="SECONDS",
+        help="how long to try again while the collector does not answer (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--metrics",
+        action="store_true",
+        help="send counters and histograms too, with the times of the log: where old ones are taken, or with --follow",
+    )
+    parser.add_argument(
+        "--only",
+        choices=("logs", "traces"),
+        help="send only these, as to Jaeger or Tempo, which take no log records (default: both)",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="logs at once (default: one for each core, at most 4)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what `soltrace ship` does."""
+    endpoint: str = args.endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    problem = _unfit_endpoint(endpoint) or _unfit_state(args.state)
+    problem = problem or (absent(args.paths, follow=True) if args.follow else unfit(args.paths))
+    if problem:
+        _say(problem)
+        return _USAGE_ERROR
+    if args.all and args.follow:
+        _say("--all is for runs that are over, --follow for those that are not")
+        return _USAGE_ERROR
+    # Here and not above: `--help` and the other commands do without.
+    from soltrace.shipping.sender import SIGNALS, SentSignal
+    from soltrace.shipping.worker_process import Orders
+
+    signals: tuple[SentSignal, ...] = SIGNALS if args.only is None else (args.only,)
+    if args.metrics:
+        signals = (*signals, "metrics")
+    orders = Orders(endpoint.rstrip("/"), args.state, args.patience, args.all, args.follow, signals)
+    jobs = args.jobs or min(_JOBS_AT_MOST, os.cpu_count() or 1)
+    paths: list[Path] = args.paths or [default_directory()]
+    return _follow(paths, orders, jobs) if args.follow else _once(paths, orders, jobs)
+
+
+def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
+    from soltrace.shipping.workers import Workers
+
+    chosen = _without_the_exported(paths, files(paths, _say), _say)
+    summary = _Summary()
+    try:
+        with _progress(chosen, summary) as tell, Workers(orders, max(1, min(jobs, len(chosen))), tell) as workers:
+            workers.ship(chosen)
+    finally:
+        summary.say()
+    return _FAILURE if summary.problems else 0
+
+
+def _follow(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
+    from soltrace.reading.files.places import Places
+    from soltrace.shipping.workers import Workers
+
+    places, summary = Places(paths, _say), _Summary()
+
+    def appeared() -> list[Path]:
+        return _without_the_exported(paths, places.appeared(time.monotonic()), lambda _: None)
+
+    try:
+        with Workers(orders, jobs, summary.tell) as workers:
+            workers.follow(appeared)
+    finally:
+        summary.say()
+    return _FAILURE
+
+
+def _without_the_exported(paths: Sequence[Path], found: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
+    """Leave out logs of runs that sent them themselves, unless they are named."""
+    left_out = [path for path in found if _EXPORTED in path.name and path not in paths]
+    if left_out:
+        say(f"{len(left_out)} x *{_EXPORTED} left out, whose runs sent them themselves: give their names to ship them")
+    return [path for path in found if path not in left_out]
+
+
+class _Summary:
+    """Sums up what the workers say."""
+
+    def __init__(self) -> None:
+        self.problems = 0
+        self._counts: dict[Path, ShippedCounts] = {}
+        self._began = time.monotonic()
+
+    def tell(self, told: "LogTold") -> None:
+        """Take in what a worker says of a log."""
+        self._counts[told.path] = told.counts
+        if told.problem:
+            self.problems += 1
+            _say(told.problem)
+
+    def total(self, name: str) -> int:
+        """Add up a count over all logs."""
+        return sum(getattr(counts, name) for counts in self._counts.values())
+
+    def say(self) -> None:
+        """Say what was sent."""
+        from soltrace.reading.text import plural
+
+        records, spans = self.total("log_records"), self.total("spans")
+        took_s = time.monotonic() - self._began
+        logs = plural(len(self._counts), "log")
+        print(
+            f"soltrace: sent {plural(records, 'log record')} and {plural(spans, 'span')} of {logs} in {took_s:.1f} s",
+            file=sys.stderr,
+        )
+        if skipped := self.total("skipped"):
+            _say(f"{plural(skipped, 'line')} skipped: no records of soltrace's")
+        if refused := self.total("refused"):
+            self.problems += 1
+            _say(f"{plural(refused, 'item')} refused by the collector")
+
+
+@contextmanager
+def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[["LogTold"], None]]:
+    """Draw a bar on a terminal, of the bytes that were read."""
+    if not sys.stderr.isatty():
+        yield summary.tell
+        return
+    # rich takes its time to import.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"), TimeRemainingColumn())
+    sizes = {path: path.stat().st_size for path in chosen}
+    read: dict[Path, int] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(sizes.values()))
+
+        def tell(told: "LogTold") -> None:
+            summary.tell(told)
+            size = sizes[told.path]
+            # Of a compressed log it is not known how far it is: what is read of it is more than it holds.
+            read[told.path] = size if told.over else min(told.counts.read_bytes, size)
+            sent = f"{summary.total('log_records')} log records, {summary.total('spans')} spans"
+            progress.update(task, completed=sum(read.values()), description=sent)
+
+        yield tell
+
+
+def _unfit_endpoint(endpoint: str) -> str | None:
+    if not endpoint:
+        return "needs --endpoint URL, or OTEL_EXPORTER_OTLP_ENDPOINT"
+    try:
+        address = urlsplit(endpoint)
+        port = address.port
+    except ValueError as error:
+        return f"{endpoint!r} is no address: {error}"
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        return f"--endpoint must begin with http:// or https://, got {endpoint!r}"
+    return f"port {port} is gRPC's: give that for HTTP, which is 4318" if port == _GRPC_PORT else None
+
+
+def _unfit_state(state: Path | None) -> str | None:
+    if state is None or (state.is_dir() and os.access(state, os.W_OK)):
+        return None
+    return f"--state must be a directory that can be written, got {state}"
+
+
+def _say(message: str) -> None:
+    complain("ship", message)

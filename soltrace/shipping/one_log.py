@@ -1,0 +1,215 @@
+"""Ships one log: from where the last one stopped, batch by batch, each noted when it is acknowledged.
+
+A batch begins where the one before it ended and is cut by its lines alone. So one that is sent a second time, because
+nobody could note that it had arrived, is the same one.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from msgspec import structs
+
+from soltrace.reading.files.lines import Change
+from soltrace.reading.files.source import LogEntry, Source
+from soltrace.reading.parse import Rejected
+from soltrace.shipping.items import LogItems, RunId
+from soltrace.shipping.journal import Journal
+from soltrace.shipping.replayed_span import ReplayedSpan
+from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
+from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
+
+LINES: Final = 2000
+"""Of a batch."""
+BYTES: Final = 1 << 22
+"""Of the lines of a batch: a collector takes 20 MiB at once unless it was told otherwise."""
+_LOOKS_AT_MOST: Final = 100
+"""Names that a log is followed through: rotated in a circle, it would have no end."""
+
+
+@dataclass
+class ShippedCounts:
+    """What became of the lines of a log."""
+
+    log_records: int = 0
+    spans: int = 0
+    skipped: int = 0
+    """Lines that are no records."""
+    refused: int = 0
+    """LogItems that the collector said it will not have."""
+    read_bytes: int = 0
+
+
+@dataclass
+class _Batch:
+    """What is to be sent next."""
+
+    logs: dict[RunId, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    traces: dict[RunId, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    lines: int = 0
+    size: int = 0
+
+
+class LogShipper:
+    """Ships a log as it stands, and what it gains.
+
+    Args:
+        path: The log.
+        sender: Sends.
+        state: The directory that its journal is kept in; None: beside it.
+        signals: What is sent of it.
+        noted: Is called after each batch. What it raises ends all.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sender: Sender,
+        state: Path | None = None,
+        signals: Collection[SentSignal] = SIGNALS,
+        noted: Callable[[ShippedCounts], None] = lambda _: None,
+    ) -> None:
+        self._signals = signals
+        self.counts = ShippedCounts()
+        self._path, self._sender, self._state, self._noted = path, sender, state, noted
+        self._source = Source(path, time.monotonic())
+        self._begin()
+
+    def _begin(self) -> None:
+        self._items, self._batch = LogItems(counted="metrics" in self._signals), _Batch()
+        self._journal: Journal | None = None
+        self._number = 0
+
+    def advance(self) -> bool:
+        """Ship what the log has gained by now, and return whether it has gained anything.
+
+        Raises:
+            NotSentError: The collector does not take it.
+            BeingShippedError: Somebody else ships it.
+            OSError: It can't be read, or the journal can't be written.
+        """
+        gained = False
+        for _ in range(_LOOKS_AT_MOST):
+            change = self._source.look(time.monotonic())
+            if change is Change.NOTHING:
+                break
+            gained = True
+            if change is Change.GROWN:
+                self._take(self._source.read())
+            else:
+                self._rotated()
+                if change is Change.GONE:
+                    break
+        self._send()
+        return gained
+
+    def finish(self, *, abandon: bool) -> None:
+        """Ship a last line that lacks its newline, and if it is said to be over what is still open.
+
+        Raises:
+            NotSentError: The collector does not take it.
+            OSError: It can't be read, or the journal can't be written.
+        """
+        # The rest of anything else may still be written, and is read then.
+        self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
+        self._send()
+        if abandon and self._journal is not None and "traces" in self._signals:
+            self._abandon(self._journal)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _rotated(self) -> None:
+        """Ship to its end what was the log, and begin with what has its name now."""
+        older = self._source.rotate(time.monotonic())
+        if older is None:
+            for _ in self._source.restart():  # what is lost of it can't be shipped
+                pass
+        else:
+            older.look(time.monotonic())
+            self._take(older.read())
+        self._send()
+        self.close()
+        self._begin()
+
+    def _take(self, entries: Iterable[LogEntry]) -> None:
+        for entry in entries:
+            journal = self._journal
+            if journal is None:
+                self._journal = journal = Journal(self._path, entry, self._sender.endpoint, self._state)
+            # Damaged, a line may hold several records: it is shipped as a whole.
+            if entry.number > self._number:
+                self._is_complete(journal)
+                self._number = entry.number
+            sent = journal.sent
+            found = self._items.feed(entry, wanted="logs" in self._signals and entry.number > sent.logs)
+            if found is None:
+                continue
+            run, item, spans = found
+            if item is not None:
+                self._batch.logs[run].append(log_record_message(item))
+            if "traces" in self._signals and entry.number > sent.traces:
+                self._batch.traces[run].extend(map(span_message, spans))
+            self._batch.lines += 1
+            self._batch.size += len(entry.raw)
+
+    def _is_complete(self, journal: Journal) -> None:
+        """See to what is due after a line: that a batch is sent, or what was said to be over then is."""
+        if journal.sent.abandoned and self._number == journal.sent.abandoned:
+            self._items.abandon()
+        if self._number <= min(getattr(journal.sent, signal) for signal in self._signals):
+            self._batch.lines = self._batch.size = 0
+        elif self._batch.lines >= LINES or self._batch.size >= BYTES:
+            self._send()
+
+    def _send(self) -> None:
+        """Send a batch, and note of each signal that it was acknowledged."""
+        if (journal := self._journal) is None:
+            return
+        batch, self._batch = self._batch, _Batch()
+        sent, number = journal.sent, self._number
+        traces = "traces" in self._signals
+        if "logs" in self._signals and number > sent.logs:
+            self.counts.log_records += self._deliver("logs", batch.logs)
+            both = traces and number > sent.traces and not any(batch.traces.values())
+            journal.note(structs.replace(sent, logs=number, traces=number if both else sent.traces))
+        if traces and number > journal.sent.traces:
+            self.counts.spans += self._deliver("traces", batch.traces)
+            journal.note(structs.replace(journal.sent, traces=number))
+        if "metrics" in self._signals and number > journal.sent.metrics:
+            self._deliver("metrics", self._items.metrics())
+            journal.note(structs.replace(journal.sent, metrics=number))
+        self._tell()
+
+    def _deliver(self, signal: SentSignal, items: dict[RunId, list[bytes]]) -> int:
+        number = sum(map(len, items.values()))
+        if number:
+            body = request_body(
+                {run: found for run, found in items.items() if found}, self._items.resource, self._items.version
+            )
+            refused = rejected(self._sender.send(signal, body))
+            self.counts.refused += refused
+            number -= refused
+        return number
+
+    def _abandon(self, journal: Journal) -> None:
+        left: dict[RunId, list[bytes]] = defaultdict(list)
+        spans: list[tuple[RunId, ReplayedSpan]] = self._items.abandon()
+        if journal.sent.abandoned == self._number:
+            return
+        for run, span in spans:
+            left[run].append(span_message(span))
+        if left:
+            self.counts.spans += self._deliver("traces", left)
+        journal.note(structs.replace(journal.sent, abandoned=self._number))
+        self._tell()
+
+    def _tell(self) -> None:
+        self.counts.skipped = self._items.skipped
+        self.counts.read_bytes = self._source.lines.offset
+        self._noted(self.counts)

@@ -1,0 +1,190 @@
+"""Logs as OTLP's own JSON lines: what would be sent, in files, as a collector's `otlpjsonfile` receiver reads it.
+
+A line is a request. Ids are hexadecimal there and 64-bit integers are strings, as OTLP says of JSON.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
+
+import msgspec
+from opentelemetry.trace import SpanContext
+
+from soltrace.reading.files.lines import Change
+from soltrace.reading.files.source import LogEntry, Source
+from soltrace.shipping.items import LogItems, ReplayedRecord, RunId
+from soltrace.shipping.replayed_span import ReplayedSpan
+from soltrace.sinks.log_records import SEVERITY
+from soltrace.wire.names import SCOPE
+
+TRACES: Final = "traces.jsonl"
+LOGS: Final = "logs.jsonl"
+ITEMS_OF_A_LINE: Final = 1000
+_INTERNAL: Final = 1
+"""The kind of soltrace's spans."""
+_PARENT_IS_LOCAL: Final = 0x100
+"""A flag: it is known whether a parent, or what is linked, is another process's, and it is not."""
+
+
+class Written(NamedTuple):
+    """What was written."""
+
+    records: int
+    skipped: int
+    """Lines that are no records."""
+
+
+def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str], None]) -> Written:
+    """Write the spans that have ended and the log records of logs, into `traces.jsonl` and `logs.jsonl`.
+
+    Args:
+        paths: The logs.
+        directory: Where; it is made if it is not there.
+        say: Is called with what can't be read.
+
+    Raises:
+        OSError: The directory can't be written.
+    """
+    directory.mkdir(exist_ok=True)
+    targets = [directory / TRACES, directory / LOGS]
+    unfinished = [target.with_suffix(".unfinished") for target in targets]
+    records = skipped = 0
+    try:
+        with unfinished[0].open("wb") as traces, unfinished[1].open("wb") as logs:
+            for path in paths:
+                items = LogItems()
+                try:
+                    records += _write_log(path, items, traces, logs)
+                except OSError as error:
+                    say(f"cannot read {path}: {error.strerror}")
+                skipped += items.skipped
+        for source, target in zip(unfinished, targets, strict=True):
+            source.replace(target)
+    finally:
+        for source in unfinished:
+            source.unlink(missing_ok=True)
+    return Written(records, skipped)
+
+
+def _write_log(path: Path, items: LogItems, traces: BinaryIO, logs: BinaryIO) -> int:
+    spans, records = _Lines(traces, "Spans", items), _Lines(logs, "Logs", items)
+    for entry in _entries(path):
+        found = items.feed(entry, wanted=True)
+        if found is None:
+            continue
+        run, item, ended = found
+        for span in ended:
+            spans.add(run, _span(span))
+        if item is not None:
+            records.add(run, _log_record(item))
+    spans.end()
+    records.end()
+    return records.written
+
+
+def _entries(path: Path) -> Iterable[LogEntry]:
+    source = Source(path, 0.0)
+    if source.look(0.0) is Change.GROWN:
+        yield from source.read()
+    yield from source.rest()
+
+
+class _Lines:
+    """Lines of one kind of items, each of one run."""
+
+    def __init__(self, file: BinaryIO, kind: str, items: LogItems) -> None:
+        self._file, self._kind, self._items = file, kind, items
+        self._run: RunId = ""
+        self._waiting: list[dict[str, Any]] = []
+        self.written = 0
+
+    def add(self, run: RunId, item: dict[str, Any]) -> None:
+        """Add an item."""
+        if run != self._run or len(self._waiting) >= ITEMS_OF_A_LINE:
+            self.end()
+        self._run = run
+        self._waiting.append(item)
+
+    def end(self) -> None:
+        """Write what waits."""
+        if not self._waiting:
+            return
+        version = self._items.version(self._run)
+        scope = {"name": SCOPE, "version": version} if version else {"name": SCOPE}
+        name = "spans" if self._kind == "Spans" else "logRecords"
+        resource = {"attributes": _attributes(self._items.resource(self._run))}
+        scoped = {"scope": scope, name: self._waiting}
+        request = {f"resource{self._kind}": [{"resource": resource, f"scope{self._kind}": [scoped]}]}
+        self._file.write(msgspec.json.encode(request) + b"\n")
+        self.written += len(self._waiting)
+        self._waiting = []
+
+
+def _span(span: ReplayedSpan) -> dict[str, Any]:
+    status = {"message": span.status.description} if span.status.description else {}
+    if code := span.status.status_code.value:
+        status |= {"code": code}
+    parent = {} if span.parent is None else {"parentSpanId": f"{span.parent.span_id:016x}"}
+    events = [
+        {"timeUnixNano": str(time_ns), "name": name, "attributes": _attributes(attributes)}
+        for time_ns, name, attributes in span.events
+    ]
+    links = [{**_ids(link.context), "flags": _PARENT_IS_LOCAL} for link in span.links]
+    return {
+        **_ids(span.context),
+        **parent,
+        "flags": _PARENT_IS_LOCAL,
+        "name": span.name,
+        "kind": _INTERNAL,
+        "startTimeUnixNano": str(span.start_time),
+        "endTimeUnixNano": str(span.end_time),
+        "attributes": _attributes(span.attributes),
+        **({"events": events} if events else {}),
+        **({"links": links} if links else {}),
+        "status": status,
+    }
+
+
+def _log_record(item: ReplayedRecord) -> dict[str, Any]:
+    record = item.record
+    common: Mapping[str, Any] = {} if item.common is None else item.common.attributes
+    event = str(record.__struct_config__.tag)
+    text, number = SEVERITY[record.level]
+    belongs = {**_ids(item.context), "flags": int(item.context.trace_flags)} if item.context.is_valid else {}
+    return {
+        "timeUnixNano": str(record.time_ns),
+        "observedTimeUnixNano": str(record.time_ns),
+        "severityNumber": number.value,
+        "severityText": text,
+        "body": {"stringValue": event},
+        "attributes": _attributes({**common, **item.own}),
+        **belongs,
+        "eventName": event,
+    }
+
+
+def _ids(context: SpanContext) -> dict[str, str]:
+    return {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
+
+
+def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": name, "value": _value(value)} for name, value in attributes.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"stringValue": value}
+        case bool():
+            return {"boolValue": value}
+        case int():
+            return {"intValue": str(value)}
+        case float():
+            return {"doubleValue": value if math.isfinite(value) else _NOT_FINITE[str(value)]}
+        case _:
+            items: Sequence[Any] = value
+            return {"arrayValue": {"values": [_value(item) for item in items]}}
+
+
+_NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

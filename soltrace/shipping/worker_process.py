@@ -1,0 +1,155 @@
+"""A process that ships logs, for another one that shows how far it is.
+
+It is the one that sends and notes. So a SIGKILL of the command leaves nothing in doubt: this one sees that it is alone,
+ends the batch that it is at, notes it and leaves.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+from typing import Final, NamedTuple, TypeAlias
+
+from soltrace.shipping.journal import BeingShippedError
+from soltrace.shipping.one_log import LogShipper, ShippedCounts
+from soltrace.shipping.sender import NotSentError, Sender, SentSignal
+
+FOLLOW_S: Final = 1.0
+"""Between two looks at logs that are followed."""
+
+
+class Orders(NamedTuple):
+    """What is to be done with each log."""
+
+    endpoint: str
+    state: Path | None
+    """The directory of the journals; None: beside the logs."""
+    patience_s: float
+    """For how long a request is sent again."""
+    abandon: bool
+    """Whether the runs are over, and what is still open in a log never ended."""
+    follow: bool
+    signals: tuple[SentSignal, ...]
+    """What is sent of a log."""
+
+
+class LogTold(NamedTuple):
+    """What a worker says of a log."""
+
+    path: Path
+    counts: ShippedCounts
+    over: bool = False
+    """Whether it is done with it."""
+    problem: str | None = None
+
+
+Pipe: TypeAlias = "Connection[LogTold, Path | None]"
+
+
+class _StopError(Exception):
+    """Nothing more is to be sent."""
+
+
+class _Life:
+    """Whether to go on: nobody has said to stop, and whoever started this is still there."""
+
+    def __init__(self) -> None:
+        parent = parent_process()
+        self._parent = os.getppid() if parent is None else parent.pid
+        self._told_to_stop = False
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the command's, which then closes the pipe
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, _signum: int, _frame: FrameType | None) -> None:
+        self._told_to_stop = True
+
+    def check(self) -> None:
+        """Raise if it is to stop."""
+        if self._told_to_stop or os.getppid() != self._parent:
+            raise _StopError
+
+
+def work(pipe: "Pipe", orders: Orders) -> None:
+    """Ship the logs whose paths come through a pipe, until None does."""
+    life = _Life()
+    sender = Sender(orders.endpoint, orders.patience_s, life.check)
+    try:
+        (_follow if orders.follow else _each)(pipe, orders, sender, life.check)
+    except (_StopError, EOFError, OSError):  # OSError: of the pipe, at the other end of which nobody is
+        pass
+    finally:
+        sender.close()
+
+
+def _each(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
+    while (path := pipe.recv()) is not None:
+        check()
+        shipper = LogShipper(
+            path, sender, orders.state, orders.signals, lambda counts, path=path: pipe.send(LogTold(path, counts))
+        )
+        with _reported(pipe, shipper, path):
+            shipper.advance()
+            shipper.finish(abandon=orders.abandon)
+
+
+@contextmanager
+def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
+    """Say of a log that it is over, and why if it could not all be shipped."""
+    problem = None
+    try:
+        yield
+    except (NotSentError, BeingShippedError) as error:
+        problem = str(error)
+    except ConnectionError:  # the pipe's: nobody listens any more
+        raise
+    except OSError as error:
+        problem = f"cannot ship {path}: {error.strerror or error}"
+    finally:
+        shipper.close()
+    pipe.send(LogTold(path, shipper.counts, over=True, problem=problem))
+
+
+def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
+    shippers: dict[Path, LogShipper | None] = {}
+    said: set[str] = set()
+    try:
+        while True:
+            for path, shipper in shippers.items():
+                shippers[path] = _step(path, shipper, pipe, orders, sender, said)
+            check()
+            if pipe.poll(FOLLOW_S):
+                if (path := pipe.recv()) is None:
+                    return
+                shippers[path] = None
+    finally:
+        for shipper in shippers.values():
+            if shipper is not None:
+                shipper.close()
+
+
+def _step(
+    path: Path, shipper: LogShipper | None, pipe: "Pipe", orders: Orders, sender: Sender, said: set[str]
+) -> LogShipper | None:
+    """Ship what a log has gained. After a failure it is begun anew, which reads again and sends nothing again."""
+    shipper = shipper or LogShipper(
+        path, sender, orders.state, orders.signals, lambda counts: pipe.send(LogTold(path, counts))
+    )
+    try:
+        shipper.advance()
+    except (NotSentError, BeingShippedError) as error:
+        problem = str(error)
+    except ConnectionError:  # the pipe's: nobody listens any more
+        raise
+    except OSError as error:
+        problem = f"cannot ship {path}: {error.strerror or error}"
+    else:
+        return shipper
+    shipper.close()
+    if problem not in said:
+        said.add(problem)
+        pipe.send(LogTold(path, shipper.counts, problem=problem))
+    return None

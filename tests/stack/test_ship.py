@@ -1,0 +1,39 @@
+"""A collector that was dead for a job's whole life, and `soltrace ship` afterwards, asked of the real backends."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+from tests.stack.test_export import PROGRAM
+
+
+def test_what_a_dead_collector_missed_is_there_once_it_is_shipped(stack, tmp_path):
+    """Every pass and every line, under the ids that the log has, and counted; once, though it is shipped twice."""
+    service = f"ship-{uuid.uuid4()}"
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path), "OTEL_SERVICE_NAME": service}
+    # Port 9 is nobody's.
+    live = environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_METRICS_EXPORTER": "none"}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=live, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (log,) = tmp_path.glob("*.exported.jsonl")
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+    command = [sys.executable, "-m", "soltrace", "ship", str(log), "--endpoint", stack.otlp_http, "--metrics"]
+    for sent in (f"{len(lines)} log records and 3 spans", "0 log records and 0 spans"):
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        assert done.stderr.startswith(f"soltrace: sent {sent} of 1 log in ")
+
+    spans = stack.jaeger.spans(service, at_least=3)
+    assert sorted(span["operationName"] for span in spans) == ["decay", "diffeqsolve backward", "diffeqsolve forward"]
+    told = {(line["trace_id"], line["span_id"]) for line in lines if "span_id" in line}
+    assert {(span["traceID"], span["spanID"]) for span in spans} == told
+    counts = stack.prometheus.query(f'soltrace_pass_duration_seconds_count{{job="{service}"}}', at_least=2)
+    assert sorted((labels["soltrace_phase"], value) for labels, value in counts) == [
+        ("backward", 1.0),
+        ("forward", 1.0),
+    ]
+    records = stack.logs.query(f'service.name:="{service}"', at_least=len(lines))
+    assert sorted(record["event_name"] for record in records) == sorted(line["event"] for line in lines)
+    assert {(record["trace_id"], record["span_id"]) for record in records if "span_id" in record} == told

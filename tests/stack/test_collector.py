@@ -174,7 +174,7 @@ def test_what_is_no_record_is_kept(stack, service):
 def test_a_run_that_sends_its_log_is_not_read_twice(stack, service):
     """Its file says so by its name."""
     sent, read = f"{service}-sent", f"{service}-read"
-    send_as_files(stack, f"{sent}.otlp", every_record(sent))
+    send_as_files(stack, f"{sent}.exported", every_record(sent))
     send_as_files(stack, read, every_record(read))
     assert len(stack.logs.query(of_run(read), at_least=EVERY)) == EVERY
     assert stack.logs.query(of_run(sent), at_least=0) == []

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
+from unittest.mock import patch
 
 import diffrax as dfx
 import jax
+from jax._src import core
 
 import soltrace
 from soltrace.testing import capture
@@ -53,7 +55,8 @@ def _set_up(combination: Combination) -> Generator[None]:
     for name, value in settings.items():
         jax.config.update(name, value)
     try:
-        with warnings.catch_warnings():
+        # What holds a leaked tracer, jax finds out by going through all objects: minutes, late in a sweep.
+        with warnings.catch_warnings(), patch.object(core, "_why_alive", lambda *_: ""):
             warnings.simplefilter("ignore")  # diffrax's, about the one or the other
             yield
     finally:

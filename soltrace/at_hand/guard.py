@@ -1,6 +1,6 @@
 r"""Tidies up a terminal when the process that draws on it cannot: it was stopped (Ctrl-Z), killed, or has crashed.
 
-A process of its own, a hundredth of a second's work and a few megabytes. Not a handler of SIGTSTP: it would run when
+A process of its own, which imports little. Not a handler of SIGTSTP: it would run when
 the main thread is back in Python, which may be hours after a compiled solve began; and handlers are the program's.
 This file is both: what starts it, and the program itself, which knows the standard library and nothing of ours.
 """

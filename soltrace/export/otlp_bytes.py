@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
+from soltrace.wire.varint import ONE_BYTE, varint
+
 if TYPE_CHECKING:  # else it imports the SDK, which who replays a log does without
     from soltrace.export.lean import LeanLogRecord, LeanSpan
 
@@ -33,9 +35,6 @@ _FLAGS: Final = struct.Struct("<BBI").pack
 _TIME: Final = struct.Struct("<BQ").pack
 _LOG_FLAGS: Final = struct.Struct("<BI").pack
 _DOUBLE: Final = struct.Struct("<d").pack
-_MORE: Final = 0x80
-"""Set in a byte of a number after which there are more; from here on a number takes several."""
-_VARINTS: Final = [bytes((number,)) for number in range(_MORE)]
 
 
 def span_bytes(span: "LeanSpan") -> bytes | None:
@@ -109,7 +108,7 @@ def event_bytes(time_ns: int, name: str, attributes: Mapping[str, Any]) -> bytes
         UnicodeEncodeError: A text can't be encoded.
     """
     data = _TIME(0x09, time_ns) + _string(0x12, name) + attribute_bytes(3, attributes)
-    return b"\x5a" + _varint(len(data)) + data
+    return b"\x5a" + varint(len(data)) + data
 
 
 def _is_plain(context: SpanContext) -> bool:
@@ -134,8 +133,8 @@ def _span_flags(context: SpanContext | None) -> int:
 
 def _status(code: StatusCode, description: str | None) -> bytes:
     said = b"" if not description else _string(0x12, description)
-    data = said if code is StatusCode.UNSET else said + b"\x18" + _varint(code.value)
-    return b"\x7a" + _varint(len(data)) + data
+    data = said if code is StatusCode.UNSET else said + b"\x18" + varint(code.value)
+    return b"\x7a" + varint(len(data)) + data
 
 
 def log_record_bytes(record: "LeanLogRecord") -> bytes | None:
@@ -193,7 +192,7 @@ def plain_log_record_bytes(
 def _severity(number: SeverityNumber, text: str, body: str) -> bytes:
     """How severe it is, and its body."""
     value = _text(body)
-    return b"\x10" + _varint(number.value) + _string(0x1A, text) + b"\x2a" + _varint(len(value)) + value
+    return b"\x10" + varint(number.value) + _string(0x1A, text) + b"\x2a" + varint(len(value)) + value
 
 
 @lru_cache(64)
@@ -203,7 +202,7 @@ def _event_name(name: str) -> bytes:
 
 def _string(tag: int, value: str) -> bytes:
     data = value.encode()
-    return _VARINTS[tag] + _varint(len(data)) + data
+    return ONE_BYTE[tag] + varint(len(data)) + data
 
 
 def message_of_scope(data: bytes) -> bytes:
@@ -219,7 +218,7 @@ def field_bytes(field: int, data: bytes) -> bytes:
 @lru_cache(HEADS_AT_MOST)
 def length_head(field: int, size: int) -> bytes:
     """All of such a field in front of its data, which has that size."""
-    return _VARINTS[field << 3 | 2] + _varint(size)
+    return ONE_BYTE[field << 3 | 2] + varint(size)
 
 
 def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:
@@ -253,7 +252,7 @@ def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:
 @lru_cache(HEADS_AT_MOST)
 def _text_head(field: int, name: str, size: int) -> bytes:
     """All of a `KeyValue` in front of a text of that size."""
-    text = _TEXT + _varint(size)
+    text = _TEXT + varint(size)
     return _head(field, name, len(text) + size) + text
 
 
@@ -267,24 +266,13 @@ def _float_head(field: int, name: str) -> bytes:
 def _head(field: int, name: str, size: int) -> bytes:
     """All of a `KeyValue` in front of a value of that size."""
     key = name.encode()
-    inner = _KEY + _varint(len(key)) + key + _VALUE + _varint(size)
-    return _varint(field << 3 | 2) + _varint(len(inner) + size) + inner
-
-
-def _varint(number: int) -> bytes:
-    if number < _MORE:
-        return _VARINTS[number]
-    data = bytearray()
-    while number >= _MORE:
-        data.append(number & (_MORE - 1) | _MORE)
-        number >>= 7
-    data.append(number)
-    return bytes(data)
+    inner = _KEY + varint(len(key)) + key + _VALUE + varint(size)
+    return varint(field << 3 | 2) + varint(len(inner) + size) + inner
 
 
 def _text(value: str) -> bytes:
     data = value.encode()
-    return _TEXT + _varint(len(data)) + data
+    return _TEXT + varint(len(data)) + data
 
 
 def _bool(value: bool) -> bytes:  # noqa: FBT001 - it is what there is to encode
@@ -292,7 +280,7 @@ def _bool(value: bool) -> bytes:  # noqa: FBT001 - it is what there is to encode
 
 
 def _int(value: int) -> bytes:
-    return b"\x18" + _varint(value & _UINT64)
+    return b"\x18" + varint(value & _UINT64)
 
 
 def _float(value: float) -> bytes:
@@ -301,8 +289,8 @@ def _float(value: float) -> bytes:
 
 def _list(values: list[Any]) -> bytes:
     items = [_ENCODERS[type(value)](value) for value in values]
-    data = b"".join(b"\x0a" + _varint(len(item)) + item for item in items)
-    return b"\x2a" + _varint(len(data)) + data
+    data = b"".join(b"\x0a" + varint(len(item)) + item for item in items)
+    return b"\x2a" + varint(len(data)) + data
 
 
 _ENCODERS: Final[Mapping[type, Callable[[Any], bytes]]] = {

@@ -3,8 +3,8 @@
 Traced side. Lowered, it runs in chunks, without gate and taps. Batched, it holds the batched jaxpr. Differentiated, it
 *is* that jaxpr: gate, taps, checkpointing and all; but of a checkpointed loop, which is a `custom_vjp`, the two loops
 that its derivative consists of become such primitives in their turn, and of those, what nobody reads is left out, as of
-a `while`. Not a `custom_jvp`: around the `custom_vjp` of a
-checkpointed loop that fails under grad of vmap ("can't apply forward-mode autodiff to a custom_vjp function").
+a `while`. Not a `custom_jvp`: around the `custom_vjp` of a checkpointed loop that fails under grad of vmap ("can't
+apply forward-mode autodiff to a custom_vjp function").
 
 Operands of `loop_p`:
 

@@ -7,16 +7,15 @@ import struct
 from functools import cache
 from typing import Final
 
+from soltrace.wire.varint import varint
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field is written
 _UINT64: Final = (1 << 64) - 1
-_MORE: Final = 0x80
-"""Set in a byte of a number after which there are more."""
-_SMALL: Final = [bytes((number,)) for number in range(_MORE)]
 
 
 def int_field(number: int, value: int) -> bytes:
     """Encode a field of one of the types int32, int64, uint32, uint64, bool or an enumeration."""
-    return _key(number, _VARINT) + _number(value & _UINT64)
+    return _key(number, _VARINT) + varint(value & _UINT64)
 
 
 def fixed64_field(number: int, value: int) -> bytes:
@@ -45,20 +44,9 @@ def text_field(number: int, value: str) -> bytes:
 
 def message_field(number: int, data: bytes) -> bytes:
     """Encode a field that holds a message, or bytes."""
-    return _key(number, _BYTES) + _number(len(data)) + data
+    return _key(number, _BYTES) + varint(len(data)) + data
 
 
 @cache
 def _key(number: int, kind: int) -> bytes:
-    return _number(number << 3 | kind)
-
-
-def _number(value: int) -> bytes:
-    if value < _MORE:
-        return _SMALL[value]
-    data = bytearray()
-    while value >= _MORE:
-        data.append(value & (_MORE - 1) | _MORE)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
+    return varint(number << 3 | kind)

@@ -25,6 +25,7 @@ from soltrace.wire.records import (
     PassRecord,
     PassStarted,
     ProgramCompiled,
+    RunEnded,
     Steps,
     TelemetryDropped,
     Usage,
@@ -73,7 +74,9 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
         case ExperimentStarted():
             text = _words("started", attributes_text(record.attributes))
         case ExperimentEnded():
-            text = _experiment_ended(record)
+            text = _ended_text(record)
+        case RunEnded():
+            text = _words("the run", _ended_text(record))
         case ProgramCompiled():
             text = _compiled(record)
         case TelemetryDropped():
@@ -193,7 +196,7 @@ def _compiled(record: ProgramCompiled) -> str:
     return f"compiled {clean(record.function)} in {duration(sum(seconds for _, seconds in stages))} ({took})"
 
 
-def _experiment_ended(record: ExperimentEnded) -> str:
+def _ended_text(record: ExperimentEnded | RunEnded) -> str:
     took = duration(record.duration_s)
     if record.status == "ok":
         return f"ended ok in {took}"

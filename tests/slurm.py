@@ -85,7 +85,7 @@ class Slurm:
             )
         )
         self._start("munged", "--foreground", "--force", *self._munge_files())
-        self._wait_for((self.directory / "munge.socket").exists, "munged listens")
+        self.wait_for((self.directory / "munge.socket").exists, "munged listens")
         self._start("slurmctld", "-D")
         for node in NODES:
             self.start_node(node)
@@ -93,9 +93,7 @@ class Slurm:
     def start_node(self, node: str) -> None:
         """Start a node, also one that has failed, and wait until it takes jobs."""
         self._start("slurmd", "-D", "-N", node, name=node, environ={"SLURMD_NODENAME": node})
-        if self._state_of(node).startswith("down"):
-            self.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
-        self._wait_for(lambda: self._state_of(node) in {"idle", "mixed"}, f"node {node} is there")
+        self.wait_for(lambda: self._state_of(node) in {"idle", "mixed"}, f"node {node} is there")
 
     def _munge_files(self) -> list[str]:
         return [
@@ -127,7 +125,8 @@ class Slurm:
         done = subprocess.run(command, env=os.environ | self.environ, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    def _wait_for(self, there: Callable[[], bool], what: str, within_s: float = STARTS_WITHIN_S) -> None:
+    def wait_for(self, there: Callable[[], bool], what: str, within_s: float = STARTS_WITHIN_S) -> None:
+        """Wait until something is there; what is not in time is told with the logs."""
         deadline = time.monotonic() + within_s
         while not there():
             if time.monotonic() > deadline:
@@ -159,7 +158,7 @@ class Slurm:
         return self.command("squeue", "--noheader", f"--jobs={job}_{task}", "--format=%N")
 
     def wait(
-        self, job: str, states: Collection[str] = OVER, tasks: Collection[str] | None = None, within_s: float = 60.0
+        self, job: str, states: Collection[str] = OVER, tasks: Collection[str] | None = None, within_s: float = 120.0
     ) -> dict[str, str]:
         """Wait until these tasks, or all, are in one of these states, and return the state of each."""
 
@@ -169,12 +168,19 @@ class Slurm:
             return all(found.get(task) in states for task in (found if tasks is None else tasks))
 
         found: dict[str, str] = {}
-        self._wait_for(there, f"tasks {tasks or 'all'} of {job} are {'/'.join(sorted(states))}", within_s)
+        self.wait_for(there, f"tasks {tasks or 'all'} of {job} are {'/'.join(sorted(states))}", within_s)
         return {task: state for task, state in found.items() if tasks is None or task in tasks}
 
     def kill(self, job: str, task: str) -> None:
-        """Kill a task without warning."""
-        self.command("scancel", "--signal=KILL", "--full", f"{job}_{task}")
+        """Kill what a task runs, without warning, as the kernel does where memory is short."""
+        mine = {f"SLURM_ARRAY_JOB_ID={job}".encode(), f"SLURM_ARRAY_TASK_ID={task}".encode()}
+        for process in self._processes():
+            if mine <= set(_environment(process)):
+                _kill(process)
+
+    def cancel(self, job: str, task: str) -> None:
+        """Cancel a task: SIGTERM, and SIGKILL two seconds later."""
+        self.command("scancel", f"{job}_{task}")
 
     def requeue(self, job: str, task: str) -> None:
         """End a task and have it run again: it begins some seconds later, with the same numbers."""

@@ -79,6 +79,8 @@ class Recorder:
         self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
         self.ended_by: str | None = None
         """What has ended the process, if that should not have; known when it ends."""
+        self.exits_by: str | None = None
+        """The exception by which the last experiment was left, if it ends programs: nobody tells of it later."""
         self._span, self._began = span, 0.0 if span is None else clock.monotonic()
         self.losses = Losses()
         self.closed = self._afterwards = False

@@ -43,7 +43,7 @@ def end(timeout_s: float, killed_by: str | None = None) -> None:
             EXPORTS.stop(0.0, timeout_s)
     finally:  # also if Ctrl-C has cut that short
         if recorder is not None:
-            recorder.ended_by = killed_by or _uncaught()
+            recorder.ended_by = killed_by or _uncaught() or recorder.exits_by
             recorder.finish(deadline - time.monotonic())
         PROCESS.go_on(recorder)
         EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now

@@ -21,6 +21,12 @@ _MEMBER: Final = re.compile(
     r"[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[ \t]*[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*[ \t]*"
 )
 """A pair of the baggage, without its properties."""
+_STATE: Final = re.compile(
+    r"[ \t]*([a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e][ \t]*)?"
+)
+"""A pair of the state."""
+_LONGEST: Final = 512
+"""Characters that a propagator reads of `TRACEPARENT`."""
 _SHOWN_AT_MOST: Final = 100
 
 
@@ -36,18 +42,19 @@ def received(environ: Mapping[str, str]) -> tuple[Context | None, list[str]]:
     """
     given = {name: text for name in _NAMES if (text := environ.get(name.upper(), "").strip())}
     problems: list[str] = []
-    context = TraceContextTextMapPropagator().extract(given, Context())
-    span = trace.get_current_span(context).get_span_context()
-    if "traceparent" in given and not span.is_valid:
-        problems.append(_problem("TRACEPARENT", "00-<32 hexadecimal digits>-<16>-01", given["traceparent"]))
-    elif "tracestate" in given and span.is_valid and not span.trace_state:
-        problems.append(_problem("TRACESTATE", "vendor=value,...", given["tracestate"]))
-    members = given.get("baggage", "").split(",")
-    wellformed = [member for member in members if _MEMBER.fullmatch(member.partition(";")[0])]
-    if "baggage" in given and wellformed != members:
-        problems.append(_problem("BAGGAGE", "name=value,...", given["baggage"]))
-    if wellformed:  # the others would be warned of once more, each by itself
-        context = W3CBaggagePropagator().extract({"baggage": ",".join(wellformed)}, context)
+    # What is malformed goes no further: the propagators would say so too, in words that name no variable.
+    if not all(map(_STATE.fullmatch, given.get("tracestate", "").split(","))):
+        problems.append(_problem("TRACESTATE", "vendor=value,...", given.pop("tracestate")))
+    members = [member.partition(";")[0] for member in given.pop("baggage", "").split(",") if member]
+    carried = ",".join(filter(_MEMBER.fullmatch, members))
+    if carried != ",".join(members):
+        problems.append(_problem("BAGGAGE", "name=value,...", environ["BAGGAGE"]))
+    parent = given.get("traceparent", "")
+    context = TraceContextTextMapPropagator().extract(given, Context()) if len(parent) <= _LONGEST else Context()
+    if parent and not trace.get_current_span(context).get_span_context().is_valid:
+        problems.append(_problem("TRACEPARENT", "00-<32 hexadecimal digits>-<16>-01", parent))
+    if carried:
+        context = W3CBaggagePropagator().extract({"baggage": carried}, context)
     return context or None, problems
 
 

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -246,6 +247,31 @@ def test_without_an_sdk_there_are_ids_all_the_same(program, capsys):
     assert len(set(traces)) == 2
     assert len({span_id for ((_, span_id),) in ids.values()}) == 5
     assert capsys.readouterr() == ("", "")
+
+
+class Foreign(trace.TracerProvider):
+    """A provider whose tracers say nothing of how they make ids."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def get_tracer(self, *args, **kwargs):
+        tracer = self._inner.get_tracer(*args, **kwargs)
+        return SimpleNamespace(start_span=tracer.start_span)
+
+
+def test_the_span_of_a_run_begins_the_trace_that_is_chosen(exported):
+    """A root in it, once: the next trace is another one. Where that can't be had, it is at least in it."""
+    spans = Spans(exported.provider)
+    spans.run(None, 17, {"run_id": "a", "continues": "b"}, 5).end(9, "SIGTERM")
+    spans.experiment("fit", "fit", {}, 6, None).end(7, None)
+    Spans(Foreign(exported.provider)).run(None, 17, {}, 5).end(9, None)
+    run, fit, foreign = (exported.spans[name] for name in ("run", "fit", "run #2"))
+    assert (run.context.trace_id, run.parent, run.start_time, run.end_time) == (17, None, 5, 9)
+    assert dict(run.attributes) == {"soltrace.run_id": "a", "soltrace.continues": "b"}
+    assert (run.status.is_ok, run.status.description) == (False, "SIGTERM")
+    assert (fit.parent, fit.context.trace_id == 17) == (None, False)
+    assert (foreign.context.trace_id, foreign.parent.trace_id, foreign.parent.is_remote) == (17, 17, True)
 
 
 def test_ended_passes_leave_little_behind(program, exported, monkeypatch):

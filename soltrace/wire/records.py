@@ -363,7 +363,6 @@ class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped
 AnyRecord: TypeAlias = (
     LogOpened
     | LogResource
-    | RunEnded
     | ExperimentStarted
     | ExperimentEnded
     | ProgramCompiled
@@ -373,6 +372,7 @@ AnyRecord: TypeAlias = (
     | LaneEnded
     | PassEnded
     | TelemetryDropped
+    | RunEnded
 )
 """Every kind of record: what a sink is handed, and what a line is decoded into."""
 

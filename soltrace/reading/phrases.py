@@ -68,15 +68,14 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
     """
     match record:
         case LogOpened():
-            text = _words("opened", attributes_text(record.resource))
+            former = "" if record.continues is UNSET else f"continues {clean(record.continues)}"
+            text = _words("opened", former, attributes_text(record.resource))
         case LogResource():
             text = _words("runs on", attributes_text(record.resource))
         case ExperimentStarted():
             text = _words("started", attributes_text(record.attributes))
-        case ExperimentEnded():
+        case ExperimentEnded() | RunEnded():
             text = _ended_text(record)
-        case RunEnded():
-            text = _words("the run", _ended_text(record))
         case ProgramCompiled():
             text = _compiled(record)
         case TelemetryDropped():

@@ -12,12 +12,13 @@ from typing import Final
 from soltrace.wire.derived_ids import derived_trace_id
 from soltrace.wire.records import Attribute
 
+_JOB_UID: Final = "JOB_UID"
 _CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
     "slurm": ("SLURM_CLUSTER_NAME",),
     "pbs": (),  # a job's number has its server's name behind it
     "lsf": ("LSB_SUB_HOST",),
     # A name is free again once its job is deleted. The number is not there by itself: the downward API gives it.
-    "kubernetes": ("JOB_UID",),
+    "kubernetes": (_JOB_UID,),
 }
 """Variables that tell jobs apart which have the same number: those of other clusters, or of other days."""
 _INDEX: Final = re.compile(r"\[\d+\]|-\d+(?=\.)")
@@ -36,6 +37,9 @@ def job_trace_id(facts: Mapping[str, Attribute], environ: Mapping[str, str] = os
     """
     scheduler, job = str(facts.get("scheduler", "")), facts.get("job")
     if scheduler not in _CLUSTER or job is None:
+        return None
+    # In a pod, others give a `JOB_NAME` too: Jenkins, for instance, the same one to each build.
+    if scheduler == "kubernetes" and "array_task" not in facts and not environ.get(_JOB_UID):
         return None
     cluster = [environ.get(variable, "") for variable in _CLUSTER[scheduler]]
     whole = _INDEX.sub("", str(job)) if scheduler == "pbs" else str(job)

@@ -58,7 +58,11 @@ def test_those_of_another_job_have_another(environ, changed):
     assert trace(environ) != trace(environ, **changed)
 
 
-@pytest.mark.parametrize("environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}], ids=["none", "a pod of no job"])
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_NAME": "builds"}],
+    ids=["none", "a pod", "of Jenkins"],
+)
 def test_without_a_job_there_is_none(environ):
-    """A pod may be a server that runs for weeks."""
+    """A pod may be a server that runs for weeks, and a name that of something else."""
     assert trace(environ) is None

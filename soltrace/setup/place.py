@@ -1,8 +1,8 @@
 """Where a run stands among the runs of other processes: under which span, and in which trace.
 
 Host side, on the thread of whoever solves first. Who has started this process may have said so: the parent that has
-forked it or that `multiprocessing` knows, or else whoever has set `TRACEPARENT`. Where a scheduler has started it, its
-trace is that of the whole job all the same, and the run has a span of its own.
+forked it or that `multiprocessing` knows, or else whoever has set `TRACEPARENT`. Where a scheduler has started it, the
+run has a span of its own, in the trace of the whole job if nobody has said another.
 """
 
 import os

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         SoltraceWarning,
     )
     from soltrace.experiments import add_context, experiment
+    from soltrace.setup.children import child_environment
     from soltrace.setup.configure import configure, flush, shutdown
     from soltrace.traced import ProgressMeter, TracedAdjoint
     from soltrace.traced import diffeqsolve as diffeqsolve  # pyright: ignore[reportUnknownVariableType] - diffrax's
@@ -33,6 +34,7 @@ _HOMES = {  # not `soltrace/experiment.py`: a module that is imported would take
     "SoltraceWarning": "errors",
     "TracedAdjoint": "traced",
     "add_context": "experiments",
+    "child_environment": "setup.children",
     "configure": "setup.configure",
     "diffeqsolve": "traced",
     "experiment": "experiments",
@@ -52,6 +54,7 @@ __all__ = [
     "TracedAdjoint",
     "__version__",
     "add_context",
+    "child_environment",
     "configure",
     "diffeqsolve",
     "experiment",

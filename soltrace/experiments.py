@@ -227,6 +227,7 @@ def _end(opened: _Open, error: BaseException | None) -> None:
 
 def _leave(opened: _Open, error: BaseException | None) -> None:
     recorder, context = opened.recorder, opened.context
+    recorder.exits_by = said_by(error) if isinstance(error, SystemExit) else None
     recorder.leave(context)
     CALLERS.left(context)
     if EXPERIMENT.get() is context:  # else it was entered elsewhere, or one that was entered after it is still open

@@ -51,9 +51,8 @@ def _compiled_programs_are_forgotten(request):
 @pytest.fixture(autouse=True)
 def _nothing_is_configured(monkeypatch):
     """Each test begins in a process that has recorded nothing, and leaves none of its threads behind."""
-    for name in [
-        name for name in os.environ if name.startswith(("SOLTRACE_", "OTEL_")) and name != "SOLTRACE_SERVERS_DIR"
-    ]:
+    ours = ("SOLTRACE_", "OTEL_", "TRACEPARENT", "TRACESTATE", "BAGGAGE")
+    for name in [name for name in os.environ if name.startswith(ours) and name != "SOLTRACE_SERVERS_DIR"]:
         monkeypatch.delenv(name)
     yield
     setup.shutdown()

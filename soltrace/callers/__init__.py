@@ -3,6 +3,7 @@
 Host side, on the threads of whoever calls. Nothing here imports jax or OpenTelemetry: both are met when they are there.
 """
 
+from soltrace.callers.handing_down import HANDING
 from soltrace.callers.slots import CALLERS, EXPERIMENT, Entry
 
-__all__ = ["CALLERS", "EXPERIMENT", "Entry"]
+__all__ = ["CALLERS", "EXPERIMENT", "HANDING", "Entry"]

@@ -1,4 +1,4 @@
-"""Meets jax, OpenTelemetry and thread pools as early as they are there: now, or when they are imported.
+"""Meets jax, OpenTelemetry, thread pools and processes as early as they are there: now, or when they are imported.
 
 On the thread that imports. It imports none of them, and costs a look at a dictionary for each import that is to come.
 Not by the hooks of wrapt, as in `soltrace.zero_code`: wrapt imports asyncio, and `import soltrace` takes four times as
@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
+from soltrace.callers.handing_down import HANDING
 from soltrace.callers.inheriting import inherit
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.publishing import publish
@@ -24,6 +25,7 @@ WANTED: Final[dict[str, Callable[[ModuleType], None]]] = {
     "jax": KEY.make,
     "opentelemetry.context": publish,
     "concurrent.futures.thread": inherit,
+    "multiprocessing.process": HANDING.follow,
 }
 """Modules, and what is done with each once it is there."""
 _LOG: Final = logging.getLogger("soltrace")

@@ -83,15 +83,15 @@ class LeanTracer(Tracer):
 
     def __init__(self, tracer: Tracer, provider: LeanTracerProvider, scope: InstrumentationScope) -> None:
         """Open spans with this tracer of the provider."""
-        self._tracer, self._provider, self._scope = tracer, provider, scope
+        self.of_the_sdk, self._provider, self._scope = tracer, provider, scope
 
     def start_span(self, *args: Any, **kwargs: Any) -> Span:
         """Open any span, as the SDK does."""
-        return self._tracer.start_span(*args, **kwargs)
+        return self.of_the_sdk.start_span(*args, **kwargs)
 
     def start_as_current_span(self, *args: Any, **kwargs: Any):  # noqa: ANN201 - of a type that is OpenTelemetry's own
         """Open any span and make it current, as the SDK does."""
-        return self._tracer.start_as_current_span(*args, **kwargs)
+        return self.of_the_sdk.start_as_current_span(*args, **kwargs)
 
     def start_pass_span(
         self, name: str, context: Context, attributes: MakeAttributes, links: Sequence[Link], start_time: int
@@ -107,7 +107,7 @@ class LeanTracer(Tracer):
         """
         provider, parent = self._provider, trace.get_current_span(context).get_span_context()
         if not provider.lean or (parent.is_valid and not parent.trace_flags.sampled):
-            return self._tracer.start_span(name, context, SpanKind.INTERNAL, attributes(), links, start_time)
+            return self.of_the_sdk.start_span(name, context, SpanKind.INTERNAL, attributes(), links, start_time)
         ids = provider.id_generator
         if parent.is_valid:
             at_random = parent.trace_flags.random_trace_id

@@ -62,9 +62,28 @@ class Process:
         """The run that goes on there."""
         self.failures = 0
         """What went wrong where there was no run to count it."""
+        self.inherited: object = None
+        """In the child of a fork: the place under which spans of the thread were opened that has forked."""
+        self._forking = threading.local()
+
+    def place(self) -> object:
+        """Find the place under which the calling thread's spans are opened; None where it is in nothing."""
+        run = self._current
+        if run is None:
+            return self.inherited
+        context = run.callers_place()
+        return run.base.parent if context is None else context.parent
+
+    def before_fork(self) -> None:
+        """Note that place: the child can't take the lock."""
+        try:
+            self._forking.place = self.place()
+        except Exception as error:  # noqa: BLE001 - the program forks all the same
+            self.failed(error)
 
     def forget(self) -> None:
         """Start afresh in the child of a fork: the lock may be held, and the worker's thread is not there."""
+        self.inherited = getattr(self._forking, "place", None)
         self.shared = self.shared.after_fork()
         self._answers = answers(self.shared.passes)
         self._current = self._latest = None
@@ -225,7 +244,7 @@ class _AlwaysOn:
 PROCESS: Final = Process()
 CALLERS.enabled = PROCESS.enabled
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=PROCESS.forget)
+    os.register_at_fork(before=PROCESS.before_fork, after_in_child=PROCESS.forget)
 
 
 def enabled() -> bool:

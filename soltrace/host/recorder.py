@@ -29,11 +29,11 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.usage import UsageReader
 from soltrace.host.worker import Worker
-from soltrace.sinks import Sink, Tracing
+from soltrace.sinks import RunSpan, Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
-from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
+from soltrace.wire.records import AnyRecord, ProgramCompiled, RunEnded, TelemetryDropped
 
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""
@@ -57,6 +57,7 @@ class Recorder:
         heartbeat_s: float = math.inf,
         with_usage: bool = False,
         outside: Losses | None = None,
+        span: RunSpan | None = None,
     ) -> None:
         """Put the parts together; nothing runs until something is told.
 
@@ -73,8 +74,14 @@ class Recorder:
             heartbeat_s: how often an open pass is heard of, in seconds.
             with_usage: heartbeats say what the process takes.
             outside: what is lost where no run is known; None: this run does not tell it.
+            span: the run's own, if it has one.
         """
         self.run, self.clock, self.pacing, self.tracing, self.base = run, clock, pacing, tracing, base
+        self.ended_by: str | None = None
+        """What has ended the process, if that should not have; known when it ends."""
+        self.exits_by: str | None = None
+        """The exception by which the last experiment was left, if it ends programs: nobody tells of it later."""
+        self._span, self._began = span, 0.0 if span is None else clock.monotonic()
         self.losses = Losses()
         self.closed = self._afterwards = False
         self._shared, self._lock = shared, shared.lock
@@ -308,6 +315,7 @@ class Recorder:
             calls = Calls(None)
             for entry in self._shared.passes.open_in(self):
                 self.abandon(entry, None if calls.over_from(entry) == -math.inf else Why.RUN_CLOSED)
+            self._end()
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()
@@ -315,6 +323,34 @@ class Recorder:
             return False
         self._afterwards = True
         return self._flush_sinks(deadline) and programs
+
+    def _end(self) -> None:
+        """End the run's own span, once, and say so."""
+        span, self._span = self._span, None
+        if span is None:
+            return
+        time_ns, error = self.clock.time_ns(), self.ended_by
+        try:
+            span.end(time_ns, error)
+        except Exception as failure:  # noqa: BLE001 - what the span is to tell is told all the same
+            self.losses.failed(What.SPAN, failure)
+        self._put(
+            Announcement(
+                RunEnded(
+                    timestamp=moment(time_ns),
+                    level="info" if error is None else "error",
+                    run_id=self.run.run_id,
+                    experiment=self.base.experiment,
+                    attributes=self.base.attributes,
+                    process_index=self.run.process_index,
+                    trace_id=UNSET if span.ids is None else span.ids.trace_id,
+                    span_id=UNSET if span.ids is None else span.ids.span_id,
+                    status="ok" if error is None else "error",
+                    duration_s=self.clock.monotonic() - self._began,
+                    error=UNSET if error is None else error,
+                )
+            )
+        )
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:
         return TelemetryDropped(

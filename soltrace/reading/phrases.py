@@ -25,6 +25,7 @@ from soltrace.wire.records import (
     PassRecord,
     PassStarted,
     ProgramCompiled,
+    RunEnded,
     Steps,
     TelemetryDropped,
     Usage,
@@ -67,13 +68,14 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
     """
     match record:
         case LogOpened():
-            text = _words("opened", attributes_text(record.resource))
+            former = "" if record.continues is UNSET else f"continues {clean(record.continues)}"
+            text = _words("opened", former, attributes_text(record.resource))
         case LogResource():
             text = _words("runs on", attributes_text(record.resource))
         case ExperimentStarted():
             text = _words("started", attributes_text(record.attributes))
-        case ExperimentEnded():
-            text = _experiment_ended(record)
+        case ExperimentEnded() | RunEnded():
+            text = _ended_text(record)
         case ProgramCompiled():
             text = _compiled(record)
         case TelemetryDropped():
@@ -193,7 +195,7 @@ def _compiled(record: ProgramCompiled) -> str:
     return f"compiled {clean(record.function)} in {duration(sum(seconds for _, seconds in stages))} ({took})"
 
 
-def _experiment_ended(record: ExperimentEnded) -> str:
+def _ended_text(record: ExperimentEnded | RunEnded) -> str:
     took = duration(record.duration_s)
     if record.status == "ok":
         return f"ended ok in {took}"

@@ -6,10 +6,11 @@ Host side. Nothing here runs before somebody asks for it or the first solve repo
 import time
 from typing import Final
 
-from soltrace.callers import CALLERS
+from soltrace.callers import CALLERS, HANDING
 from soltrace.export.exporters import maker
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
+from soltrace.setup.children import for_a_child
 from soltrace.setup.opening import OpeningPlan
 from soltrace.setup.outputs import set_up_export
 from soltrace.setup.process_end import end, with_the_process
@@ -78,10 +79,11 @@ def _close(recorder: Recorder | None, timeout_s: float = 30.0) -> bool:
     return recorder.close(deadline - time.monotonic()) and flushed
 
 
-def _at_exit() -> None:
+def _at_exit(killed_by: str | None = None) -> None:
     plan = PROCESS.plan
-    end(plan.settings.exit_timeout_s if isinstance(plan, OpeningPlan) else Settings().exit_timeout_s)
+    end(plan.settings.exit_timeout_s if isinstance(plan, OpeningPlan) else Settings().exit_timeout_s, killed_by)
 
 
+HANDING.tell = for_a_child
 PROCESS.plan = OpeningPlan(Settings(), _at_exit)
 with_the_process(_at_exit)

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
+
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
 from soltrace.host.emission import moment
@@ -17,6 +19,8 @@ from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Shared
 from soltrace.setup import outputs
+from soltrace.setup.former_run import former_run
+from soltrace.setup.place import place_of
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
 from soltrace.sinks.beside import Beside
@@ -65,7 +69,10 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
     run_id, sinks = outputs.log(settings, undo)
-    base = Context(attributes=attributes)
+    tracing, clock = outputs.spans(settings, run_id), SystemClock()
+    began_ns, continues = clock.time_ns(), former_run(where, settings)
+    place = place_of(settings, tracing, where, {"run_id": run_id, "continues": continues}, began_ns)
+    base = Context(attributes=attributes, parent=place.parent, ids=place.ids)
     waiting = lambda: recorder.waiting()  # noqa: PLW0108 - there is no recorder yet
     recorder = Recorder(
         RunInfo(
@@ -75,25 +82,31 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
             None if "backend" in where else lambda: resource.completed(where),
         ),
         shared,
-        clock=SystemClock(),
+        clock=clock,
         pacing=settings.pacing(),
         sinks=[*sinks, *outputs.metrics_and_logs(settings, waiting, undo), Beside()],
-        tracing=outputs.spans(settings),
+        tracing=tracing,
         base=base,
         queue_size=settings.queue_size,
         abandon_after_s=settings.abandon_after_s,
         heartbeat_s=settings.heartbeat_s,
         with_usage=True,
         outside=OUTSIDE,
+        span=place.span,
     )
+    known = place.ids or place.above
     recorder.announce(
         LogOpened(
-            timestamp=moment(recorder.clock.time_ns()),
+            timestamp=moment(began_ns),
             run_id=run_id,
             experiment=None,
             attributes=base.attributes,
             process_index=recorder.run.process_index,
             resource=where,
+            trace_id=UNSET if known is None else known.trace_id,
+            span_id=UNSET if place.ids is None else place.ids.span_id,
+            parent_span_id=UNSET if place.above is None else place.above.span_id,
+            continues=continues or UNSET,
         )
     )
     return recorder

@@ -75,13 +75,13 @@ def usable(settings: Settings) -> Settings:
     return settings
 
 
-def spans(settings: Settings) -> Tracing | None:
-    """Make what opens a span for each pass."""
+def spans(settings: Settings, run_id: str) -> Tracing | None:
+    """Make what opens a span for each pass of a run."""
     if not settings.spans:
         return None
     from soltrace.sinks.spans import Spans
 
-    return _made("spans", lambda: Spans(settings.tracer_provider))
+    return _made("spans", lambda: Spans(settings.tracer_provider, run_id))
 
 
 def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]], undo: ExitStack) -> list[Sink]:

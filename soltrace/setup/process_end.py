@@ -13,6 +13,7 @@ from soltrace.export.registry import EXPORTS
 from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
 from soltrace.sinks.beside import ONLOOKERS
+from soltrace.wire.plain_text import said_by
 
 FOR_THE_LOG_S: Final = 0.5
 """Kept, but no more than half of the time there is, to write down what could not be exported."""
@@ -21,10 +22,14 @@ FOR_PROGRAMS: Final = 0.5
 for exporting."""
 
 
-def end(timeout_s: float) -> None:
+def end(timeout_s: float, killed_by: str | None = None) -> None:
     """Export, say what was lost, finish the log. Nothing is exported afterwards.
 
     An exit handler that runs later may solve: that is still written to the log.
+
+    Args:
+        timeout_s: How long it may take.
+        killed_by: The signal that ends the process; None: it ends by itself.
     """
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
@@ -38,10 +43,18 @@ def end(timeout_s: float) -> None:
             EXPORTS.stop(0.0, timeout_s)
     finally:  # also if Ctrl-C has cut that short
         if recorder is not None:
+            recorder.ended_by = killed_by or _uncaught() or recorder.exits_by
             recorder.finish(deadline - time.monotonic())
         PROCESS.go_on(recorder)
         EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
         ONLOOKERS.dismiss()
+
+
+def _uncaught() -> str | None:
+    """The exception that has ended the program, if one did: its traceback is printed by now."""
+    interactive = hasattr(sys, "ps1")  # then it was printed some time ago, and the program went on
+    error = None if interactive else getattr(sys, "last_value", None)
+    return said_by(error) if isinstance(error, BaseException) else None
 
 
 def with_the_process(call: Callable[[], object]) -> None:

@@ -179,6 +179,9 @@ class Settings:
         threads_apart: Whether threads that are in experiments or spans at the same time are told apart: then all that
             jax compiles is compiled once for each of them. Without it, a compiled solve belongs to what was entered
             last by any thread. `None`: unless `SOLTRACE_THREADS_APART` is false.
+        one_trace: Whether the processes of a scheduler's job (Slurm, PBS, LSF, a Job of Kubernetes) are one trace, also
+            where nobody has set `TRACEPARENT`, each with a span of its own around its others. `None`: unless
+            `SOLTRACE_ONE_TRACE` is false.
         attributes: Put on everything. `SOLTRACE_ATTRIBUTES=seed=3,lr=1e-3` adds to them.
 
     Raises:
@@ -206,6 +209,7 @@ class Settings:
     exit_timeout_s: float = field(default=5.0, metadata=_checked(_finite))
     flush_on_sigterm: bool = field(default=False, metadata=_checked(_FLAG))
     threads_apart: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
+    one_trace: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
     attributes: Mapping[str, Any] | None = field(default=None, metadata=_checked(_attributes))
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ class Listener:
         self.installed = False
         self._forking = threading.local()
 
-    def install(self, end: Callable[[], object]) -> None:
+    def install(self, end: Callable[[str], object]) -> None:
         """Have `end` called at SIGTERM, and the process end with status 143, as a shell reports that signal.
 
         A handler of the program's own stays, and nothing is installed: a process that ends by it ends as usual.
@@ -67,11 +67,11 @@ class Listener:
         self.release()
 
 
-def _wait(reader: int, end: Callable[[], object]) -> None:
+def _wait(reader: int, end: Callable[[str], object]) -> None:
     while signal.SIGTERM not in os.read(reader, 64):
         continue
     try:
-        end()
+        end(signal.SIGTERM.name)
     finally:
         os._exit(128 + signal.SIGTERM)
 

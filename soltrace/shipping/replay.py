@@ -4,18 +4,20 @@ Pure: what comes out depends on the records alone, so that whoever reads them ag
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec import UNSET, structs
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, StatusCode
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode
 
-from soltrace.shipping.derived_ids import derived_span_id, derived_trace_id
 from soltrace.shipping.replayed_span import ReplayedSpan, ReplayTracer, ReplayTracerProvider
+from soltrace.sinks.otel import SAMPLED
 from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes
 from soltrace.sinks.spans import Spans, name_of
-from soltrace.wire.names import ATTR_STATUS, PREFIX
+from soltrace.wire.derived_ids import derived_span_id, derived_trace_id
+from soltrace.wire.names import ATTR_STATUS, PREFIX, SPAN_RUN
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -24,6 +26,7 @@ from soltrace.wire.records import (
     LogOpened,
     PassEnded,
     PassStarted,
+    RunEnded,
 )
 
 _FORWARDS_AT_MOST: Final = 4096
@@ -55,6 +58,10 @@ class RunReplay:
         self._tracer = ReplayTracer(ended)
         self._spans = Spans(ReplayTracerProvider(self._tracer))
         self._experiments: list[_Experiment] = []
+        self._run: ReplayedSpan | None = None
+        """Its own span, if it has one."""
+        self._place = _OUTSIDE
+        """Where spans are that are in nothing else."""
         self._forwards: dict[str, int] = {}
         self._begun: set[str] = set()
         """Passes whose start was read, and whose end was not."""
@@ -82,9 +89,33 @@ class RunReplay:
                 return self._leave(record)
             case LogOpened():
                 self.facts = self.facts or record.resource
+                self._open_run(record)
+            case RunEnded():
+                self._end_run(record)
             case _:
                 pass
         return self._spans.identify(record, None)
+
+    def _open_run(self, record: LogOpened) -> None:
+        """Open the span of the run, and find the one that it is under: of a log that is read on, once."""
+        if self._run is not None or record.trace_id is UNSET:
+            return
+        trace_id = int(record.trace_id, 16)
+        if record.parent_span_id is not UNSET:
+            above = SpanContext(trace_id, int(record.parent_span_id, 16), is_remote=True, trace_flags=SAMPLED)
+            self._place = trace.set_span_in_context(NonRecordingSpan(above), Context())
+        if record.span_id is not UNSET:
+            self._tracer.ids = trace_id, int(record.span_id, 16)
+            attributes = partial(chosen_attributes, record, "run_id", "continues")
+            span = self._tracer.start_pass_span(SPAN_RUN, self._place, attributes, (), record.time_ns)
+            self._place = trace.set_span_in_context(NonRecordingSpan(span.context), Context())
+            self._run = span
+
+    def _end_run(self, record: RunEnded) -> None:
+        if self._run is not None:
+            if record.error is not UNSET:
+                self._run.set_status(StatusCode.ERROR, record.error)
+            self._run.end(record.time_ns)
 
     def _end_of_a_pass(self, record: PassEnded) -> AnyRecord:
         """Make the span of a pass whose start is not in the log: that line was lost, or is in a log before this one."""
@@ -114,6 +145,8 @@ class RunReplay:
             span_id = derived_span_id(record.pass_id)
             if around is not None:
                 trace_id = around.span.context.trace_id
+            elif (above := trace.get_current_span(self._place).get_span_context()).is_valid:
+                trace_id = above.trace_id
             else:
                 forward_pass_id = record.forward_pass_id if isinstance(record, PassStarted) else UNSET
                 forward = None if forward_pass_id is UNSET else self._forwards.get(forward_pass_id)
@@ -123,7 +156,7 @@ class RunReplay:
             self._forwards[record.pass_id] = trace_id
             if len(self._forwards) > _FORWARDS_AT_MOST:
                 del self._forwards[next(iter(self._forwards))]
-        return None if around is None else around.place
+        return (self._place or None) if around is None else around.place
 
     def _around(self, path: str | None, trace_id: object) -> _Experiment | None:
         """Find the experiment that was opened last by this name, in this trace where that is known."""
@@ -144,7 +177,7 @@ class RunReplay:
         name = path if around is None else path[len(around.path) + 1 :]
         span = self._tracer.start_pass_span(
             name,
-            _OUTSIDE if around is None else around.place,
+            self._place if around is None else around.place,
             lambda: root_attributes(record.experiment, record.attributes),
             (),
             record.time_ns,

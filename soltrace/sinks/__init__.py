@@ -87,6 +87,29 @@ class ExperimentSpan(Protocol):
         ...
 
 
+class RunSpan(Protocol):
+    """The span of a run, around all that is in it. On the thread that opens and closes the run."""
+
+    @property
+    def parent(self) -> object:
+        """The place under which the spans of its experiments and passes are opened."""
+        ...
+
+    @property
+    def ids(self) -> Ids | None:
+        """Its ids, if it is recorded."""
+        ...
+
+    def end(self, time_ns: int, error: str | None) -> None:
+        """End it.
+
+        Args:
+            time_ns: When, in nanoseconds since 1970.
+            error: What has ended the process, if that should not have.
+        """
+        ...
+
+
 class Tracing(Protocol):
     """Follows records too, and before the sinks do: it gives a record the ids of the span that it belongs to."""
 
@@ -125,6 +148,17 @@ class Tracing(Protocol):
             attributes: Its attributes, inherited ones included.
             time_ns: When it began, in nanoseconds since 1970.
             outer: The place of the experiment around it, or None; the caller's own span comes first.
+        """
+        ...
+
+    def run(self, place: object, trace_id: int, said: Mapping[str, str], time_ns: int) -> RunSpan:
+        """Open the span of the run. On the thread that opens the run.
+
+        Args:
+            place: Where it is, or None.
+            trace_id: The trace that it is in, where there is no span at that place.
+            said: What its attributes say of the run.
+            time_ns: When the run began, in nanoseconds since 1970.
         """
         ...
 

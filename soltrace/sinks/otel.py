@@ -12,9 +12,10 @@ from msgspec import UNSET, Struct, UnsetType
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Observation
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
 from opentelemetry.util.types import AnyValue
 
+from soltrace.sinks import Ids
 from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, PREFIX
 from soltrace.wire.records import Attribute, Record
 
@@ -23,7 +24,7 @@ _LARGEST_INT: Final = 2**63 - 1
 _AS_THEY_ARE: Final = frozenset({str, float, bool})
 """Types of values that need no further look."""
 _NOT_KNOWN: Final = frozenset({type(None), UnsetType})
-_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _NOWHERE: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 """Not an empty `Context()`: that is false and taken for none, so that what is current on the worker's thread counts."""
 _CONTEXTS_AT_MOST: Final = 1024
@@ -40,8 +41,16 @@ def context_of(record: Record) -> Context:
 @lru_cache(_CONTEXTS_AT_MOST)
 def _context(trace_id: str, span_id: str) -> Context:
     """Read the ids of a span, once. A record has them only where its span is recorded: hence the sampled flag."""
-    span = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=_SAMPLED)
+    span = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=SAMPLED)
     return trace.set_span_in_context(NonRecordingSpan(span), Context())
+
+
+def ids_of(span: Span) -> Ids | None:
+    """Return the ids of a span, as records carry them; None if nobody would find a trace under them."""
+    context = span.get_span_context()
+    if not (context.is_valid and context.trace_flags.sampled):
+        return None
+    return Ids(trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
 
 
 def experiment_attributes(path: str | None, attributes: Mapping[str, Attribute]) -> dict[str, AnyValue]:

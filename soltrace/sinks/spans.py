@@ -1,8 +1,9 @@
-"""Spans: one per pass, through OpenTelemetry's API alone. Without an SDK its no-op costs next to nothing.
+"""Spans: one per pass, through OpenTelemetry's API alone. Without an SDK there are their ids, and no more.
 
 Host side. `identify` runs on the worker's thread; what concerns a caller or an experiment runs on theirs.
 """
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import Token
@@ -28,7 +29,9 @@ from opentelemetry.util.types import AnyValue, AttributeValue
 from soltrace import __version__
 from soltrace.callers import CALLERS
 from soltrace.sinks import Ids
-from soltrace.sinks.otel import force_flush
+from soltrace.sinks.otel import force_flush, ids_of
+from soltrace.sinks.propagation import with_baggage_of
+from soltrace.sinks.run_span import OpenRun, begin_run
 from soltrace.sinks.span_attributes import (
     chosen_attributes,
     end_attributes,
@@ -36,6 +39,8 @@ from soltrace.sinks.span_attributes import (
     root_attributes,
     start_attributes,
 )
+from soltrace.sinks.unrecorded import unrecorded_span
+from soltrace.wire.derived_ids import derived_trace_id
 from soltrace.wire.names import ATTR_BACKEND, ATTR_MARKER, SCOPE
 from soltrace.wire.plain_text import said_by
 from soltrace.wire.records import (
@@ -80,9 +85,14 @@ class _Open:
 class Spans:
     """Opens a span when a pass starts, ends it when the pass does, and tells its ids in between."""
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
-        """Make spans with this provider; None: the global one, whenever it is set."""
-        self._provider = provider
+    def __init__(self, provider: TracerProvider | None = None, run_id: str | None = None) -> None:
+        """Make spans.
+
+        Args:
+            provider: Makes them; None: the global one, whenever it is set.
+            run_id: The run that they are of; None: one that nobody makes again.
+        """
+        self._provider, self._run_id = provider, run_id or secrets.token_hex()
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
         # The tracer of a provider that soltrace has set up can wait with the attributes until it exports them.
         self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._start_now)
@@ -97,7 +107,7 @@ class Spans:
             self._computed_on = {ATTR_BACKEND: str(record.resource["backend"])}
         if not isinstance(record, PassRecord):
             return record
-        if isinstance(record, PassStarted) and self._somebody_records():
+        if isinstance(record, PassStarted):
             self._start(record, parent)
         there = self._open.get(record.pass_id)
         if there is None:
@@ -131,14 +141,18 @@ class Spans:
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
         if not isinstance(parent, Context):  # in nobody's trace: at least both passes of a solve are in one
             parent = Context() if forward is None else _under(forward)
-        span = self._start_span(
-            name_of(record),
-            context=parent,
-            attributes=partial(_said_at_the_start, record, self._unsaid()),
-            links=[] if forward is None else [Link(forward)],
-            start_time=record.time_ns,
-        )
-        self._open[record.pass_id] = _Open(record, span, _ids(span))
+        if self._somebody_records():
+            span = self._start_span(
+                name_of(record),
+                context=parent,
+                attributes=partial(_said_at_the_start, record, self._unsaid()),
+                links=[] if forward is None else [Link(forward)],
+                start_time=record.time_ns,
+            )
+        else:
+            begun = derived_trace_id(record.run_id, record.solve_id)
+            span = unrecorded_span(parent, begun, record.pass_id)
+        self._open[record.pass_id] = _Open(record, span, ids_of(span))
         if record.phase == "forward" and span.get_span_context().is_valid:
             self._linkable[record.pass_id] = span.get_span_context()
             if len(self._linkable) > LINKABLE_AT_MOST:
@@ -187,7 +201,17 @@ class Spans:
 
     def caller_ids(self) -> Ids | None:
         """Return the ids of the caller's current span."""
-        return _ids(trace.get_current_span(without_the_dead(otel_context.get_current())))
+        return ids_of(trace.get_current_span(without_the_dead(otel_context.get_current())))
+
+    def run(self, place: object, trace_id: int, said: Mapping[str, str], time_ns: int) -> OpenRun:
+        """Open the span of the run: in the trace of the span at this place, or else in the one that is given."""
+        context = place if isinstance(place, Context) else Context()
+        if not self._somebody_records():
+            return OpenRun(unrecorded_span(context, trace_id, self._run_id), context)
+        # Not `self._tracer`, which may have been there before the provider was.
+        tracer = trace.get_tracer(SCOPE, __version__, self._provider)
+        tracer = getattr(tracer, "of_the_sdk", tracer)  # else it is one of soltrace's around it
+        return OpenRun(begin_run(tracer, context, trace_id, said, time_ns), context)
 
     def experiment(
         self, name: str, path: str, attributes: Mapping[str, Attribute], time_ns: int, outer: object
@@ -195,13 +219,14 @@ class Spans:
         """Open the root span of an experiment and make it current."""
         # The caller's own span comes first; on a thread that has none, the experiment that encloses this one.
         parent = self.caller() or outer
-        span = self._tracer.start_span(
-            name,
-            context=parent if isinstance(parent, Context) else Context(),
-            attributes=root_attributes(path, attributes),
-            start_time=time_ns,
-        )
-        return OpenExperiment(span)
+        context = parent if isinstance(parent, Context) else Context()
+        if self._somebody_records():
+            attributed = root_attributes(path, attributes)
+            span = self._tracer.start_span(name, context=context, attributes=attributed, start_time=time_ns)
+        else:
+            named = self._run_id, path, str(time_ns // 1000 * 1000)  # as on its line
+            span = unrecorded_span(context, derived_trace_id(*named), *named)
+        return OpenExperiment(span, outer)
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
@@ -216,11 +241,12 @@ class Spans:
 class OpenExperiment:
     """The root span of an experiment, current from when this is made until `leave`."""
 
-    def __init__(self, span: Span) -> None:
-        """Make the span current on this thread."""
+    def __init__(self, span: Span, outer: object) -> None:
+        """Make the span current on this thread, and with it the baggage of the place around it."""
         self._span = span
         self._outside = otel_context.get_current()
-        self._context = otel_context.set_value(_OWNER, self, trace.set_span_in_context(span))
+        around = with_baggage_of(outer, self._outside)
+        self._context = otel_context.set_value(_OWNER, self, trace.set_span_in_context(span, around))
         self._token: Token[Context] = otel_context.attach(self._context)
         self._left = False
 
@@ -232,7 +258,7 @@ class OpenExperiment:
     @property
     def ids(self) -> Ids | None:
         """Its ids, if it is recorded."""
-        return _ids(self._span)
+        return ids_of(self._span)
 
     @property
     def outside(self) -> Context:
@@ -290,13 +316,6 @@ def _identified(record: _P, ids: Ids | None) -> _P:
     ):  # read from a log, it has them
         return record
     return structs.replace(record, trace_id=ids.trace_id, span_id=ids.span_id)
-
-
-def _ids(span: Span) -> Ids | None:
-    context = span.get_span_context()
-    if not (context.is_valid and context.trace_flags.sampled):
-        return None  # nobody would find a trace under them
-    return Ids(trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
 
 
 def _milestone(there: _Open, record: PassProgress) -> None:

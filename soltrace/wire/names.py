@@ -12,6 +12,8 @@ SCOPE: Final = "soltrace"
 """The instrumentation scope of the tracer, the meter and the logger."""
 PREFIX: Final = "soltrace."
 """Stands before the name of a record's field where it is an attribute of a span or of a log record."""
+SPAN_RUN: Final = "run"
+"""The name of the span of a run, where it has one."""
 
 # Attributes
 

@@ -95,9 +95,12 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
     process_index: int | UnsetType = UNSET
     """Which of the processes of one multi-process JAX program wrote the line, from 0. Not known of a single process."""
     trace_id: str | UnsetType = UNSET
-    """The trace, in 32 hexadecimal digits. Known where a span is recorded."""
+    """The trace, in 32 hexadecimal digits. Not known where the span is not sampled, or there are to be none."""
     span_id: str | UnsetType = UNSET
-    """The span of the pass or of the experiment, in 16 hexadecimal digits. Known where a span is recorded."""
+    """The span of the pass, of the experiment or of the run, in 16 hexadecimal digits. Known where the trace is.
+
+    Where nobody records spans, it is the one that `soltrace ship` makes of the log.
+    """
     context: Mapping[str, Attribute] | UnsetType = UNSET
     """What the caller had bound with `structlog.contextvars`. On a line, each name is a key of its own.
 
@@ -136,6 +139,14 @@ class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
 
     resource: Mapping[str, Attribute]
     """Host, process, versions, devices where they are known, and the scheduler's job where there is one."""
+    parent_span_id: str | UnsetType = UNSET
+    """The span of another process that this run is under, in 16 hexadecimal digits.
+
+    Known where `TRACEPARENT` or the process that has started this one says so. With a `span_id` it is the parent of the
+    run's span, or else of its experiments' and of the passes outside of them.
+    """
+    continues: str | UnsetType = UNSET
+    """The run of the same task that the scheduler had ended before it ran the task again, if its log is there."""
 
 
 class LogResource(Record, frozen=True, kw_only=True, tag="log.resource"):
@@ -143,6 +154,20 @@ class LogResource(Record, frozen=True, kw_only=True, tag="log.resource"):
 
     resource: Mapping[str, Attribute]
     """What `log.opened` told, and what jax computes on."""
+
+
+class RunEnded(Record, frozen=True, kw_only=True, tag="run.ended"):
+    """A run is over that has a span of its own, which is where a scheduler has started its process.
+
+    It is missing where the process had no time for it: after SIGKILL, for instance.
+    """
+
+    status: Status
+    """`error` if something has ended the process that should not have, as far as the process can know."""
+    duration_s: float
+    """Seconds since the run was opened."""
+    error: str | UnsetType = UNSET
+    """What has ended it: type and message of an exception that nobody caught, or the name of a signal."""
 
 
 class ExperimentStarted(Record, frozen=True, kw_only=True, tag="experiment.started"):
@@ -347,6 +372,7 @@ AnyRecord: TypeAlias = (
     | LaneEnded
     | PassEnded
     | TelemetryDropped
+    | RunEnded
 )
 """Every kind of record: what a sink is handed, and what a line is decoded into."""
 

@@ -22,6 +22,7 @@ from soltrace.wire.records import (
     PassStarted,
     ProgramCompiled,
     Record,
+    RunEnded,
     Steps,
     TelemetryDropped,
 )
@@ -65,6 +66,11 @@ class Log:
         status = "ok" if error is None else "error"
         error = UNSET if error is None else error
         return ExperimentEnded(**self._common(at), status=status, duration_s=at, error=error)
+
+    def run_ended(self, at: float, *, error: str | None = None) -> RunEnded:
+        status = "ok" if error is None else "error"
+        error = UNSET if error is None else error
+        return RunEnded(**self._common(at, experiment=None, attributes={}), status=status, duration_s=at, error=error)
 
     def compiled(self, at: float, function: str = "fit", **more) -> ProgramCompiled:
         return ProgramCompiled(

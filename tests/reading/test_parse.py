@@ -23,6 +23,7 @@ def test_every_kind_of_record_comes_back(log):
         log.lane_ended(1, lane=[0, 2]),
         log.ended(2, t="-Infinity"),
         log.dropped(3, 17),
+        log.run_ended(4, error="SIGTERM"),
     ]
 
     assert [parse(log.line(record)) for record in records] == records
@@ -42,6 +43,7 @@ def test_known_events_are_those_of_the_records():
         "pass.progress",
         "pass.started",
         "program.compiled",
+        "run.ended",
         "telemetry.dropped",
     )
 

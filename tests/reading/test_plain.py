@@ -1,7 +1,7 @@
 from datetime import UTC, timedelta, timezone
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
@@ -53,6 +53,17 @@ def test_a_run_from_its_beginning_to_its_end(logs):
         "03:24:29.923  fit/warm  #12 backward  ended ok in 1.24 s: 4,602 steps (17 rejected, 9,000 recomputed)",
         "03:24:30.023  fit/warm  telemetry     12 dropped: pass.progress (queue full)",
         "03:24:30.123  fit/warm  experiment    ended ok in 1 s",
+    ]
+
+
+def test_a_run_of_a_job_says_what_it_continues_and_how_it_ended(log):
+    """In a line each."""
+    opened = structs.replace(log.opened(host="lynx"), continues="former")
+    records = [opened, log.run_ended(2), log.run_ended(3, error="SIGTERM")]
+    assert lines(records)[1:] == [
+        "03:24:29.123  -    log          opened  continues former  host=lynx",
+        "03:24:31.123  -    run          ended ok in 2 s",
+        "03:24:32.123  -    run          FAILED in 3 s: SIGTERM",
     ]
 
 

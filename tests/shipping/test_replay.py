@@ -6,6 +6,7 @@ import shutil
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -25,6 +26,7 @@ from soltrace.shipping.sender import SIGNALS, Sender
 from soltrace.sinks.counts import COUNTERS, Counts
 from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.metrics import Metrics
+from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.wire.json_line import json_line
 from soltrace.wire.names import METRIC_COMPILE_DURATION, METRIC_PASS_DURATION
@@ -38,6 +40,7 @@ from soltrace.wire.records import (
     PassProgress,
     PassStarted,
     ProgramCompiled,
+    RunEnded,
     Steps,
     TelemetryDropped,
 )
@@ -95,9 +98,32 @@ class Live:
             with self._path.open("ab") as file:
                 file.write(json_line(identified) + b"\n")
 
+    def begin(self, place):
+        run = {"run_id": "run", "experiment": None, "attributes": {}}
+        opened = LogOpened(timestamp=at(0), **run, resource=FACTS)
+        self.run = None
+        if place is not None:
+            said = {"run_id": "run", "continues": "former"}
+            self.run = self._tracing.run(place, 7, said, opened.time_ns)
+            ids = {"trace_id": self.run.ids.trace_id, "span_id": self.run.ids.span_id, "parent_span_id": "b" * 16}
+            opened = LogOpened(timestamp=at(0), **run, resource=FACTS, continues="former", **ids)
+        self.tell(opened)
+
+    def finish(self, seconds):
+        if self.run is not None:
+            ended = {"timestamp": at(seconds), "level": "error", "run_id": "run", "experiment": None, "attributes": {}}
+            ids = {"trace_id": self.run.ids.trace_id, "span_id": self.run.ids.span_id}
+            record = RunEnded(**ended, **ids, status="error", duration_s=1.0, error="SIGTERM")
+            self.run.end(record.time_ns, "SIGTERM")
+            self.tell(record)
+
+    @property
+    def place(self):
+        return None if self.run is None else self.run.parent
+
     def enter(self, seconds, name, path):
         span = self._tracing.experiment(
-            name, path, COMMON["attributes"], int(at(seconds).timestamp() * 1e6) * 1000, None
+            name, path, COMMON["attributes"], int(at(seconds).timestamp() * 1e6) * 1000, self.place
         )
         ids = {"trace_id": span.ids.trace_id, "span_id": span.ids.span_id}
         self.tell(ExperimentStarted(timestamp=at(seconds), **COMMON, experiment=path, **ids))
@@ -112,10 +138,11 @@ class Live:
         self.tell(ExperimentEnded(**ended, **COMMON, experiment=path, **ids))
 
 
-def a_run(path):
-    """A run of everything that there is."""
+def a_run(path, *, alone=True):
+    """A run of everything that there is; or else one under a span of another process, in a trace of its job."""
+    place = None if alone else received({"TRACEPARENT": f"00-{'a' * 32}-{'b' * 16}-01"})[0]
     live = Live(path)
-    live.tell(LogOpened(timestamp=at(0), run_id="run", experiment=None, attributes={}, resource=FACTS))
+    live.begin(place)
     live.tell(LogResource(timestamp=at(0), run_id="run", experiment=None, attributes={}, resource={"backend": "cpu"}))
     fit = live.enter(1, "fit", "fit")
     inner = live.enter(2, "evaluate", "fit/evaluate")
@@ -126,11 +153,12 @@ def a_run(path):
     live.tell(*a_pass(2, "forward", "fit", "error"), under=fit.parent)
     live.leave(280, fit, "fit")
     for phase in ("forward", "backward"):
-        live.tell(*a_pass(3, phase, None))
+        live.tell(*a_pass(3, phase, None), under=live.place)
     compiled = {"function": "f", "trace_s": 0.1, "lower_s": 0.1, "compile_s": 1.0}
     live.tell(ProgramCompiled(timestamp=at(400), **COMMON, experiment=None, **compiled))
     lost = {"dropped": 1, "what": "span", "reason": "x"}
     live.tell(TelemetryDropped(timestamp=at(401), level="warning", **COMMON, experiment=None, **lost))
+    live.finish(402)
     return live
 
 
@@ -168,15 +196,16 @@ def shipped(path, collector, *, abandon=False, signals=SIGNALS):
     return shipper.counts
 
 
-def test_what_is_shipped_is_what_would_have_been_sent(tmp_path, collector):
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "of a job"])
+def test_what_is_shipped_is_what_would_have_been_sent(alone, tmp_path, collector):
     """Names, ids, parents, links, events, status and attributes of spans; all of log records."""
-    live = a_run(tmp_path / "run.jsonl")
+    live = a_run(tmp_path / "run.jsonl", alone=alone)
     counts = shipped(tmp_path / "run.jsonl", collector)
     logs, traces = collector.requests
 
     wanted = comparable_spans(encode_spans(live.spans.get_finished_spans()))
     assert comparable_spans(traces) == wanted
-    assert len(wanted) == counts.spans == 7
+    assert len(wanted) == counts.spans == (7 if alone else 8)
     wanted = comparable_records(encode_logs(live.logs.get_finished_logs()))
     assert comparable_records(logs) == wanted
     assert len(wanted) == counts.log_records

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -218,14 +219,59 @@ def test_a_span_inside_an_experiment_is_the_parent_and_the_experiment_stays(prog
         assert spans[name].attributes["soltrace.experiment.attributes.seed"] == 3
 
 
-@pytest.mark.parametrize("provider", [None, trace.NoOpTracerProvider()], ids=["none", "no-op"])
-def test_without_an_sdk_nothing_happens(provider, program, capsys):
-    """The API's no-op: no ids, nothing printed."""
-    with capture(tracing=Spans(provider)) as told, experiment("fit"):
+def test_a_no_op_provider_makes_no_ids(program, capsys):
+    """Who has set one up wants no spans. Nothing is printed."""
+    with capture(tracing=Spans(trace.NoOpTracerProvider())) as told, experiment("fit"):
         program.solve()
         events = told.events()
     assert [event for event in events if "trace_id" in event or "span_id" in event] == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_without_an_sdk_there_are_ids_all_the_same(program, capsys):
+    """Of one trace, each span with one of its own; the backward pass outside of all is in its forward pass's trace."""
+    with capture(tracing=Spans(None, "a run")) as told:
+        with experiment("fit"), experiment("inner"):
+            program.solve()
+        handle = program.solve()
+        pair = program.backward_start(handle)
+        program.backward_end(handle, pair[0])
+        events = told.events()
+    ids = {}
+    for event in events:
+        ids.setdefault((event["experiment"], event.get("pass_id")), set()).add((event["trace_id"], event["span_id"]))
+    assert [len(found) for found in ids.values()] == [1] * 5
+    traces = [trace_id for ((trace_id, _),) in ids.values()]
+    assert traces[:3] == [traces[0]] * 3
+    assert traces[3:] == [traces[3]] * 2
+    assert len(set(traces)) == 2
+    assert len({span_id for ((_, span_id),) in ids.values()}) == 5
+    assert capsys.readouterr() == ("", "")
+
+
+class Foreign(trace.TracerProvider):
+    """A provider whose tracers say nothing of how they make ids."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def get_tracer(self, *args, **kwargs):
+        tracer = self._inner.get_tracer(*args, **kwargs)
+        return SimpleNamespace(start_span=tracer.start_span)
+
+
+def test_the_span_of_a_run_begins_the_trace_that_is_chosen(exported):
+    """A root in it, once: the next trace is another one. Where that can't be had, it is at least in it."""
+    spans = Spans(exported.provider)
+    spans.run(None, 17, {"run_id": "a", "continues": "b"}, 5).end(9, "SIGTERM")
+    spans.experiment("fit", "fit", {}, 6, None).end(7, None)
+    Spans(Foreign(exported.provider)).run(None, 17, {}, 5).end(9, None)
+    run, fit, foreign = (exported.spans[name] for name in ("run", "fit", "run #2"))
+    assert (run.context.trace_id, run.parent, run.start_time, run.end_time) == (17, None, 5, 9)
+    assert dict(run.attributes) == {"soltrace.run_id": "a", "soltrace.continues": "b"}
+    assert (run.status.is_ok, run.status.description) == (False, "SIGTERM")
+    assert (fit.parent, fit.context.trace_id == 17) == (None, False)
+    assert (foreign.context.trace_id, foreign.parent.trace_id, foreign.parent.is_remote) == (17, 17, True)
 
 
 def test_ended_passes_leave_little_behind(program, exported, monkeypatch):

@@ -38,6 +38,8 @@ def every_record(run_id: str) -> list[AnyRecord]:
         records.LogOpened(
             **line(experiment=None, attributes={}),
             resource={"host": "node7", "pid": 4228, "devices": ["cpu", "cpu"], "jax.version": "0.10.2"},
+            parent_span_id=SPAN_ID,
+            continues="20260101T000000Z-node6-11",
         ),
         records.LogResource(**line(experiment=None, attributes={}), resource={"host": "node7", "backend": "cpu"}),
         records.ExperimentStarted(**line(), context={"request": "r-17", "n": 2, "event": "theirs", "t": [0.5]}),
@@ -99,4 +101,7 @@ def every_record(run_id: str) -> list[AnyRecord]:
             lanes=lanes,
         ),
         records.TelemetryDropped(**line(level="warning"), dropped=2**53 + 1, what="event", reason="the queue was full"),
+        records.RunEnded(
+            **line(experiment=None, attributes={}, level="error"), status="error", duration_s=9.5, error="SIGTERM"
+        ),
     ]

@@ -1,4 +1,7 @@
-"""Ids of spans that nobody recorded, made of what is unique among all runs: whoever makes them again gets the same."""
+"""Ids of traces and spans that are made of what is unique, and not at random: whoever makes them again gets the same.
+
+Any side. For spans that nobody records, and for the trace that the processes of a job share without being told of it.
+"""
 
 from hashlib import blake2b
 from typing import Final

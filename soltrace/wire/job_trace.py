@@ -1,0 +1,46 @@
+"""The trace that all processes of a scheduler's job share: its id is made of what names the job in each of them.
+
+Any side. So the tasks of an array, the ranks of a task, and a task that is run again meet in one trace, though nobody
+has told them of each other.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from soltrace.wire.derived_ids import derived_trace_id
+from soltrace.wire.records import Attribute
+
+_JOB_UID: Final = "JOB_UID"
+_CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
+    "slurm": ("SLURM_CLUSTER_NAME",),
+    "pbs": (),  # a job's number has its server's name behind it
+    "lsf": ("LSB_SUB_HOST",),
+    # A name is free again once its job is deleted. The number is not there by itself: the downward API gives it.
+    "kubernetes": (_JOB_UID,),
+}
+"""Variables that tell jobs apart which have the same number: those of other clusters, or of other days."""
+_INDEX: Final = re.compile(r"\[\d+\]|-\d+(?=\.)")
+"""In the number of a PBS job: which task of the array, as PBS and as older Torque writes it."""
+
+
+def job_trace_id(facts: Mapping[str, Attribute], environ: Mapping[str, str] = os.environ) -> int | None:
+    """Return the id of the trace of the job that this process is of.
+
+    Args:
+        facts: What is known of where it runs: see `soltrace.wire.resource`.
+        environ: The variables that it sees.
+
+    Returns:
+        The same number in each of the job's processes; None where no scheduler's job is known.
+    """
+    scheduler, job = str(facts.get("scheduler", "")), facts.get("job")
+    if scheduler not in _CLUSTER or job is None:
+        return None
+    # In a pod, others give a `JOB_NAME` too: Jenkins, for instance, the same one to each build.
+    if scheduler == "kubernetes" and "array_task" not in facts and not environ.get(_JOB_UID):
+        return None
+    cluster = [environ.get(variable, "") for variable in _CLUSTER[scheduler]]
+    whole = _INDEX.sub("", str(job)) if scheduler == "pbs" else str(job)
+    return derived_trace_id(scheduler, *cluster, str(facts.get("namespace", "")), whole)

@@ -1,0 +1,120 @@
+"""A job array in a real Slurm: its twenty tasks are one trace in Jaeger, which says how each of them has ended."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.programs.array_task import (
+    EXITED,
+    FAILED,
+    KILLED,
+    RANKS,
+    REQUEUED,
+    TIMED_OUT,
+    TOO_LARGE,
+    VANISHED,
+)
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "array_task.py"
+SCRIPT = f"""#!/bin/bash
+launch=
+[ $SLURM_ARRAY_TASK_ID = {RANKS} ] && launch='srun --ntasks=2 --overcommit --overlap --mem=0'
+exec $launch {sys.executable} {PROGRAM}
+"""
+
+
+def stopped(slurm, log_directory):
+    """Run the array, and do to its tasks what is to be done to them; returns the states that they end in."""
+    script = slurm.directory / "array.sh"
+    script.write_text(SCRIPT)
+    options = ("--array=1-20", "--mem=400", "--requeue", f"--output={slurm.directory}/%a.out", "--open-mode=append")
+    job = slurm.submit(script, *options, environ={"SOLTRACE_DIR": str(log_directory)})
+    waiting = [KILLED, REQUEUED, TIMED_OUT, VANISHED]
+
+    def begun(task):
+        return any(f'"array_task":"{task}"' in text and text.count('"pass.started"') == 2 for text in logs())
+
+    def logs():
+        return [log.read_text() for log in log_directory.glob("*.jsonl")]
+
+    slurm.wait_for(lambda: all(map(begun, waiting)), "the tasks wait for what comes")
+    slurm.wait(job, tasks=[str(task) for task in range(1, 21) if task not in waiting])
+    slurm.kill(job, str(KILLED))
+    slurm.requeue(job, str(REQUEUED))
+    slurm.time_out(job, str(TIMED_OUT))
+    node = slurm.where(job, str(VANISHED))
+    assert node != slurm.where(job, str(TIMED_OUT))
+    slurm.fail(node)
+    states = slurm.wait(job)
+    slurm.start_node(node)
+    return {int(task): state for task, state in states.items()}
+
+
+def told(trace):
+    """What a trace says of each run, by task, attempt and rank: how it ended, its name, and which run it continues."""
+    where = {
+        name: {tag["key"]: tag["value"] for tag in process["tags"]} for name, process in trace["processes"].items()
+    }
+    found = {}
+    for span in trace["spans"]:
+        if span["operationName"] == "run":
+            tags = {tag["key"]: tag["value"] for tag in span["tags"]}
+            lives = where[span["processID"]]
+            named = [lives.get(f"soltrace.scheduler.{name}", "0") for name in ("array_task", "restart", "rank")]
+            ended = tags.get("otel.status_description", tags.get("otel.status_code", "ok"))
+            found[tuple(map(int, named))] = (ended, tags["soltrace.run_id"], tags.get("soltrace.continues"))
+    return found
+
+
+@pytest.mark.programs
+@pytest.mark.slow
+@pytest.mark.once
+def test_an_array_is_one_trace(stack, slurm, tmp_path):
+    """Killed, run again, out of time, out of memory, failed, on a node that vanished; nobody wrapped `sbatch`."""
+    states = stopped(slurm, tmp_path)
+    ended = {TIMED_OUT: "TIMEOUT", **dict.fromkeys((KILLED, TOO_LARGE, FAILED, EXITED), "FAILED")}
+    assert states == {task: ended.get(task, "COMPLETED") for task in range(1, 21)}
+
+    service = f"array-{uuid.uuid4()}"
+    command = [sys.executable, "-m", "soltrace", "ship", str(tmp_path), "--endpoint", stack.otlp_http, "--all"]
+    environ = os.environ | {"OTEL_SERVICE_NAME": service}
+    subprocess.run([*command, "--only", "traces"], env=environ, check=True, capture_output=True)
+    # Each of 20 tasks, of two ranks of one and of two that ran twice: its run, its experiment, and two passes.
+    runs = 20 + 1 + 2
+    count = runs * 4 - 2
+    stack.jaeger.spans(service, at_least=count)
+    (trace,) = stack.jaeger.traces(service)
+    spans = {span["spanID"]: span for span in trace["spans"]}
+    assert Counter(span["operationName"] for span in trace["spans"]) == {
+        "run": runs,
+        "sweep": runs,
+        "diffeqsolve forward": count - 2 * runs,
+    }
+    above = {"run": None, "sweep": "run", "diffeqsolve forward": "sweep"}
+    for span in trace["spans"]:
+        # Not none: what was lost right after it began has no duration, which Jaeger doubts.
+        assert not [warning for warning in span["warnings"] or () if "parent" in warning]
+        parents = [spans[reference["spanID"]]["operationName"] for reference in span["references"]]
+        assert parents == [parent for parent in [above[span["operationName"]]] if parent is not None]
+
+    expected = dict.fromkeys([(task, 0, 0) for task in range(1, 21)], "ok") | {
+        (KILLED, 0, 0): "abandoned",
+        (REQUEUED, 0, 0): "SIGTERM",
+        (REQUEUED, 1, 0): "ok",
+        (TIMED_OUT, 0, 0): "SIGTERM",
+        (TOO_LARGE, 0, 0): "abandoned",
+        (FAILED, 0, 0): "ValueError: on purpose",
+        (EXITED, 0, 0): "SystemExit: 3",
+        (RANKS, 0, 1): "ok",
+        (VANISHED, 0, 0): "abandoned",
+        (VANISHED, 1, 0): "ok",
+    }
+    found = told(trace)
+    assert {which: ended for which, (ended, _, _) in found.items()} == expected
+    continued = {which: continues for which, (_, _, continues) in found.items() if continues is not None}
+    assert continued == {(task, 1, 0): found[task, 0, 0][1] for task in (REQUEUED, VANISHED)}

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
+from soltrace.wire.log_names import ENDING, OVER_OTLP
 from soltrace.wire.losses import described
 from soltrace.wire.warn import SAID, say, warn, warn_once
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _Output = TypeVar("_Output")
 
-OVER_OTLP: Final = ".exported.jsonl"
-"""How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
-
 
 def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
     """Make the id of this run, and its log: the run is named like its file. `undo` takes the file away again."""
@@ -35,11 +33,11 @@ def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
     if not settings.json_log:
         return stem, []
-    from soltrace.sinks.json_log import JsonLog, fresh_file
+    from soltrace.sinks.json_log import LoggerLog, fresh_file
 
     if settings.logger is not None:
-        return stem, [JsonLog(settings.logger)]
-    directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ".jsonl"
+        return stem, [LoggerLog(settings.logger)]
+    directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ENDING
     try:
         stem, sink = fresh_file(directory, stem, ending)
         undo.callback((directory / f"{stem}{ending}").unlink)

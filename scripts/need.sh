@@ -2,7 +2,7 @@
 # Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report.
 set -euo pipefail
 missing=()
-for program in tmux zsh fish jq lnav chromium; do
+for program in tmux zsh fish jq lnav chromium gcc; do
     command -v "$program" >/dev/null || missing+=("$program")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
+from soltrace.host.bounded import within
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.log_names import ENDING, OVER_OTLP
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
 _Output = TypeVar("_Output")
+ANSWER_S: Final = 5.0
+"""How long a file system may take to open a log; a solve waits for it. One that is mounted when it is asked for takes
+a second or two."""
 
 
 def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
@@ -39,12 +43,16 @@ def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
         return stem, [LoggerLog(settings.logger)]
     directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ENDING
     try:
-        stem, sink = fresh_file(directory, stem, ending)
-        undo.callback((directory / f"{stem}{ending}").unlink)
-        undo.callback(sink.close)
+        found = within(lambda: fresh_file(directory, stem, ending), ANSWER_S)
     except OSError as error:
         warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
         return stem, []
+    if found is None:
+        warn(f"no JSON log: {directory} has not answered for {ANSWER_S:g} s. Choose another: configure(directory=...).")
+        return stem, []
+    stem, sink = found
+    undo.callback((directory / f"{stem}{ending}").unlink)
+    undo.callback(sink.close)
     if settings.directory is None and "directory" not in SAID:
         SAID.add("directory")
         place = directory.absolute()  # who reads this may be elsewhere

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 
 from soltrace.sinks import LinesLostError
 
-PATIENCE_S: Final = 1.0
+ANSWER_WITHIN_S: Final = 1.0
 """How long a disk may take before it is said to hang, and is waited for no more."""
-BYTES_AT_MOST: Final = 8 * 2**20
+BACKLOG_BYTES: Final = 8 * 2**20
 """What may wait for a disk that hangs: some thirty thousand lines."""
 TRY_AGAIN_S: Final = 0.1
 """A disk that refuses lines is tried this often. To try each line would cost more than to write it."""
@@ -56,8 +56,8 @@ class LogWriter:
         self,
         target: Target,
         *,
-        patience_s: float = PATIENCE_S,
-        bytes_at_most: int = BYTES_AT_MOST,
+        patience_s: float = ANSWER_WITHIN_S,
+        bytes_at_most: int = BACKLOG_BYTES,
         sync_s: float = math.inf,
     ) -> None:
         """Begin with nothing to write; the thread starts with the first line.
@@ -146,7 +146,7 @@ class LogWriter:
         return not (self._waiting or self._in_hand)
 
     def flush(self, timeout_s: float) -> bool:
-        """Have everything written and brought to the disk; say whether that was done in time.
+        """Have everything written and brought to the disk; say whether that was done in time, and nothing lost.
 
         Raises:
             OSError: It can't be brought to the disk.
@@ -159,6 +159,7 @@ class LogWriter:
             self._start()
             done = self._changed.wait_for(lambda: self._synced >= wanted, max(timeout_s, 0.0))
             error, self._sync_error = self._sync_error, None
+            done = done and self._lost is None
         if error is not None:
             raise error
         return done

@@ -137,7 +137,10 @@ def _without_the_exported(paths: Sequence[Path], found: Sequence[Path], say: Cal
     left_out = [path for path in found if _EXPORTED in path.name and path not in paths]
     if left_out:
         say(f"{len(left_out)} x *{_EXPORTED} left out, whose runs sent them themselves: give their names to ship them")
-    return [path for path in found if path not in left_out]
+    from soltrace.reading.files.parts import goes_on
+
+    # A later part is shipped with what comes before it.
+    return [path for path in found if path not in left_out and (path in paths or not goes_on(path))]
 
 
 class _Summary:

@@ -67,7 +67,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
     """
     match record:
         case LogOpened():
-            text = _words("opened", attributes_text(record.resource))
+            part = "opened" if record.part is UNSET else f"goes on in part {record.part}"
+            text = _words(part, attributes_text(record.resource))
         case LogResource():
             text = _words("runs on", attributes_text(record.resource))
         case ExperimentStarted():

@@ -17,6 +17,7 @@ from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Shared
 from soltrace.setup import outputs
+from soltrace.setup.logs import log
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
 from soltrace.sinks.beside import Beside
@@ -64,7 +65,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     outputs.set_up_export(settings)
     settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
-    run_id, sinks = outputs.log(settings, undo)
+    run_id, sinks = log(settings, where, shared.opened_for, undo)
     base = Context(attributes=attributes)
     waiting = lambda: recorder.waiting()  # noqa: PLW0108 - there is no recorder yet
     recorder = Recorder(

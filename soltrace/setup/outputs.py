@@ -1,70 +1,25 @@
-"""Where a run's records go, as configured: the JSON log, and OpenTelemetry's three signals.
+"""Where a run's records go, as configured, beside its log: OpenTelemetry's three signals.
 
 Host side, on the thread of whoever configures or solves first. Whatever fails here is a warning, and the solve goes on.
 """
 
 import os
-import re
-import shlex
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
-from soltrace.host.bounded import within
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
-from soltrace.wire.log_names import ENDING, OVER_OTLP
 from soltrace.wire.losses import described
-from soltrace.wire.warn import SAID, say, warn, warn_once
+from soltrace.wire.warn import warn_once
 
 if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
 _Output = TypeVar("_Output")
-ANSWER_S: Final = 5.0
-"""How long a file system may take to open a log; a solve waits for it. One that is mounted when it is asked for takes
-a second or two."""
-
-
-def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
-    """Make the id of this run, and its log: the run is named like its file. `undo` takes the file away again."""
-    host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
-    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
-    if not settings.json_log:
-        return stem, []
-    from soltrace.sinks.json_log import LoggerLog, fresh_file
-
-    if settings.logger is not None:
-        return stem, [LoggerLog(settings.logger)]
-    directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ENDING
-    try:
-        found = within(lambda: fresh_file(directory, stem, ending), ANSWER_S)
-    except OSError as error:
-        warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
-        return stem, []
-    if found is None:
-        warn(f"no JSON log: {directory} has not answered for {ANSWER_S:g} s. Choose another: configure(directory=...).")
-        return stem, []
-    stem, sink = found
-    undo.callback((directory / f"{stem}{ending}").unlink)
-    undo.callback(sink.close)
-    if settings.directory is None and "directory" not in SAID:
-        SAID.add("directory")
-        place = directory.absolute()  # who reads this may be elsewhere
-        say(f"logging to {place / stem}{ending}; follow it with: soltrace tail {shlex.quote(str(place))}")
-    return stem, [sink]
-
-
-def _logs_go_out(settings: Settings) -> bool:
-    from soltrace.export.environment import exporters
-
-    asked = settings.logger_provider is not None or exporters("logs", settings.otlp_endpoint)
-    return settings.logs and bool(asked)
 
 
 def usable(settings: Settings) -> Settings:

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from msgspec import structs
 from soltrace.sinks import LinesLostError
 from soltrace.sinks.log_file import LogFile
 from soltrace.sinks.log_writer import LogWriter
+from soltrace.sinks.node_file import NodeFile
 from soltrace.wire.json_line import json_line
 from soltrace.wire.log_names import ENDING
 from soltrace.wire.records import AnyRecord, LogOpened, LogResource, TelemetryDropped
@@ -97,11 +99,13 @@ class JsonLog(LoggerLog):
         )
         super().__init__(logger.bind(), fields_of=_as_it_is)
         self._opened: LogOpened | None = None
-        self._latest: AnyRecord | None = None
+        self._latest: datetime | None = None
+        """The time of the youngest record."""
 
     def handle(self, record: AnyRecord) -> None:
         """Take one record."""
-        self._latest = record
+        if self._latest is None or record.timestamp > self._latest:
+            self._latest = record.timestamp
         if isinstance(record, LogOpened):
             self._opened = record
         elif isinstance(record, LogResource) and self._opened is not None:
@@ -114,7 +118,7 @@ class JsonLog(LoggerLog):
         """Make the first line of a part: the same as of the first one, with what has become known since."""
         if self._opened is None or self._latest is None:
             return []
-        return [json_line(structs.replace(self._opened, timestamp=self._latest.timestamp, part=part))]
+        return [json_line(structs.replace(self._opened, timestamp=self._latest, part=part))]
 
     def settle(self) -> None:
         """Have what was taken written. It waits for the disk no longer than a moment.
@@ -178,11 +182,28 @@ def fresh_file(
     directory.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         name = stem if number == 1 else f"{stem}-{number}"
-        make = partial(_log_file, directory / f"{name}{suffix}", bytes_at_most)
+        make = partial(_made, LogFile, directory / f"{name}{suffix}", bytes_at_most)
         with suppress(FileExistsError):
             return name, JsonLog(make, sync_s=sync_s)
     raise AssertionError  # there is always another number
 
 
-def _log_file(path: Path, bytes_at_most: int | None, introduce: Callable[[int], list[bytes]]) -> LogFile:
-    return LogFile(path, bytes_at_most=bytes_at_most, introduce=introduce)
+def shared_file(path: Path, *, bytes_at_most: int | None = None, sync_s: float = math.inf) -> JsonLog:
+    """Open the log that all processes of a node share; make it if it is not there.
+
+    Args:
+        path: The file; its directory is made too.
+        bytes_at_most: A part of it that is longer is followed by the next one.
+        sync_s: How often it is brought to the disk, in seconds.
+
+    Raises:
+        OSError: It can't be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JsonLog(partial(_made, NodeFile, path, bytes_at_most), sync_s=sync_s)
+
+
+def _made(
+    kind: type[LogFile], path: Path, bytes_at_most: int | None, introduce: Callable[[int], list[bytes]]
+) -> LogFile:
+    return kind(path, bytes_at_most=bytes_at_most, introduce=introduce)

@@ -57,7 +57,7 @@ class LogFile:
         self._file = _identity(os.fstat(self._fd))
         self._looked = time.monotonic()
         self._first = b""
-        self._introduced = True
+        self._introduced: bool = True
         """Whether it says whose it is; at first, whoever writes says it."""
         self._torn = False
         self._size = 0
@@ -100,8 +100,11 @@ class LogFile:
         """See to it that there is a file to write to, and that it has room."""
         if not self._is_there():
             self._begin_anew()
-        elif self._bytes_at_most is not None and self._size >= self._bytes_at_most:
+        elif self._is_full():
             self._go_on_in_the_next_part()
+
+    def _is_full(self) -> bool:
+        return self._bytes_at_most is not None and self._size >= self._bytes_at_most
 
     def _append(self, lines: Sequence[bytes]) -> None:
         own: list[bytes] = [] if self._introduced else self._introduction()

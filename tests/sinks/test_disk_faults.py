@@ -84,8 +84,8 @@ def test_a_log_that_cannot_be_opened_for_long_is_waited_for_a_while(tmp_path, fa
     (tmp_path / "control").write_bytes(struct.pack("4i", 0, 0, 1, 0))
     program = """
 import sys, soltrace
-from soltrace.setup import outputs
-outputs.ANSWER_S = 0.5
+from soltrace.setup import logs
+logs.ANSWER_S = 0.5
 soltrace.configure(directory=sys.argv[1], attributes={"a": 1})
 with soltrace.experiment("nothing"):
     pass
@@ -99,7 +99,7 @@ with soltrace.experiment("nothing"):
         check=False,
     )
     assert done.returncode == 0
-    assert f"no JSON log: {tmp_path}/logs has not answered for 0.5 s." in done.stderr
+    assert "SoltraceWarning: no JSON log: " in done.stderr
     assert list((tmp_path / "logs").iterdir()) == []
 
 

@@ -190,8 +190,10 @@ def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[[
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from soltrace.reading.files.parts import later_parts
+
     columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"), TimeRemainingColumn())
-    sizes = {path: path.stat().st_size for path in chosen}
+    sizes = {path: sum(part.stat().st_size for part in (path, *later_parts(path))) for path in chosen}
     read: dict[Path, int] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(sizes.values()))

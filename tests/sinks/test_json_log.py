@@ -1,13 +1,15 @@
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
+from msgspec import UNSET, structs
 
-from soltrace.sinks import LinesLostError
+from soltrace.reading.files.follow import Follower
+from soltrace.sinks import LinesLostError, log_file
 from soltrace.sinks.json_log import LoggerLog, fresh_file
-from soltrace.wire.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
+from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassProgress, Steps, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": "fit", "attributes": {"lr": 1e-3, "bad": "NaN"}}
@@ -113,6 +115,48 @@ def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
     assert [(method, event["event"]) for method, event in entries[1:]] == [
         ("warning", "telemetry.dropped"),
         ("info", "log.opened"),
+    ]
+
+
+def rename(path):
+    """As logrotate does it."""
+    path.rename(path.with_name("run.jsonl.1"))
+
+
+def copy_and_truncate(path):
+    """As logrotate's `copytruncate` does it."""
+    path.with_name("run.jsonl.1").write_bytes(path.read_bytes())
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("rotate", [rename, copy_and_truncate])
+def test_a_log_that_is_rotated_is_followed_to_its_end(tmp_path, monkeypatch, rotate):
+    """Each of its files says whose it is, with all that is known by now, and is told from the others by its time."""
+    monkeypatch.setattr(log_file, "LOOK_S", 0.0)
+    path = tmp_path / "run.jsonl"
+    _, log = fresh_file(tmp_path, "run")
+    follower = Follower([path], pytest.fail)
+    told = []
+
+    def tell(record, at):
+        told.append(structs.replace(record, timestamp=MOMENT + timedelta(seconds=at)))
+        log.handle(told[-1])
+        log.settle()
+
+    seen = []
+    tell(LogOpened(**COMMON, resource={"host": "node1", "pid": 1}), 0)
+    tell(LogResource(**COMMON, resource={"host": "node1", "pid": 1, "backend": "cpu"}), 1)
+    for at in range(2, 8):
+        tell(PROGRESS, at)
+        seen += [entry.value for entry in follower.poll(every=True)]
+        if at in {3, 5}:
+            rotate(path)
+    log.close()
+    parts = [record for record in seen if isinstance(record, LogOpened) and record.part is not UNSET]
+    assert [record for record in seen if record not in parts] == told
+    assert parts == [
+        structs.replace(told[0], timestamp=told[number].timestamp, resource=told[1].resource, part=part)
+        for part, number in ((2, 4), (3, 6))
     ]
 
 

@@ -92,7 +92,7 @@ class Worker:
         """Deal with what is told after that, on the caller's thread."""
         with self._working:
             self._deal_with(item)
-            self._settle()
+            self._settle_all()
             self._say_losses(last=True)
 
     def _run(self) -> None:
@@ -105,7 +105,7 @@ class Worker:
         for item in batch:
             self._deal_with(item)
         self._beat()
-        self._settle()
+        self._settle_all()
         self._say_losses(last=False)
 
     def _patience_s(self) -> float | None:
@@ -139,37 +139,46 @@ class Worker:
         sink = self._sinks[index]
         try:
             sink.handle(record)
-            if isinstance(record, TelemetryDropped) and isinstance(sink, Gathering):
-                sink.settle()  # else it is not known whether this has been said
-        except LinesLostError as lost:
-            self._lost_lines(index, lost, own=1)
-            return False
         except Exception as error:  # noqa: BLE001 - the other sinks go on
             self._failed(sink, error, record)
             self._failing.add(index)
             return False
-        if index in self._failing:  # it works again: what it has missed is said now
-            self._failing.remove(index)
-            self._said_at = -WINDOW_S
+        if not isinstance(sink, Gathering):
+            self._works(index)
+        elif isinstance(record, TelemetryDropped):  # else it is not known whether this has been said
+            return self._settle(index, sink, own=1)
         return True
 
-    def _settle(self) -> None:
-        """Have sinks that gather records bring them to where they are safe."""
-        for index, sink in enumerate(self._sinks):
-            if not isinstance(sink, Gathering):
-                continue
-            try:
-                sink.settle()
-            except LinesLostError as lost:
-                self._lost_lines(index, lost)
-            except Exception as error:  # noqa: BLE001 - the other sinks go on
-                self._losses.failed(What.RECORD, error, where=type(sink).__name__)
+    def _works(self, index: int) -> None:
+        """Note that a sink works: what it has missed, if it did not before, is said now."""
+        if index in self._failing:
+            self._failing.remove(index)
+            self._said_at = -WINDOW_S
 
-    def _lost_lines(self, index: int, lost: LinesLostError, own: int = 0) -> None:
-        """Count records that a sink had taken, but for a report of losses, which is made again."""
-        where = type(self._sinks[index]).__name__
+    def _settle_all(self) -> None:
+        for index, sink in enumerate(self._sinks):
+            if isinstance(sink, Gathering):
+                self._settle(index, sink)
+
+    def _settle(self, index: int, sink: Gathering, own: int = 0) -> bool:
+        """Have a sink that gathers records bring them to where they are safe; say whether none was lost.
+
+        Args:
+            index: its number.
+            sink: that sink.
+            own: how many of the records are reports of losses: these are made again.
+        """
+        try:
+            if sink.settle():
+                self._works(index)
+        except LinesLostError as lost:
+            self._losses.failed(What.RECORD, lost.error, where=type(sink).__name__, dropped=lost.lines - own)
+        except Exception as error:  # noqa: BLE001 - the other sinks go on
+            self._losses.failed(What.RECORD, error, where=type(sink).__name__)
+        else:
+            return True
         self._failing.add(index)
-        self._losses.failed(What.RECORD, lost.error, where=where, dropped=lost.lines - own)
+        return False
 
     def give_up(self) -> None:
         """Say what sinks could not bring to where it is safe in the time that there was: the process ends."""

@@ -72,8 +72,11 @@ class LinesLostError(Exception):
 class Gathering(Protocol):
     """A sink that may keep what it is handed until it is told that this is all for now."""
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Bring what was taken to where it is safe. It waits for a while, but never for ever.
+
+        Returns:
+            Whether it is there.
 
         Raises:
             LinesLostError: Some of it was lost, or of what was taken earlier.

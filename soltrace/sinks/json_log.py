@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from soltrace.sinks import LinesLostError
 from soltrace.sinks.log_file import LogFile
@@ -112,22 +112,24 @@ class JsonLog(LoggerLog):
             self._opened = structs.replace(self._opened, resource=record.resource)
         elif isinstance(record, TelemetryDropped):
             self._writer.must_answer()  # else this would be said, and lost afterwards
-        super().handle(record)
+        if not self._writer.refuses():
+            super().handle(record)
 
     def _introduction(self, part: int) -> list[bytes]:
         """Make the first line of a part: the same as of the first one, with what has become known since."""
         if self._opened is None or self._latest is None:
             return []
-        return [json_line(structs.replace(self._opened, timestamp=self._latest, part=part))]
+        number = UNSET if part == 1 else part  # the first line of all was lost
+        return [json_line(structs.replace(self._opened, timestamp=self._latest, part=number))]
 
-    def settle(self) -> None:
-        """Have what was taken written. It waits for the disk no longer than a moment.
+    def settle(self) -> bool:
+        """Have what was taken written, and say whether the disk has taken it; wait for that no longer than a moment.
 
         Raises:
             LinesLostError: Some of it could not be written, or of what was taken earlier.
         """
         try:
-            self._writer.settle()
+            return self._writer.settle()
         except LinesLostError:
             self._lost = True
             raise

@@ -59,7 +59,7 @@ class LogFile:
         self._first = b""
         self._introduced: bool = True
         """Whether it says whose it is; at first, whoever writes says it."""
-        self._torn = False
+        self._begun = self._torn = False
         self._size = 0
         """Its length when it was looked at last, or written."""
 
@@ -116,13 +116,15 @@ class LogFile:
                 written += os.write(self._fd, memoryview(data)[written:])
         except OSError as error:
             done = data[: written + 1].count(b"\n") - self._torn  # its end comes in front of the next line
-            self._introduced = self._introduced or done >= len(own)
+            if not (done or self._begun):  # whoever began to write has not got to say whose it is
+                self._introduced = False
+            self._introduced = self._introduced or done >= len(own) > 0
             raise LinesLostError(len(lines) - max(done - len(own), 0), error) from error
         finally:
             self._size += written
             if written:
                 self._torn = data[written - 1] != ord("\n")
-        self._introduced = True
+        self._introduced = self._begun = True
 
     def _introduction(self) -> list[bytes]:
         return [self._first] if self._introduce is None else list(self._introduce(self.part))

@@ -88,33 +88,35 @@ class LogWriter:
         self._thread: threading.Thread | None = None
 
     def msg(self, line: bytes) -> None:
-        """Take a line. A disk that has refused one is tried with a single line, and only once in a while.
-
-        Raises:
-            OSError: It is lost.
-        """
+        """Take a line. What is lost of those that were taken, `settle` says."""
         with self._changed:
-            if self._full:
-                raise SilentDiskError(f"{_NO_ANSWER}, and too much waits for it")
-            if self._refusal is not None and time.monotonic() < self._try_again:
-                raise self._refusal
             self._waiting.append(line)
             self._waiting_bytes += len(line)
             self._full = self._waiting_bytes > self._bytes_at_most
             if self._waiting_bytes > AT_ONCE and not self._in_hand:
                 self._start()
-            if self._refusal is None:
-                return
-            before, self._lost = self._lost, None
-            self._have_written()
-            lost, self._lost = self._lost, before
-        if lost is not None:
-            raise lost.error
 
     debug = info = warning = error = msg
 
+    def refuses(self) -> bool:
+        """Say whether a line would be lost, and count it then: it need not be made.
+
+        A disk that has refused a batch is tried again with one that comes later. One that is silent is given no more
+        than there is room for.
+        """
+        if self._refusal is None and not self._full:
+            return False
+        with self._changed:
+            refusal = self._refusal if time.monotonic() < self._try_again else None
+            if self._full:
+                refusal = SilentDiskError(f"{_NO_ANSWER}, and too much waits for it")
+            if refusal is None:
+                return False
+            self._lost = _together(self._lost, LinesLostError(1, refusal))
+            return True
+
     def must_answer(self) -> None:
-        """Have the next line tried in any case.
+        """Have the next batch tried in any case.
 
         Raises:
             OSError: It would have to wait, and might be lost later.
@@ -124,23 +126,25 @@ class LogWriter:
             if self._silent:
                 raise SilentDiskError(_NO_ANSWER)
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Have what has come so far written, and wait for it, but not for long.
+
+        Returns:
+            Whether the disk has taken it.
 
         Raises:
             LinesLostError: Some of it could not be written, or of what came earlier.
         """
         with self._changed:
-            self._have_written()
+            if self._waiting or self._in_hand:
+                self._start()
+                if not self._silent:
+                    self._silent = not self._changed.wait_for(self._is_idle, self._patience_s)
             lost, self._lost = self._lost, None
+            well = self._refusal is None and not self._silent
         if lost is not None:
             raise lost
-
-    def _have_written(self) -> None:
-        if self._waiting or self._in_hand:
-            self._start()
-            if not self._silent:
-                self._silent = not self._changed.wait_for(self._is_idle, self._patience_s)
+        return well
 
     def _is_idle(self) -> bool:
         return not (self._waiting or self._in_hand)

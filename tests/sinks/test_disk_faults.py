@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
+ROOT = Path(__file__).parents[2]
 APART = ["unshare", "--user", "--map-root-user", "--mount"]
 """In a space of mounts of its own, which any user may have."""
 ON_A_SMALL_DISK = """
@@ -30,7 +30,7 @@ EXIT_TIMEOUT_S = 2.0
 def faults(tmp_path):
     """The library that has writes to logs fail, compiled, and the environment of a program under it."""
     library = tmp_path / "faults.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, PROGRAMS / "faults.c"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "benchmarks" / "faults.c"], check=True)
     (tmp_path / "control").write_bytes(bytes(16))
     return library, os.environ | {"FAULTS": str(tmp_path / "control")}
 
@@ -47,7 +47,7 @@ def test_a_disk_that_fails_costs_what_it_did_not_take_and_nothing_else(tmp_path,
     logs, disk = tmp_path / "logs", tmp_path / "disk"
     logs.mkdir()
     disk.mkdir()
-    program = [sys.executable, PROGRAMS / "faulty_disk.py"]
+    program = [sys.executable, ROOT / "tests" / "programs" / "faulty_disk.py"]
     done = subprocess.run(
         [*APART, "sh", "-c", ON_A_SMALL_DISK, "sh", logs, disk, library, *program],
         env=environment,

@@ -134,3 +134,13 @@ file.info(b"ours")
     command = f"exec {sys.executable} -c '{program}' {tmp_path}/run.jsonl 0<&- 1>&- 2>&-"
     assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
     assert (tmp_path / "run.jsonl").read_bytes() == b"ours\nours\n"
+
+
+def test_a_log_that_could_not_be_begun_is_begun_when_there_is_room(tmp_path):
+    """With the line that says whose it is, though that is said to be lost."""
+    file = LogFile(tmp_path / "run.jsonl")
+    with room_for(3), pytest.raises(LinesLostError):
+        file.write([FIRST, SECOND])
+    file.info(THIRD)
+    file.close()
+    assert file.path.read_bytes().splitlines() == [FIRST[:3], FIRST, THIRD]

@@ -116,9 +116,9 @@ class LogFile:
                 written += os.write(self._fd, memoryview(data)[written:])
         except OSError as error:
             done = data[: written + 1].count(b"\n") - self._torn  # its end comes in front of the next line
-            if not (done or self._begun):  # whoever began to write has not got to say whose it is
-                self._introduced = False
-            self._introduced = self._introduced or done >= len(own) > 0
+            self._begun = self._begun or done > 0
+            # Else whoever began to write has not got to say whose it is.
+            self._introduced = self._begun and (self._introduced or done >= len(own))
             raise LinesLostError(len(lines) - max(done - len(own), 0), error) from error
         finally:
             self._size += written

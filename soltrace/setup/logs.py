@@ -30,6 +30,8 @@ ANSWER_S: Final = 5.0
 a second or two."""
 _LETTERS_AT_MOST: Final = 64
 """Of a host or a job in a name. A file system takes 255 bytes."""
+_OF_AN_EXPERIMENT: Final = 24
+"""Each line says the name of its run three times."""
 _PLACES: Final = {"job": "job", "array_task": "task", "rank": "rank", "restart": "restart"}
 """What a name says of a scheduler's facts, and how."""
 
@@ -94,7 +96,7 @@ def _place(where: Mapping[str, Attribute]) -> str:
 
 def _named(experiment: str) -> str:
     """Say what a run is, in a name: its experiment, as far as that is made of letters that any file system takes."""
-    letters = _letters(experiment).strip("-.")
+    letters = _letters(experiment).strip("-.")[:_OF_AN_EXPERIMENT].rstrip("-.")
     return f"{letters}-" if letters else ""
 
 

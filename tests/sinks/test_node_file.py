@@ -35,9 +35,9 @@ acknowledged = mmap.mmap(-1, 8 * total)
 chance = random.Random(1)
 
 def write(number):
-    padding = b'"' + b"x" * chance.choice([10, 1_000, 100_000]) + b'"'
+    padding = b'"' + b"x" * chance.choice([10, 1_000, 20_000]) + b'"'
     mine = line.replace(b'"run"', b'"run-%d"' % number).replace(b'"PADDING"', padding)
-    file = NodeFile(path, bytes_at_most=50_000_000, introduce=lambda part: [])
+    file = NodeFile(path, bytes_at_most=20_000_000, introduce=lambda part: [])
     count = 0
     while True:
         lines = [mine.replace(b'"STEP"', b"%d" % (count + i)) for i in range(chance.choice([1, 5]))]

@@ -136,7 +136,7 @@ def _memory_mib(process: int) -> float:
 
 def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
     """Write to some of the files, as the sink does."""
-    from soltrace.sinks.json_log import LogFile
+    from soltrace.sinks.log_file import LogFile
     from soltrace.wire.json_line import json_line
     from soltrace.wire.records import PassProgress, Steps
 

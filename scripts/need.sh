@@ -3,7 +3,7 @@
 set -euo pipefail
 missing=()
 PATH=$PATH:/usr/sbin
-for program in tmux zsh fish jq lnav chromium slurmctld slurmd; do
+for program in tmux zsh fish jq lnav chromium gcc slurmctld slurmd; do
     command -v "$program" >/dev/null || missing+=("$program")
 done
 command -v munged >/dev/null || missing+=(munge)

@@ -127,7 +127,7 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
                 f"Experiment {self.name!r} is open already: make another one, or use it as a decorator."
             )
         self._entered = True
-        recorder = PROCESS.open()
+        recorder = PROCESS.open(self.name)
         self._open = None if recorder is None else _begin(recorder, self.name, self.attributes)
         return self
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import at_hand, loops, once
+from benchmarks import at_hand, disk, long_log, loops, once
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +78,38 @@ def test_a_loop_that_is_watched():
     assert at_hand.line(row) == (
         "| Lorenz | 1.50 ms | 2 | 1.021 (1.000 to 1.200), ✗ > 1.02 | 1.200 (1.100 to 1.300) | 1.000 (1.000 to 1.000) |"
     )
+
+
+def test_a_disk_that_fails():
+    """A line holds the limit to each fault."""
+    ratios = {"full": (1.01, 1.0, 1.2), "broken": (1.021, 1.0, 1.2), "hanging": (1.0, 1.0, 1.0)}
+    assert disk.line(disk.Faulty("Lorenz", 0.0015, ratios, dict.fromkeys(ratios, (1.0, 0.9, 1.1)))) == (
+        "| Lorenz | 1.50 ms "
+        "| time 1.010 (1.000 to 1.200), **≤ 1.02**; processor time 1.000 (0.900 to 1.100), **≤ 1.02** "
+        "| time 1.021 (1.000 to 1.200), ✗ > 1.02; processor time 1.000 (0.900 to 1.100), **≤ 1.02** "
+        "| time 1.000 (1.000 to 1.000), **≤ 1.02**; processor time 1.000 (0.900 to 1.100), **≤ 1.02** |"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.programs
+def test_a_loop_beside_a_disk_that_fails():
+    """In a process of its own with the library in front; what is lost there is said on its stderr."""
+    options = ["--no-write", "--case", "Lorenz, gradient", "--rounds", "1", "--seconds", "0.01"]
+    command = [sys.executable, "-m", "benchmarks.disk", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    heads, rule, row = done.stdout.splitlines()
+    assert [heads, rule] == list(disk.HEADER)
+    assert row.startswith("| Lorenz, gradient | ")
+    assert all(line.startswith("soltrace: lost ") for line in done.stderr.splitlines())
+
+
+def test_a_long_log(capsys):
+    """Each line that was handed over is there."""
+    assert long_log.main(["--records", "1000", "--no-write"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + long_log.TENTHS
 
 
 def test_one_solve():

@@ -137,7 +137,10 @@ def _without_the_exported(paths: Sequence[Path], found: Sequence[Path], say: Cal
     left_out = [path for path in found if _EXPORTED in path.name and path not in paths]
     if left_out:
         say(f"{len(left_out)} x *{_EXPORTED} left out, whose runs sent them themselves: give their names to ship them")
-    return [path for path in found if path not in left_out]
+    from soltrace.reading.files.parts import goes_on
+
+    # A later part is shipped with what comes before it.
+    return [path for path in found if path not in left_out and (path in paths or not goes_on(path))]
 
 
 class _Summary:
@@ -187,8 +190,10 @@ def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[[
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from soltrace.reading.files.parts import later_parts
+
     columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"), TimeRemainingColumn())
-    sizes = {path: path.stat().st_size for path in chosen}
+    sizes = {path: sum(part.stat().st_size for part in (path, *later_parts(path))) for path in chosen}
     read: dict[Path, int] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(sizes.values()))

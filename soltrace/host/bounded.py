@@ -6,6 +6,34 @@ Any thread.
 import math
 import threading
 from collections.abc import Callable
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+
+def within(call: Callable[[], _Result], timeout_s: float) -> _Result | None:
+    """Run a call on a thread of its own, and return what it returns, or None where that takes longer.
+
+    Args:
+        call: what is run; where no thread can be started, without a bound.
+        timeout_s: seconds.
+
+    Raises:
+        Exception: what the call raises in that time.
+    """
+    done: list[_Result] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            failed.append(error)
+
+    bounded(run, timeout_s)
+    for error in failed:
+        raise error
+    return done[0] if done else None
 
 
 def bounded(call: Callable[[], object], timeout_s: float, *, must_run: bool = True) -> bool:

@@ -104,8 +104,12 @@ class Process:
             return self.plan.enabled
         return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
 
-    def open(self) -> Recorder | None:
-        """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had."""
+    def open(self, experiment: str | None = None) -> Recorder | None:
+        """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had.
+
+        Args:
+            experiment: What begins with it.
+        """
         if self._current is not None:
             return self._current
         if self.over:
@@ -113,7 +117,7 @@ class Process:
         with self.shared.lock:
             # Opening may run code of the user's (a warning's), and that may solve: not another run then.
             if self._current is None and not (self._opening or self._refused) and self.enabled():
-                self._opening = True
+                self._opening, self.shared.opened_for = True, experiment
                 try:
                     self._make_current(self._opened())
                 finally:

@@ -294,7 +294,8 @@ class Recorder:
         results: list[bool] = []
         for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
             remaining = max(deadline - time.monotonic(), 0.0)
-            results.append(bounded(partial(sink.flush, remaining), remaining, must_run=False))
+            punctual = getattr(sink, "punctual", False)  # and may be asked where no thread can be started
+            results.append(bounded(partial(sink.flush, remaining), remaining, must_run=punctual))
         return all(results)
 
     def close(self, timeout_s: float) -> bool:
@@ -322,7 +323,9 @@ class Recorder:
         if not self._worker.join(max(deadline - time.monotonic(), 0.0)):
             return False
         self._afterwards = True
-        return self._flush_sinks(deadline) and programs
+        flushed = self._flush_sinks(deadline)
+        self._worker.give_up()
+        return flushed and programs
 
     def _end(self) -> None:
         """End the run's own span, once, and say so."""

@@ -25,6 +25,8 @@ class Shared:
     """Marks what the calling thread has dispatched."""
     passes: HandleTable = field(default_factory=HandleTable)
     contexts: Contexts = field(default_factory=Contexts)
+    opened_for: str | None = None
+    """The experiment whose beginning has opened the run; None: a solve has, or nothing is open."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held whenever a pass, an experiment or a run begins or ends. Who holds it can take it again: while a run is being
     opened, a warning may run code of the user's that solves."""

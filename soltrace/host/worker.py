@@ -6,18 +6,21 @@ Host side. No failure of a sink, or of this room's own, ends it or reaches anoth
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
-from soltrace.sinks import Sink, Tracing
+from soltrace.sinks import Gathering, LinesLostError, Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
+WARN_AGAIN_S: Final = 600.0
+"""On stderr it is said once, and again only after this time: a disk may be full for days."""
 SAID_ELSEWHERE: Final = OF_AN_EXPORT | {Why.QUEUE_FULL}
 """Losses that need no warning of their own on stderr: exporters say what they lose once an outage."""
 _LOG: Final = logging.getLogger("soltrace")
@@ -50,6 +53,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._cannot_start = False
         self._said_at = -WINDOW_S
+        self._warnings = _Warnings()
         self.handled = 0
         """Items dealt with."""
 
@@ -88,6 +92,7 @@ class Worker:
         """Deal with what is told after that, on the caller's thread."""
         with self._working:
             self._deal_with(item)
+            self._settle_all()
             self._say_losses(last=True)
 
     def _run(self) -> None:
@@ -100,6 +105,7 @@ class Worker:
         for item in batch:
             self._deal_with(item)
         self._beat()
+        self._settle_all()
         self._say_losses(last=False)
 
     def _patience_s(self) -> float | None:
@@ -137,10 +143,48 @@ class Worker:
             self._failed(sink, error, record)
             self._failing.add(index)
             return False
-        if index in self._failing:  # it works again: what it has missed is said now
+        if not isinstance(sink, Gathering):
+            self._works(index)
+        elif isinstance(record, TelemetryDropped):  # else it is not known whether this has been said
+            return self._settle(index, sink, own=1)
+        return True
+
+    def _works(self, index: int) -> None:
+        """Note that a sink works: what it has missed, if it did not before, is said now."""
+        if index in self._failing:
             self._failing.remove(index)
             self._said_at = -WINDOW_S
-        return True
+
+    def _settle_all(self) -> None:
+        for index, sink in enumerate(self._sinks):
+            if isinstance(sink, Gathering):
+                self._settle(index, sink)
+
+    def _settle(self, index: int, sink: Gathering, own: int = 0) -> bool:
+        """Have a sink that gathers records bring them to where they are safe; say whether none was lost.
+
+        Args:
+            index: its number.
+            sink: that sink.
+            own: how many of the records are reports of losses: these are made again.
+        """
+        try:
+            if sink.settle():
+                self._works(index)
+        except LinesLostError as lost:
+            self._losses.failed(What.RECORD, lost.error, where=type(sink).__name__, dropped=lost.lines - own)
+        except Exception as error:  # noqa: BLE001 - the other sinks go on
+            self._losses.failed(What.RECORD, error, where=type(sink).__name__)
+        else:
+            return True
+        self._failing.add(index)
+        return False
+
+    def give_up(self) -> None:
+        """Say what sinks could not bring to where it is safe in the time that there was: the process ends."""
+        for sink in self._sinks:
+            if isinstance(sink, Gathering) and (number := sink.give_up()):
+                _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.RECORD, type(sink).__name__)
 
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:
         if self._tracing is None:
@@ -163,12 +207,16 @@ class Worker:
         self._losses.add(What.PROGRESS, Why.QUEUE_FULL, self._queue.take_dropped())
         now = time.monotonic()
         if not self._waiting() or not (last or now - self._said_at >= WINDOW_S):
+            if last:
+                self._warnings.rest()
             return
         self._said_at = now
         for losses in [self._losses, *([] if self._outside is None else [self._outside])]:
             self._say(losses)
         for index, losses in enumerate(self._owed):
             self._say_again(index, losses)
+        if last:
+            self._warnings.rest()
 
     def _say(self, losses: Losses) -> None:
         unsaid = losses.take()
@@ -177,7 +225,7 @@ class Worker:
             try:
                 record = self._loss_record(loss)
                 if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
-                    _LOG.warning("soltrace: lost %d x %s: %s", loss.dropped, loss.what, loss.reason)
+                    self._warnings.say(loss)
             except Exception as error:  # noqa: BLE001 - it is said another time, and the work goes on
                 losses.give_back(unsaid)
                 self._losses.failed(What.RECORD, error, say=False)
@@ -193,3 +241,26 @@ class Worker:
         while unsaid and self._hand(index, self._loss_record(unsaid[0])):
             del unsaid[0]
         losses.give_back(unsaid)
+
+
+class _Warnings:
+    """What is said on stderr: of each reason the first loss at once, what follows once in a while, and at the end."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], float] = {}
+        self._unsaid: Counter[tuple[str, str]] = Counter()
+
+    def say(self, loss: Loss) -> None:
+        key = loss.what.value, loss.reason
+        self._unsaid[key] += loss.dropped
+        now = time.monotonic()
+        if now - self._said.get(key, -WARN_AGAIN_S) >= WARN_AGAIN_S:
+            self._said[key] = now
+            self._warn(key)
+
+    def rest(self) -> None:
+        for key in list(self._unsaid):
+            self._warn(key)
+
+    def _warn(self, key: tuple[str, str]) -> None:
+        _LOG.warning("soltrace: lost %d x %s: %s", self._unsaid.pop(key), *key)

@@ -29,8 +29,8 @@ class Attempts:
         self._latest: dict[_Job, _Attempt] = {}
 
     def opened(self, record: LogOpened) -> None:
-        """Take in the first line of a log."""
-        attempt = _attempt(record)
+        """Take in the first line of a log, or of a part of one, which says nothing new where the first was read."""
+        attempt = None if record.run_id in self._of_run else _attempt(record)
         if attempt is None:
             return
         self._of_run[record.run_id] = attempt

@@ -68,8 +68,9 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
     """
     match record:
         case LogOpened():
+            part = "opened" if record.part is UNSET else f"goes on in part {record.part}"
             former = "" if record.continues is UNSET else f"continues {clean(record.continues)}"
-            text = _words("opened", former, attributes_text(record.resource))
+            text = _words(part, former, attributes_text(record.resource))
         case LogResource():
             text = _words("runs on", attributes_text(record.resource))
         case ExperimentStarted():

@@ -20,6 +20,7 @@ from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Shared
 from soltrace.setup import outputs
 from soltrace.setup.former_run import former_run
+from soltrace.setup.logs import log
 from soltrace.setup.place import place_of
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings
@@ -68,7 +69,7 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
     outputs.set_up_export(settings)
     settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
-    run_id, sinks = outputs.log(settings, undo)
+    run_id, sinks = log(settings, where, shared.opened_for, undo)
     tracing, clock = outputs.spans(settings, run_id), SystemClock()
     began_ns, continues = clock.time_ns(), former_run(where, settings)
     place = place_of(settings, tracing, where, {"run_id": run_id, "continues": continues}, began_ns)

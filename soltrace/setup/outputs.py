@@ -1,64 +1,25 @@
-"""Where a run's records go, as configured: the JSON log, and OpenTelemetry's three signals.
+"""Where a run's records go, as configured, beside its log: OpenTelemetry's three signals.
 
 Host side, on the thread of whoever configures or solves first. Whatever fails here is a warning, and the solve goes on.
 """
 
 import os
-import re
-import shlex
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from soltrace.export.named import unusable
 from soltrace.export.registry import EXPORTS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Sink, Tracing
 from soltrace.wire.losses import described
-from soltrace.wire.warn import SAID, say, warn, warn_once
+from soltrace.wire.warn import warn_once
 
 if TYPE_CHECKING:
     from soltrace.export.environment import OtelSignal
 
 _Output = TypeVar("_Output")
-
-OVER_OTLP: Final = ".exported.jsonl"
-"""How the file of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
-
-
-def log(settings: Settings, undo: ExitStack) -> tuple[str, list[Sink]]:
-    """Make the id of this run, and its log: the run is named like its file. `undo` takes the file away again."""
-    host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
-    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{host}-{os.getpid()}"
-    if not settings.json_log:
-        return stem, []
-    from soltrace.sinks.json_log import JsonLog, fresh_file
-
-    if settings.logger is not None:
-        return stem, [JsonLog(settings.logger)]
-    directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ".jsonl"
-    try:
-        stem, sink = fresh_file(directory, stem, ending)
-        undo.callback((directory / f"{stem}{ending}").unlink)
-        undo.callback(sink.close)
-    except OSError as error:
-        warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
-        return stem, []
-    if settings.directory is None and "directory" not in SAID:
-        SAID.add("directory")
-        place = directory.absolute()  # who reads this may be elsewhere
-        say(f"logging to {place / stem}{ending}; follow it with: soltrace tail {shlex.quote(str(place))}")
-    return stem, [sink]
-
-
-def _logs_go_out(settings: Settings) -> bool:
-    from soltrace.export.environment import exporters
-
-    asked = settings.logger_provider is not None or exporters("logs", settings.otlp_endpoint)
-    return settings.logs and bool(asked)
 
 
 def usable(settings: Settings) -> Settings:

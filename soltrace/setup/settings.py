@@ -36,7 +36,7 @@ def _one_of(*values: Any) -> Check:
     *but_last, last = map(str, values)
 
     def check(name: str, value: Any) -> Any:
-        if not any(value is one for one in values):
+        if not any(value is one or (isinstance(one, str) and value == one) for one in values):
             raise ConfigurationError(f"{name}= must be {', '.join(but_last)} or {last}, got {value!r}.")
         return value
 
@@ -119,6 +119,10 @@ def _count(name: str, value: Any) -> int:
     raise ConfigurationError(f"{name}= must be a whole number from 1, got {value!r}.")
 
 
+def _or_none(check: Check) -> Check:
+    return lambda name, value: None if value is None else check(name, value)
+
+
 def _lanes(name: str, value: Any) -> LaneChoice:
     try:
         chosen: LaneChoice = value if isinstance(value, str) else [tuple(index) for index in value]  # pyright: ignore[reportAssignmentType]
@@ -153,6 +157,14 @@ class Settings:
         directory: Where the log file of a run is made. `None`: `SOLTRACE_DIR`, or else `soltrace-runs/`.
         logger: A structlog logger that gets the log's lines, instead of a file.
         json_log: Whether there is a log.
+        log: `"process"`: a log of its own for each run. `"node"`: one for all processes of a machine (of the same job,
+            where a scheduler says which), to which each appends whole lines. `None`: `SOLTRACE_LOG`, or else
+            `"process"`.
+        log_max_bytes: A log that has got so long is followed by its next part, `NAME.part0002.jsonl` and so on, each of
+            which begins with the line that says where the run lives. `None`: `SOLTRACE_LOG_MAX_BYTES`, or else one
+            part.
+        log_sync_s: How often the log is brought to the disk (`fsync`), in seconds, so that it outlives a crash of the
+            machine too. `None`: `SOLTRACE_LOG_SYNC_S`, or else only when it is flushed.
         tracer_provider: The OpenTelemetry provider that makes the spans. `None`: the global one, which is set up here
             if the program has not done so and `otlp_endpoint` or the environment (`OTEL_TRACES_EXPORTER` or
             `OTEL_EXPORTER_OTLP_*`, and what else OpenTelemetry specifies) asks for it.
@@ -193,6 +205,9 @@ class Settings:
     directory: str | os.PathLike[str] | None = field(default=None, metadata=_checked(_path))
     logger: Any = field(default=None, metadata=_checked(_logger))
     json_log: bool = field(default=True, metadata=_checked(_FLAG))
+    log: str | None = field(default=None, metadata=_checked(_one_of("process", "node", None)))
+    log_max_bytes: int | None = field(default=None, metadata=_checked(_or_none(_count)))
+    log_sync_s: float | None = field(default=None, metadata=_checked(_or_none(_positive)))
     tracer_provider: Any = field(default=None, metadata=_checked(_provider("TracerProvider", "get_tracer")))
     spans: bool = field(default=True, metadata=_checked(_FLAG))
     meter_provider: Any = field(default=None, metadata=_checked(_provider("MeterProvider", "get_meter")))

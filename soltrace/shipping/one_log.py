@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import structs
 
 from soltrace.reading.files.lines import Change
+from soltrace.reading.files.parts import next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
@@ -54,7 +55,7 @@ class _Batch:
 
 
 class LogShipper:
-    """Ships a log as it stands, and what it gains.
+    """Ships a log as it stands, part by part, and what it gains.
 
     Args:
         path: The log.
@@ -74,12 +75,16 @@ class LogShipper:
     ) -> None:
         self._signals = signals
         self.counts = ShippedCounts()
-        self._path, self._sender, self._state, self._noted = path, sender, state, noted
-        self._source = Source(path, time.monotonic())
-        self._begin()
+        self._sender, self._state, self._noted = sender, state, noted
+        self._begin(path)
+        self._items = LogItems(counted="metrics" in self._signals)
+        self._read_bytes = 0
+        """Of the parts before this one."""
 
-    def _begin(self) -> None:
-        self._items, self._batch = LogItems(counted="metrics" in self._signals), _Batch()
+    def _begin(self, path: Path) -> None:
+        """Begin with a file, for which there is a journal of its own."""
+        self._path, self._source = path, Source(path, time.monotonic())
+        self._batch = _Batch()
         self._journal: Journal | None = None
         self._number = 0
 
@@ -95,6 +100,8 @@ class LogShipper:
         for _ in range(_LOOKS_AT_MOST):
             change = self._source.look(time.monotonic())
             if change is Change.NOTHING:
+                if self._goes_on():
+                    continue
                 break
             gained = True
             if change is Change.GROWN:
@@ -124,6 +131,18 @@ class LogShipper:
         if self._journal is not None:
             self._journal.close()
 
+    def _goes_on(self) -> bool:
+        """Go on with the next part, if there is one: what the parts before it have begun may end there."""
+        following = next_part(self._path)
+        if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
+            return False
+        self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
+        self._send()
+        self.close()
+        self._read_bytes += self._source.lines.offset
+        self._begin(following)
+        return True
+
     def _rotated(self) -> None:
         """Ship to its end what was the log, and begin with what has its name now."""
         older = self._source.rotate(time.monotonic())
@@ -135,7 +154,10 @@ class LogShipper:
             self._take(older.read())
         self._send()
         self.close()
-        self._begin()
+        source = self._source
+        self._begin(self._path)
+        self._source = source
+        self._items = LogItems(counted="metrics" in self._signals)
 
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for entry in entries:
@@ -211,5 +233,5 @@ class LogShipper:
 
     def _tell(self) -> None:
         self.counts.skipped = self._items.skipped
-        self.counts.read_bytes = self._source.lines.offset
+        self.counts.read_bytes = self._read_bytes + self._source.lines.offset
         self._noted(self.counts)

@@ -12,6 +12,7 @@ import msgspec
 from opentelemetry.trace import SpanContext
 
 from soltrace.reading.files.lines import Change
+from soltrace.reading.files.parts import goes_on
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.shipping.items import LogItems, ReplayedRecord, RunId
 from soltrace.shipping.replayed_span import ReplayedSpan
@@ -52,13 +53,16 @@ def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str],
     records = skipped = 0
     try:
         with unfinished[0].open("wb") as traces, unfinished[1].open("wb") as logs:
+            items = LogItems()
             for path in paths:
-                items = LogItems()
+                if not goes_on(path):  # in a later part ends what an earlier one has begun
+                    skipped += items.skipped
+                    items = LogItems()
                 try:
                     records += _write_log(path, items, traces, logs)
                 except OSError as error:
                     say(f"cannot read {path}: {error.strerror}")
-                skipped += items.skipped
+            skipped += items.skipped
         for source, target in zip(unfinished, targets, strict=True):
             source.replace(target)
     finally:

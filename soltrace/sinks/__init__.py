@@ -6,7 +6,7 @@ is, and what is asked of tracing beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from soltrace.wire.records import AnyRecord, Attribute
 
@@ -41,7 +41,7 @@ class Sink(Protocol):
     """
 
     def handle(self, record: AnyRecord) -> None:
-        """Take one record. Once this returns, a kill of the process does not lose it."""
+        """Take one record. Once this returns, a kill of the process does not lose it; see `Gathering`."""
         ...
 
     def flush(self, timeout_s: float) -> bool:
@@ -57,6 +57,34 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """End; `handle` is not called again. Any thread."""
+        ...
+
+
+class LinesLostError(Exception):
+    """Lines could not be written: so many of those that were handed over last, for this reason."""
+
+    def __init__(self, lines: int, error: Exception) -> None:
+        super().__init__(lines, error)
+        self.lines, self.error = lines, error
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """A sink that may keep what it is handed until it is told that this is all for now."""
+
+    def settle(self) -> bool:
+        """Bring what was taken to where it is safe. It waits for a while, but never for ever.
+
+        Returns:
+            Whether it is there.
+
+        Raises:
+            LinesLostError: Some of it was lost, or of what was taken earlier.
+        """
+        ...
+
+    def give_up(self) -> int:
+        """Take back what could not be brought there so far, and say how many records that are."""
         ...
 
 

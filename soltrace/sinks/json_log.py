@@ -5,119 +5,25 @@ the target is a structlog logger of the user's, which renders as it is configure
 """
 
 import inspect
-import logging
-import os
-import time
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from msgspec import UNSET, structs
 
-from soltrace.wire.descriptors import above_standard
+from soltrace.sinks import LinesLostError
+from soltrace.sinks.log_file import LogFile
+from soltrace.sinks.log_writer import LogWriter
+from soltrace.sinks.node_file import NodeFile
 from soltrace.wire.json_line import json_line
-from soltrace.wire.records import AnyRecord
-
-LOOK_S: Final = 1.0
-"""How often it is looked whether a log that is still there was moved."""
-_LOG: Final = logging.getLogger("soltrace")
-
-
-class LogFile:
-    """A file that a line reaches in one write: whoever reads along never sees half of one.
-
-    It is what structlog calls a logger: `log_file.info(line)` writes a line. A file that is removed or moved while the
-    program runs is begun anew, with the line that it began with.
-
-    Not a buffered file, flushed now and then: a line costs a system call more (2 us), and a kill of the process then
-    loses none.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Create the file.
-
-        Raises:
-            OSError: It exists, or can't be made.
-        """
-        self.path = path.absolute()  # the program may change its directory
-        self._fd = self._open(os.O_EXCL)
-        self._file = _identity(os.fstat(self._fd))
-        self._looked = time.monotonic()
-        self._first = b""
-        self._torn = False
-
-    def _open(self, flags: int = 0) -> int:
-        flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        return above_standard(os.open(self.path, flags, 0o644))
-
-    def msg(self, line: bytes) -> None:
-        """Write one line. After a failure halfway (a full disk), the next line begins on a line of its own."""
-        self._first = self._first or line
-        if not self._is_there():
-            self._begin_anew()
-        self._write(line)
-
-    debug = info = warning = error = msg
-
-    def _write(self, line: bytes) -> None:
-        data = b"\n" + line + b"\n" if self._torn else line + b"\n"
-        self._torn = True
-        while data:
-            data = data[os.write(self._fd, data) :]
-        self._torn = False
-
-    def _is_there(self) -> bool:
-        """Say whether a line would get where it is looked for: the file is not removed, and its descriptor is ours.
-
-        Who becomes a daemon closes all descriptors, and what is opened next gets the same number.
-        """
-        try:
-            found = os.fstat(self._fd)
-        except OSError:
-            return False
-        if _identity(found) != self._file or not found.st_nlink:
-            return False
-        if (now := time.monotonic()) - self._looked < LOOK_S:
-            return True
-        self._looked = now
-        try:
-            return _identity(self.path.stat()) == self._file
-        except FileNotFoundError:
-            return False
-        except OSError:  # it can't be seen at the moment: that a line is lost is found out when it is written
-            return True
-
-    def _begin_anew(self) -> None:
-        """Open what is at the path now."""
-        self._give_up_descriptor()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = self._open()
-        found = os.fstat(self._fd)
-        self._file, self._torn = _identity(found), False
-        if not found.st_size:
-            _LOG.warning("soltrace: the log was removed or moved while it was written: begun anew: %s", self.path)
-            if self._first:
-                self._write(self._first)
-
-    def _give_up_descriptor(self) -> None:
-        """Close it, unless it is somebody else's by now."""
-        with suppress(OSError):
-            if _identity(os.fstat(self._fd)) == self._file:
-                os.close(self._fd)
-        self._fd = -1
-
-    def sync(self) -> None:
-        """Bring what was written to the disk, or to the file's server."""
-        os.fsync(self._fd)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._give_up_descriptor()
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+from soltrace.wire.log_names import ENDING
+from soltrace.wire.records import AnyRecord, LogOpened, LogResource, TelemetryDropped
 
 
 def render(_: Any, __: str, event: Mapping[str, Any]) -> bytes:
@@ -125,45 +31,24 @@ def render(_: Any, __: str, event: Mapping[str, Any]) -> bytes:
     return json_line(event["record"])
 
 
-class JsonLog:
-    """Writes records as JSON lines, to a file or to a structlog logger."""
+class LoggerLog:
+    """Hands records to a structlog logger of the user's, as the fields of their lines."""
 
     def __init__(
         self,
         logger: Any,
         *,
         fields_of: Callable[[AnyRecord], dict[str, Any]] = lambda record: dict(record.line),
-        sync: Callable[[], None] | None = None,
-        close: Callable[[], None] | None = None,
     ) -> None:
-        """Write to a structlog logger; `JsonLog.file` is for files.
+        """Write to a structlog logger.
 
         Args:
             logger: Is called by the method of a record's level, with the event and its fields.
             fields_of: Makes these; those of the line, unless `logger` takes others.
-            sync: Brings what was written to the disk.
-            close: Closes what `logger` writes to.
         """
-        self._logger, self._fields_of, self._sync, self._close = logger, fields_of, sync, close
+        self._logger, self._fields_of = logger, fields_of
         self._lost = False
         """Whether a line got lost since the last flush."""
-
-    @classmethod
-    def file(cls, path: Path) -> "JsonLog":
-        """Write to a new file.
-
-        Raises:
-            OSError: It exists, or can't be made.
-        """
-        target = LogFile(path)
-        logger = structlog.wrap_logger(
-            target,
-            processors=[render],
-            wrapper_class=structlog.make_filtering_bound_logger(0),
-            context_class=dict,
-            cache_logger_on_first_use=True,
-        )
-        return cls(logger.bind(), fields_of=_as_it_is, sync=target.sync, close=target.close)
 
     def handle(self, record: AnyRecord) -> None:
         """Write one record."""
@@ -175,17 +60,92 @@ class JsonLog:
             self._lost = True
             raise
 
-    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - a disk can't be hurried
-        """Bring what was written to the disk; False where a line since the last flush could not be written."""
+    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - a logger can't be hurried
+        """Say whether all lines since the last flush were taken."""
         complete, self._lost = not self._lost, False
-        if self._sync is not None:
-            self._sync()
         return complete
 
     def close(self) -> None:
-        """Close the file. A user's logger stays open."""
-        if self._close is not None:
-            self._close()
+        """Leave a user's logger open."""
+
+
+class JsonLog(LoggerLog):
+    """Writes records as JSON lines to a file, those of a batch at once, and never waits long for the disk.
+
+    `handle` takes a record, and `settle` has it written.
+    """
+
+    punctual: Final = True
+    """`flush` keeps to its time."""
+
+    def __init__(self, make: Callable[[Callable[[int], list[bytes]]], LogFile], *, sync_s: float = math.inf) -> None:
+        """Write to a file.
+
+        Args:
+            make: Opens it, given what makes the first lines of its later parts.
+            sync_s: How often it is brought to the disk, in seconds.
+
+        Raises:
+            OSError: It can't be made.
+        """
+        self.target = make(self._introduction)
+        self._writer = LogWriter(self.target, sync_s=sync_s)
+        logger = structlog.wrap_logger(
+            self._writer,
+            processors=[render],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+            context_class=dict,
+            cache_logger_on_first_use=True,
+        )
+        super().__init__(logger.bind(), fields_of=_as_it_is)
+        self._opened: LogOpened | None = None
+        self._latest: datetime | None = None
+        """The time of the youngest record."""
+
+    def handle(self, record: AnyRecord) -> None:
+        """Take one record."""
+        if self._latest is None or record.timestamp > self._latest:
+            self._latest = record.timestamp
+        if isinstance(record, LogOpened):
+            self._opened = record
+        elif isinstance(record, LogResource) and self._opened is not None:
+            self._opened = structs.replace(self._opened, resource=record.resource)
+        elif isinstance(record, TelemetryDropped):
+            self._writer.must_answer()  # else this would be said, and lost afterwards
+        if not self._writer.refuses():
+            super().handle(record)
+
+    def _introduction(self, part: int) -> list[bytes]:
+        """Make the first line of a part: the same as of the first one, with what has become known since."""
+        if self._opened is None or self._latest is None:
+            return []
+        number = UNSET if part == 1 else part  # the first line of all was lost
+        return [json_line(structs.replace(self._opened, timestamp=self._latest, part=number))]
+
+    def settle(self) -> bool:
+        """Have what was taken written, and say whether the disk has taken it; wait for that no longer than a moment.
+
+        Raises:
+            LinesLostError: Some of it could not be written, or of what was taken earlier.
+        """
+        try:
+            return self._writer.settle()
+        except LinesLostError:
+            self._lost = True
+            raise
+
+    def give_up(self) -> int:
+        """Forget what the disk has not taken, and say how many records that are."""
+        return self._writer.give_up()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Bring what was written to the disk; False where a line since the last flush could not be written."""
+        brought = self._writer.flush(timeout_s)
+        return super().flush(timeout_s) and brought
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
 
 
 def _as_it_is(record: AnyRecord) -> dict[str, Any]:
@@ -198,13 +158,22 @@ def _check_written(result: Any) -> None:
         raise TypeError("the logger's methods must be awaited")
 
 
-def fresh_file(directory: Path, stem: str, suffix: str = ".jsonl") -> tuple[str, JsonLog]:
+def fresh_file(
+    directory: Path,
+    stem: str,
+    suffix: str = ENDING,
+    *,
+    bytes_at_most: int | None = None,
+    sync_s: float = math.inf,
+) -> tuple[str, JsonLog]:
     """Make a log file that nobody else has: `<stem>.jsonl`, or `<stem>-2.jsonl` and so on.
 
     Args:
         directory: Where; it is made if it is not there.
         stem: What the file is to be called.
         suffix: How its name ends.
+        bytes_at_most: A part of it that is longer is followed by the next one.
+        sync_s: How often it is brought to the disk, in seconds.
 
     Returns:
         The stem that was free, and the log.
@@ -213,10 +182,30 @@ def fresh_file(directory: Path, stem: str, suffix: str = ".jsonl") -> tuple[str,
         OSError: The directory can't be made or written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
+    for number in itertools.count(1):
         name = stem if number == 1 else f"{stem}-{number}"
-        try:
-            return name, JsonLog.file(directory / f"{name}{suffix}")
-        except FileExistsError:
-            number += 1
+        make = partial(_made, LogFile, directory / f"{name}{suffix}", bytes_at_most)
+        with suppress(FileExistsError):
+            return name, JsonLog(make, sync_s=sync_s)
+    raise AssertionError  # there is always another number
+
+
+def shared_file(path: Path, *, bytes_at_most: int | None = None, sync_s: float = math.inf) -> JsonLog:
+    """Open the log that all processes of a node share; make it if it is not there.
+
+    Args:
+        path: The file; its directory is made too.
+        bytes_at_most: A part of it that is longer is followed by the next one.
+        sync_s: How often it is brought to the disk, in seconds.
+
+    Raises:
+        OSError: It can't be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JsonLog(partial(_made, NodeFile, path, bytes_at_most), sync_s=sync_s)
+
+
+def _made(
+    kind: type[LogFile], path: Path, bytes_at_most: int | None, introduce: Callable[[int], list[bytes]]
+) -> LogFile:
+    return kind(path, bytes_at_most=bytes_at_most, introduce=introduce)

@@ -103,7 +103,7 @@ class Losses:
                 self._total[what, why, ""] += dropped
                 self._unsaid[what, why, ""] += dropped
 
-    def failed(self, what: What, error: BaseException, *, where: str = "", say: bool = True) -> None:
+    def failed(self, what: What, error: BaseException, *, where: str = "", say: bool = True, dropped: int = 1) -> None:
         """Count what an exception cost.
 
         Args:
@@ -111,15 +111,18 @@ class Losses:
             error: the exception.
             where: it was raised, such as the name of a sink.
             say: whether it is to be reported; not if the report of it is what was lost.
+            dropped: so many.
         """
+        if not dropped:
+            return
         detail = f"{where}: {described(error)}" if where else described(error)
         with self._lock:
             key = what, Why.RAISED, detail
             if key not in self._total and len(self._total) >= DETAILS_AT_MOST:
                 key = what, Why.RAISED, OTHER_FAILURES
-            self._total[key] += 1
+            self._total[key] += dropped
             if say:
-                self._unsaid[key] += 1
+                self._unsaid[key] += dropped
 
     def take(self) -> list[Loss]:
         """What has not been reported yet."""

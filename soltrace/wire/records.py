@@ -135,7 +135,7 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="event", dict=True):
 
 
 class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
-    """The first line of a log: where this run lives."""
+    """The first line of a log, and of each part of one: where this run lives."""
 
     resource: Mapping[str, Attribute]
     """Host, process, versions, devices where they are known, and the scheduler's job where there is one."""
@@ -147,6 +147,8 @@ class LogOpened(Record, frozen=True, kw_only=True, tag="log.opened"):
     """
     continues: str | UnsetType = UNSET
     """The run of the same task that the scheduler had ended before it ran the task again, if its log is there."""
+    part: int | UnsetType = UNSET
+    """Which part of the run's log begins with this line, from 2. Not there at the beginning of the run."""
 
 
 class LogResource(Record, frozen=True, kw_only=True, tag="log.resource"):

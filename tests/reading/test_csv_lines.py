@@ -7,7 +7,7 @@ from soltrace.wire.records import Steps
 
 HEADER = (
     "timestamp,level,event,schema,run_id,experiment,attributes,process_index,trace_id,span_id,resource,"
-    "parent_span_id,continues,status,duration_s,error,function,trace_s,lower_s,compile_s,solve_id,pass_id,phase,"
+    "parent_span_id,continues,part,status,duration_s,error,function,trace_s,lower_s,compile_s,solve_id,pass_id,phase,"
     "solver,adjoint,controller,rtol,atol,t0,t1,max_steps,batch_shape,forward_pass_id,step,progress,t,steps.accepted,"
     "steps.rejected,steps.recomputed,batch_index,lanes.total,lanes.finished,lanes.failed,lanes.progress_min,"
     "lanes.progress_median,lanes.progress_max,open_s,silent_s,stalled,rate,eta_s,usage.memory_bytes,"

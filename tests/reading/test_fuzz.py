@@ -162,7 +162,7 @@ def rotate(file: Path, how: str, torn: bytes) -> None:
 WRITERS = """
 import mmap, os, random, signal, sys, time
 from pathlib import Path
-from soltrace.sinks.json_log import LogFile
+from soltrace.sinks.log_file import LogFile
 
 directory, times, line = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
 chance = random.Random(int(sys.argv[4]))

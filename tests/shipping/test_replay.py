@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from soltrace.reading.files.parts import later_parts
 from soltrace.shipping.one_log import LogShipper
 from soltrace.shipping.otlp_json import write_otlp_json
 from soltrace.shipping.sender import SIGNALS, Sender
@@ -29,6 +30,7 @@ from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.wire.json_line import json_line
+from soltrace.wire.log_names import part_name
 from soltrace.wire.names import METRIC_COMPILE_DURATION, METRIC_PASS_DURATION
 from soltrace.wire.records import (
     ExperimentEnded,
@@ -346,3 +348,36 @@ def test_json_lines_say_the_same(tmp_path, collector):
         assert json.loads(line) == hexadecimal(MessageToDict(request, use_integers_for_enums=True))
     assert said == []
     assert len(list((tmp_path / "otlp").iterdir())) == 2
+
+
+def test_what_a_part_has_begun_ends_in_the_next(tmp_path, collector):
+    """The same spans and log records as of the log in one piece; after a stop too, and nothing twice."""
+    whole, first = tmp_path / "whole" / "run.jsonl", tmp_path / "run.jsonl"
+    whole.parent.mkdir()
+    a_run(whole)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    third = len(lines) // 3
+    for number, part in enumerate((lines[:third], lines[third : 2 * third], lines[2 * third :]), 1):
+        first.with_name(part_name(first.name, number)).write_bytes(b"".join(part))
+        shipped(first, collector)
+    shipped(first, collector)
+    spans, records = collector.spans[:], collector.log_records[:]
+    collector.requests.clear()
+    shipped(whole, collector)
+    assert spans == collector.spans
+    assert records == collector.log_records
+    written = []
+    for paths in ([whole], [first, *later_parts(first)]):
+        write_otlp_json(paths, tmp_path / "otlp", pytest.fail)
+        written.append([(tmp_path / "otlp" / name).read_bytes() for name in ("traces.jsonl", "logs.jsonl")])
+    assert items(written[0]) == items(written[1])
+
+
+def items(files):
+    """What OTLP's lines hold, however they are cut."""
+    found = []
+    for line in b"".join(files).splitlines():
+        for resource in next(iter(json.loads(line).values())):
+            for scope in resource.get("scopeSpans", resource.get("scopeLogs")):
+                found += scope.get("spans", scope.get("logRecords"))
+    return found

@@ -1,17 +1,15 @@
-import errno
 import json
 import os
-import subprocess
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
+from msgspec import UNSET, structs
 
-from soltrace.sinks import json_log
-from soltrace.sinks.json_log import JsonLog, LogFile, fresh_file
-from soltrace.wire.records import LogOpened, PassEnded, PassProgress, Steps, TelemetryDropped
+from soltrace.reading.files.follow import Follower
+from soltrace.sinks import LinesLostError, log_file
+from soltrace.sinks.json_log import LoggerLog, fresh_file
+from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassProgress, Steps, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": "fit", "attributes": {"lr": 1e-3, "bad": "NaN"}}
@@ -69,11 +67,12 @@ def test_nested_values_and_other_letters(tmp_path):
     )
 
 
-def test_a_line_is_on_disk_when_it_was_handled(tmp_path):
-    """Nothing is buffered in the process: a kill loses none of it."""
+def test_a_line_is_on_disk_when_it_was_settled(tmp_path):
+    """Nothing is buffered in the process then: a kill loses none of it."""
     _, log = fresh_file(tmp_path, "run")
     for count in (1, 2):
         log.handle(PROGRESS)
+        log.settle()
         assert (tmp_path / "run.jsonl").read_text() == LINE * count
     assert log.flush(1.0)
     log.close()
@@ -87,36 +86,6 @@ def test_two_runs_of_the_same_second_and_process_have_files_of_their_own(tmp_pat
         log.close()
         assert (tmp_path / "new" / "runs" / f"{stem}.jsonl").read_text() == LINE
     assert [stem for stem, _ in stems] == ["run", "run-2", "run-3"]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG])
-def test_after_a_torn_line_the_next_one_is_whole(tmp_path, monkeypatch, number):
-    """The disk was full halfway through a line, or a quota used up, or broken: readers lose that line alone."""
-    file = LogFile(tmp_path / "run.jsonl")
-    write = os.write
-
-    def full(fd, data):
-        write(fd, data[:5])
-        raise OSError(number, os.strerror(number))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        with pytest.raises(OSError, match=os.strerror(number)):
-            file.info(b'{"first": 1}')
-    file.info(b'{"second": 2}')
-    file.close()
-    assert (tmp_path / "run.jsonl").read_text() == '{"fir\n{"second": 2}\n'
-
-
-def test_a_slow_disk_may_take_a_line_in_parts(tmp_path, monkeypatch):
-    """A write that took less than it was given goes on."""
-    file = LogFile(tmp_path / "run.jsonl")
-    write = os.write
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
-        file.info(b"0123456789")
-    file.close()
-    assert (tmp_path / "run.jsonl").read_text() == "0123456789\n"
 
 
 def test_structlogs_configuration_is_not_touched(tmp_path):
@@ -136,7 +105,7 @@ def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
         entries.append((method, dict(event)))
         raise structlog.DropEvent
 
-    log = JsonLog(structlog.wrap_logger(structlog.PrintLogger(), processors=[keep]))
+    log = LoggerLog(structlog.wrap_logger(structlog.PrintLogger(), processors=[keep]))
     log.handle(PROGRESS)
     log.handle(TelemetryDropped(**COMMON, level="warning", dropped=3, what="progress", reason="queue full"))
     log.handle(LogOpened(**COMMON, resource={"pid": 1}))
@@ -149,65 +118,46 @@ def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
     ]
 
 
-FIRST, SECOND, THIRD = b'{"first":1}', b'{"second":2}', b'{"third":3}'
+def rename(path):
+    """As logrotate does it."""
+    path.rename(path.with_name("run.jsonl.1"))
 
 
-@pytest.mark.parametrize("gone", ["file", "directory"])
-def test_a_log_that_is_removed_is_begun_anew(gone, tmp_path, caplog):
-    """With the line that it began with, which says whose it is; and that is said."""
-    directory = tmp_path / "runs"
-    directory.mkdir()
-    file = LogFile(directory / "run.jsonl")
-    file.info(FIRST)
-    (directory / "run.jsonl").unlink()
-    if gone == "directory":
-        directory.rmdir()
-    file.info(SECOND)
-    file.info(THIRD)
-    file.close()
-    assert (directory / "run.jsonl").read_bytes().split() == [FIRST, SECOND, THIRD]
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert said == f"soltrace: the log was removed or moved while it was written: begun anew: {file.path}"
+def copy_and_truncate(path):
+    """As logrotate's `copytruncate` does it."""
+    path.with_name("run.jsonl.1").write_bytes(path.read_bytes())
+    os.truncate(path, 0)
 
 
-def test_a_log_that_is_moved_is_begun_anew(tmp_path, monkeypatch):
-    """That is looked for once a second: what is written until then is in the file that was moved."""
-    file = LogFile(tmp_path / "run.jsonl")
-    file.info(FIRST)
-    (tmp_path / "run.jsonl").rename(tmp_path / "run.jsonl.1")
-    file.info(SECOND)
-    monkeypatch.setattr(json_log, "LOOK_S", 0.0)
-    file.info(THIRD)
-    file.close()
-    assert (tmp_path / "run.jsonl.1").read_bytes().split() == [FIRST, SECOND]
-    assert (tmp_path / "run.jsonl").read_bytes().split() == [FIRST, THIRD]
+@pytest.mark.parametrize("rotate", [rename, copy_and_truncate])
+def test_a_log_that_is_rotated_is_followed_to_its_end(tmp_path, monkeypatch, rotate):
+    """Each of its files says whose it is, with all that is known by now, and is told from the others by its time."""
+    monkeypatch.setattr(log_file, "LOOK_S", 0.0)
+    path = tmp_path / "run.jsonl"
+    _, log = fresh_file(tmp_path, "run")
+    follower = Follower([path], pytest.fail)
+    told = []
 
+    def tell(record, at):
+        told.append(structs.replace(record, timestamp=MOMENT + timedelta(seconds=at)))
+        log.handle(told[-1])
+        log.settle()
 
-def test_a_line_never_gets_into_a_file_of_somebody_elses(tmp_path):
-    """Who becomes a daemon closes all descriptors, and the next file gets the same number."""
-    file = LogFile(tmp_path / "run.jsonl")
-    file.info(FIRST)
-    number = next(int(path.name) for path in Path("/proc/self/fd").iterdir() if path.resolve() == file.path)
-    with (tmp_path / "other").open("wb") as other:
-        os.dup2(other.fileno(), number)
-    file.info(SECOND)
-    file.close()
-    os.close(number)
-    assert (tmp_path / "other").read_bytes() == b""
-    assert (tmp_path / "run.jsonl").read_bytes().split() == [FIRST, SECOND]
-
-
-def test_a_relative_path_means_the_directory_at_the_beginning(tmp_path, monkeypatch):
-    """A program may go elsewhere."""
-    monkeypatch.setattr(json_log, "LOOK_S", 0.0)
-    monkeypatch.chdir(tmp_path)
-    file = LogFile(Path("run.jsonl"))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    file.info(FIRST)
-    file.close()
-    assert (tmp_path / "run.jsonl").read_bytes().split() == [FIRST]
-    assert list(Path().iterdir()) == []
+    seen = []
+    tell(LogOpened(**COMMON, resource={"host": "node1", "pid": 1}), 0)
+    tell(LogResource(**COMMON, resource={"host": "node1", "pid": 1, "backend": "cpu"}), 1)
+    for at in range(2, 8):
+        tell(PROGRESS, at)
+        seen += [entry.value for entry in follower.poll(every=True)]
+        if at in {3, 5}:
+            rotate(path)
+    log.close()
+    parts = [record for record in seen if isinstance(record, LogOpened) and record.part is not UNSET]
+    assert [record for record in seen if record not in parts] == told
+    assert parts == [
+        structs.replace(told[0], timestamp=told[number].timestamp, resource=told[1].resource, part=part)
+        for part, number in ((2, 4), (3, 6))
+    ]
 
 
 def test_a_flush_says_whether_lines_were_lost_since_the_last(tmp_path, monkeypatch):
@@ -219,28 +169,11 @@ def test_a_flush_says_whether_lines_were_lost_since_the_last(tmp_path, monkeypat
     _, log = fresh_file(tmp_path, "run")
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
-            log.handle(PROGRESS)
+        log.handle(PROGRESS)
+        with pytest.raises(LinesLostError, match="No space left"):
+            log.settle()
     assert [log.flush(1.0), log.flush(1.0)] == [False, True]
     log.close()
-
-
-@pytest.mark.programs
-def test_a_program_without_standard_streams_has_no_log_in_their_place(tmp_path):
-    """What C writes to number 2, such as XLA's warnings, would stand between the lines."""
-    program = """
-import os, pathlib, sys
-from soltrace.sinks.json_log import LogFile
-file = LogFile(pathlib.Path(sys.argv[1]))
-file.info(b"ours")
-for number in range(3):
-    try: os.write(number, b"theirs")
-    except OSError: pass
-file.info(b"ours")
-"""
-    command = f"exec {sys.executable} -c '{program}' {tmp_path}/run.jsonl 0<&- 1>&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
-    assert (tmp_path / "run.jsonl").read_bytes() == b"ours\nours\n"
 
 
 def test_a_logger_that_must_be_awaited_by_now_is_a_loss_that_is_counted():
@@ -251,4 +184,4 @@ def test_a_logger_that_must_be_awaited_by_now_is_a_loss_that_is_counted():
             pass
 
     with pytest.raises(TypeError, match="must be awaited"):
-        JsonLog(Logger()).handle(PROGRESS)
+        LoggerLog(Logger()).handle(PROGRESS)

@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from soltrace.sinks.json_log import JsonLog
+from soltrace.sinks.json_log import fresh_file
 from soltrace.sinks.log_records import OtelLogs
 from soltrace.wire import records
 from soltrace.wire.records import AnyRecord
@@ -44,7 +44,7 @@ def tracer(stack, service):
 
 
 def send_as_files(stack, run_id, what):
-    log = JsonLog.file(stack.log_directory / f"{run_id}.jsonl")
+    _, log = fresh_file(stack.log_directory, run_id)
     for record in what:
         log.handle(record)
     log.close()

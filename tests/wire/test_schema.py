@@ -37,7 +37,7 @@ STEPS = Steps(accepted=1, rejected=0, recomputed=2)
 ENDED = {"status": "ok", "result": "successful", "progress": 1.0, "t": 1.0, "step": 1, "steps": STEPS}
 LANES = Lanes(total=2, finished=1, failed=0, progress_min=0.0, progress_median=0.5, progress_max=1.0)
 RECORDS = [
-    LogOpened(**COMMON, resource={"pid": 1}, parent_span_id="0" * 16, continues="former"),
+    LogOpened(**COMMON, resource={"pid": 1}, parent_span_id="0" * 16, continues="former", part=2),
     ExperimentStarted(**COMMON, trace_id="0" * 32, span_id="0" * 16),
     ExperimentEnded(**COMMON, status="error", duration_s=1.0, error="ValueError: no"),
     PassStarted(

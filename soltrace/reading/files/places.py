@@ -10,6 +10,7 @@ from typing import Final
 
 from soltrace.reading.files.compressed import SUFFIXES, is_compressed
 from soltrace.reading.files.lines import must_be_regular
+from soltrace.reading.files.parts import later_parts
 
 PATTERN: Final = "*.jsonl"
 """The names of logs in a directory, unless they are compressed."""
@@ -25,7 +26,7 @@ def say_nothing(message: str) -> None:
 
 
 def logs(path: Path, say: Callable[[str], None] = say_nothing) -> list[Path]:
-    """List the logs of a directory or a pattern in the order of their names. A file is its own list.
+    """List the logs of a directory or a pattern in the order of their names. A file is its own list, with its parts.
 
     Of a log that is there both as it was and compressed, only the former is listed. What is called like a log and is
     none, such as a FIFO, would have its reader wait for ever. A directory that is called so is one of logs.
@@ -57,6 +58,7 @@ def _found(path: Path, say: Callable[[str], None]) -> Iterator[Path]:
         yield from (file for name in found if not (file := Path(name)).is_dir() and _is_regular(file, say))
     elif path.is_file():
         yield path
+        yield from later_parts(path)
 
 
 def _within(directory: Path, say: Callable[[str], None]) -> list[Path]:

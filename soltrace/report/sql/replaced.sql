@@ -5,6 +5,7 @@ WITH opened AS (
         resource->>'namespace' AS namespace, resource->>'pod' AS pod,
         coalesce(TRY_CAST(resource->>'restart' AS INTEGER), 0) AS restart
     FROM records WHERE event = 'log.opened'
+    QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY timestamp) = 1  -- each part of a log begins with one
 ), attempts AS (
     SELECT *, CASE WHEN scheduler IN ('slurm', 'lsf') THEN restart::VARCHAR ELSE pod END AS name,
         first_value(name) OVER (

@@ -6,7 +6,7 @@ Host side. `tell` runs inside compiled programs, on their threads; the rest on t
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -141,19 +141,22 @@ class Recorder:
             silent.run.abandon(silent, Why.NO_SIGN_OF_LIFE)
         entry.cost_s = self.clock.monotonic() - event.monotonic
 
-    def abandon(self, entry: PassEntry, why: Why | None) -> None:
+    def abandon(self, entry: PassEntry, why: Why | None, *, interrupted: bool = False) -> None:
         """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it.
 
         Args:
             entry: the pass.
             why: its end is lost; None: its program is over, and has told all that there was.
+            interrupted: a signal has cut it short, or what a signal's handler raises.
         """
         self._shared.passes.end(entry)
         if entry.kind is Kind.STRETCH:
             return
         if why is not None and not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
             self.losses.add(What.PASS_END, why)
-        self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
+        self._put(
+            Abandonment(entry, self.clock.time_ns(), self.clock.monotonic(), interrupted or why is Why.INTERRUPTED)
+        )
 
     # Records that are no pass's
 
@@ -211,20 +214,20 @@ class Recorder:
             place = _at(self._shared.contexts.callers or self.base, span)
             return place if variables == place.variables else replace(place, variables=variables)
 
-    def enter(self, context: Context) -> None:
-        """Note that an experiment is open."""
+    def enter(self, context: Context, close: Callable[[BaseException], object] | None = None) -> None:
+        """Note that an experiment is open, and how it is ended where the process ends first."""
         with self._lock:
-            self._shared.contexts.enter(context)
+            self._shared.contexts.enter(context, close)
 
     def token(self, context: Context) -> int:
         """A number for an experiment that is open."""
         with self._lock:
             return self._shared.contexts.name(context)
 
-    def leave(self, context: Context) -> None:
-        """Note that it is not."""
+    def leave(self, context: Context) -> bool:
+        """Note that it is not; say whether it was."""
         with self._lock:
-            self._shared.contexts.leave(context)
+            return self._shared.contexts.leave(context)
 
     def wait_for(self, scope: object, timeout_s: float = float("inf"), why: Why = Why.NO_SIGN_OF_LIFE) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
@@ -249,7 +252,8 @@ class Recorder:
                 over = {entry: calls.over_from(entry) for entry in open_passes}
                 for entry in open_passes:
                     if now >= over[entry] or now >= patience[entry]:
-                        entry.run.abandon(entry, None if now >= over[entry] else why)
+                        over_already = now >= over[entry]
+                        entry.run.abandon(entry, None if over_already else why, interrupted=why is Why.INTERRUPTED)
                         given_up = True
                 if not given_up:
                     soonest = min(*patience.values(), *over.values()) - now
@@ -300,14 +304,23 @@ class Recorder:
                 flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
         return flushed
 
-    def finish(self, timeout_s: float) -> bool:
-        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told."""
+    def finish(self, timeout_s: float, ended_by: str | None = None, *, interrupted: bool = False) -> bool:
+        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told.
+
+        Args:
+            timeout_s: wait no longer, in seconds.
+            ended_by: what ends the process, whose open experiments are closed with that; None: it goes on.
+            interrupted: that was a signal, and it is why passes are open.
+        """
         deadline = time.monotonic() + timeout_s
-        programs = self.await_programs(timeout_s)
+        programs = interrupted or self.await_programs(timeout_s)
         with self._lock:
             calls = Calls(None)
             for entry in self._shared.passes.open_in(self):
-                self.abandon(entry, None if calls.over_from(entry) == -math.inf else Why.RUN_CLOSED)
+                over = interrupted or calls.over_from(entry) == -math.inf
+                self.abandon(entry, None if over else Why.RUN_CLOSED, interrupted=interrupted)
+            if ended_by is not None:
+                self._shared.contexts.close_all(ended_by)
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()

@@ -43,7 +43,10 @@ _PASS: Final = _column("pass_id", _TEXT, "", "the pass, unique among all runs")
 _EXPERIMENT: Final = _column("experiment", _TEXT, "", "names of the open experiments, joined by `/`; NULL outside any")
 _PHASE: Final = _column("phase", _TEXT, "", "`forward` or `backward`")
 _RESULT: Final = _column(
-    "result", _TEXT, "", "the name of its `diffrax.RESULTS` member; `abandoned` where the end never came"
+    "result",
+    _TEXT,
+    "",
+    "the name of its `diffrax.RESULTS` member; `abandoned` or `interrupted` where the end never came",
 )
 _LANE: Final = _column(
     "batch_index", _LANE_TYPE, "", "the lane, by its index in each enclosing vmap; NULL of a pass as a whole"

@@ -12,7 +12,7 @@ from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.setup.opening import OpeningPlan
 from soltrace.setup.outputs import set_up_export
-from soltrace.setup.process_end import end, with_the_process
+from soltrace.setup.process_end import end, with_the_process, write_now
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
 from soltrace.sinks.beside import ONLOOKERS
@@ -35,7 +35,7 @@ def configure(settings: Settings) -> None:
     if settings.otlp_endpoint is not None:
         maker("traces", "otlp", settings.otlp_endpoint)
     if settings.flush_on_sigterm:
-        SIGTERM.install(_at_exit)
+        SIGTERM.install(_at_exit, write_now)
     set_up_export(settings)
     with_the_process(_at_exit)
     CALLERS.apart = settings.threads_apart
@@ -78,9 +78,9 @@ def _close(recorder: Recorder | None, timeout_s: float = 30.0) -> bool:
     return recorder.close(deadline - time.monotonic()) and flushed
 
 
-def _at_exit() -> None:
+def _at_exit(killed_by: str | None = None) -> None:
     plan = PROCESS.plan
-    end(plan.settings.exit_timeout_s if isinstance(plan, OpeningPlan) else Settings().exit_timeout_s)
+    end(plan.settings.exit_timeout_s if isinstance(plan, OpeningPlan) else Settings().exit_timeout_s, killed_by)
 
 
 PROCESS.plan = OpeningPlan(Settings(), _at_exit)

@@ -19,29 +19,53 @@ FOR_THE_LOG_S: Final = 0.5
 FOR_PROGRAMS: Final = 0.5
 """Of the time there is: the most that programs still running are waited for, and then the worker, or nothing is left
 for exporting."""
+BY_ITSELF: Final = "the process has ended"
+"""Why an experiment is over that nobody has left."""
+TO_WRITE_S: Final = 5.0
+"""The longest that is waited for the worker, where nobody waits for it."""
 
 
-def end(timeout_s: float) -> None:
+def end(timeout_s: float, killed_by: str | None = None) -> None:
     """Export, say what was lost, finish the log. Nothing is exported afterwards.
 
     An exit handler that runs later may solve: that is still written to the log.
+
+    Args:
+        timeout_s: How long it may take.
+        killed_by: The signal that ends the process: programs that run are not waited for, and their passes are
+            `interrupted`. None: it ends by itself.
     """
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
     recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
     try:
         if recorder is not None:
-            recorder.await_programs(timeout_s * FOR_PROGRAMS)
+            if killed_by is None:
+                recorder.await_programs(timeout_s * FOR_PROGRAMS)
             recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
         # What it gives up must be counted while there is a log to say it in.
         if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
             EXPORTS.stop(0.0, timeout_s)
     finally:  # also if Ctrl-C has cut that short
         if recorder is not None:
-            recorder.finish(deadline - time.monotonic())
+            ended_by = killed_by or _uncaught_interrupt()
+            recorder.finish(deadline - time.monotonic(), ended_by or BY_ITSELF, interrupted=ended_by is not None)
         PROCESS.go_on(recorder)
         EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
         ONLOOKERS.dismiss()
+
+
+def write_now() -> None:
+    """Have what has been told so far written down: the process may be killed in the next moment."""
+    if (recorder := PROCESS.recorder) is not None:
+        recorder.drain(TO_WRITE_S)
+
+
+def _uncaught_interrupt() -> str | None:
+    """The name of the exception of Ctrl-C, if that is why the program has ended: its traceback is printed by now."""
+    interactive = hasattr(sys, "ps1")  # then it was printed some time ago
+    uncaught = None if interactive else getattr(sys, "last_value", None)
+    return type(uncaught).__name__ if isinstance(uncaught, KeyboardInterrupt) else None
 
 
 def with_the_process(call: Callable[[], object]) -> None:

@@ -308,7 +308,7 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     result: str
     """The name of its `diffrax.RESULTS` member, of the first failing lane if there is one.
 
-    `abandoned` where the end itself never came.
+    `abandoned` where the end itself never came; `interrupted` where a signal is why.
     """
     duration_s: float
     """Seconds since its start."""

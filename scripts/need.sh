@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report.
+# Make sure of the programs that the tests use: a terminal, the shells that complete, who reads the log and the report, and Slurm.
 set -euo pipefail
 missing=()
-for program in tmux zsh fish jq lnav chromium; do
+PATH=$PATH:/usr/sbin
+for program in tmux zsh fish jq lnav chromium slurmctld slurmd; do
     command -v "$program" >/dev/null || missing+=("$program")
 done
+command -v munged >/dev/null || missing+=(munge)
+command -v sbatch >/dev/null || missing+=(slurm-client)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "==> ${missing[*]}: installing with apt-get"

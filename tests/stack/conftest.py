@@ -1,9 +1,13 @@
-"""The fixture `stack`: the real servers. One worker runs all tests of this directory, because they share them."""
+"""The fixtures `stack`, the real servers, and `slurm`.
+
+One worker runs all tests of this directory, because they share them.
+"""
 
 from pathlib import Path
 
 import pytest
 
+from tests import slurm as real_slurm
 from tests.stack.servers import running
 
 HERE = Path(__file__).parent
@@ -22,6 +26,13 @@ def stack(tmp_path_factory):
     """All servers, up for as long as the tests run. What one test has sent the next one sees: use names of your own."""
     with running(tmp_path_factory.mktemp("stack")) as servers:
         yield servers
+
+
+@pytest.fixture(scope="session")
+def slurm():
+    """A Slurm with two nodes, up for as long as the tests run; its tests are marked `programs`."""
+    with real_slurm.running() as running_slurm:
+        yield running_slurm
 
 
 @pytest.fixture(autouse=True)

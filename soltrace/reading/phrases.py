@@ -4,10 +4,12 @@ Whatever comes out of a log passes `clean`, so that the words can go to a termin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.reading.runs.watch import LostRun
 from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
@@ -98,6 +100,13 @@ def _of_a_pass(
         case PassEnded():
             text = pass_ended_text(record)
     return text
+
+
+def lost_text(lost: LostRun, name: str = "") -> str:
+    """Write that a run is lost: `lost since 2026-11-25 03:24:29 UTC: task 3: Slurm says OUT_OF_MEMORY; 1 pass open`."""
+    since = f"{lost.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    still_open = f"; {plural(lost.passes, 'pass')} open" if lost.passes else ""
+    return f"lost since {since}: {name or clean(lost.run_id)}: {lost.why}{still_open}"
 
 
 def pass_ended_text(record: PassEnded) -> str:

@@ -133,7 +133,7 @@ class FrameRenderer:
 
     def _parts(self, snapshot: Snapshot, controls: Controls, skipped: int) -> list[_Part]:
         parts = [_Part(self._title, expendable=2)] if self._title else []
-        if snapshot.open or snapshot.ended or snapshot.forgotten:
+        if snapshot.open or snapshot.ended or snapshot.forgotten or snapshot.lost_runs:
             places = [f"{snapshot.runs:,} runs"] if snapshot.runs > 1 else []
             places += [f"{snapshot.experiments:,} experiments"] if snapshot.experiments > 1 else []
             parts.append(_Part(f"{plural(snapshot.open, 'pass') if snapshot.open else 'none'} open"))
@@ -143,6 +143,7 @@ class FrameRenderer:
             parts.append(_Part("waiting for the first solve"))
         for count, what, style in (
             (snapshot.failed, "failed", "red"),
+            (snapshot.lost_runs, "run lost" if snapshot.lost_runs == 1 else "runs lost", "red"),
             (snapshot.forgotten, "silent for long", "dim"),
             (snapshot.lost, "records lost", "yellow"),
             (skipped, "lines skipped", "yellow"),

@@ -9,10 +9,12 @@ from soltrace.reading.live.controls import Query
 from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.watch import LostRun, RunWatch
 from soltrace.wire.records import LogOpened, LogResource, TelemetryDropped
 
 _BRIEF_S: Final = 1.0
 """A younger pass is not shown while others of its kind stream by, or the frame would flicker."""
+_LOOK_S: Final = 1.0
 _FORGOTTEN_S: Final = 600.0
 """A pass that has been silent for longer is counted and gets no row: most likely its run was killed."""
 
@@ -32,6 +34,9 @@ class Snapshot:
     experiments: int = 0
     ended: int = 0
     failed: int = 0
+    lost_passes: int = 0
+    """Those that are open in runs that are lost; not counted as open."""
+    lost_runs: int = 0
     forgotten: int = 0
     """Passes that are open as far as is known, and have been silent for too long."""
     lost: int = 0
@@ -43,10 +48,14 @@ class Tracker:
 
     Args:
         runs: Is told of the runs, and names them.
+        watch: Is told of all records, and knows which runs are lost; None where nobody is to ask.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, watch: RunWatch | None = None) -> None:
         self._runs = runs
+        self._watch = watch
+        self._lost: dict[str, LostRun] = {}
+        self._look_s = 0.0
         self._table = PassTable()
         self._endings = Endings()
 
@@ -60,6 +69,8 @@ class Tracker:
         for record in records:
             if isinstance(record, LogOpened | LogResource):
                 self._runs.opened(record)
+            if self._watch is not None:
+                self._watch.feed(record)
         self._table.feed(records)
         self._endings.feed(records, now_s)
 
@@ -71,19 +82,30 @@ class Tracker:
             query: What is asked for.
             last: Whether nothing will follow, so that nothing is held back.
         """
+        self._look_for_lost(now_s)
         return [item for item in self._endings.due(now_s, last=last) if self._wanted(item, query)]
+
+    def _look_for_lost(self, now_s: float) -> None:
+        """Find runs that are lost, and those that are heard of again, once a second: there may be thousands."""
+        if self._watch is None or now_s < self._look_s:
+            return
+        self._look_s = now_s + _LOOK_S
+        former, self._lost = self._lost, {lost.run_id: lost for lost in self._watch.lost()}
+        self._endings.lose(lost for run_id, lost in self._lost.items() if run_id not in former)
 
     def snapshot(self, now: datetime, query: Query) -> Snapshot:
         """Return what there is to be shown, without taking anything out."""
-        heard, forgotten = self._heard(now)
+        heard, forgotten, lost_passes = self._heard(now)
         ended = reversed(self._table.failures) if query.failed_only else ()
         return Snapshot(
             now,
             tallies=[tally for tally in self._endings.tallies if self._wanted(tally, query)],
             passes=query.arrange([*heard, *ended], self._runs),
-            open=len(heard),
+            open=sum(shown.lost is None for shown in heard),
             runs=len({shown.first.run_id for shown in heard}),
             experiments=len({shown.first.experiment for shown in heard}),
+            lost_passes=lost_passes,
+            lost_runs=len(self._lost),
             ended=self._table.ended,
             failed=self._table.failed,
             forgotten=forgotten,
@@ -91,22 +113,24 @@ class Tracker:
         )
 
     def _wanted(self, item: NewsItem, query: Query) -> bool:
-        if isinstance(item, Remainder | TelemetryDropped):
+        if isinstance(item, Remainder | TelemetryDropped | LostRun):
             return True  # It says what was lost, whoever's that was.
         record = item.newest if isinstance(item, PassTally) else item
         failed = item.failed > 0 if isinstance(item, PassTally) else getattr(item, "status", "ok") == "error"
         return (failed or not query.failed_only) and query.matches(record, self._runs)
 
-    def _heard(self, now: datetime) -> tuple[list[OpenPass], int]:
-        """Pick the open passes that may get a row, and count those that were last heard of too long ago."""
+    def _heard(self, now: datetime) -> tuple[list[OpenPass], int, int]:
+        """Pick the open passes that may get a row, and count those that were last heard of too long ago, and lost."""
         heard: list[OpenPass] = []
-        forgotten = 0
+        forgotten = lost = 0
         for open_pass in self._table.open:
             if self._runs.replaced(open_pass.first.run_id):
                 continue
+            open_pass.lost = self._lost.get(open_pass.first.run_id)
+            lost += open_pass.lost is not None
             brief = (now - open_pass.first.timestamp).total_seconds() < _BRIEF_S
             if (now - open_pass.latest).total_seconds() > _FORGOTTEN_S:
-                forgotten += 1
+                forgotten += open_pass.lost is None
             elif not (brief and self._endings.streaming(open_pass.first, open_pass.first.phase)):
                 heard.append(open_pass)
-        return heard, forgotten
+        return heard, forgotten, lost

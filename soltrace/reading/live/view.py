@@ -25,6 +25,7 @@ from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.snapshot import Tracker
 from soltrace.reading.live.state import Runs
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.watch import RunWatch
 from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1
@@ -49,6 +50,7 @@ class LiveView:
         title: What is being followed.
         zone: The zone in which times are shown; None for this machine's.
         keyboard: Where keys come from; None for a view that only shows.
+        watch: Knows which runs are lost; None where nobody is to ask.
         now: Returns the time, by which passes are silent.
         monotonic: Returns seconds, by which frames are drawn.
     """
@@ -60,6 +62,7 @@ class LiveView:
         title: str = "",
         zone: tzinfo | None = None,
         keyboard: Keyboard | None = None,
+        watch: RunWatch | None = None,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +77,7 @@ class LiveView:
         self._ascii = console.options.ascii_only
         runs = Runs()
         glyphs = ASCII if self._ascii else Glyphs()
-        self._tracker = Tracker(runs)
+        self._tracker = Tracker(runs, watch)
         self._controls = Controls()
         self._rows = RowRenderer(zone, glyphs, runs)
         detail = DetailRenderer(self._rows, runs, zone, glyphs)

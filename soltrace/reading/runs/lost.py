@@ -1,0 +1,126 @@
+"""Which runs are lost: they have stopped without a word, while something of theirs was open.
+
+A run writes down how it ends: its passes and its experiments do. What was killed can't. That a run was is known where
+its scheduler says so, or where its process is gone from this machine; of one on another machine it is concluded from
+its silence, for a run with an open pass is heard of every few seconds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final, NamedTuple
+
+from soltrace.reading.runs.jobs import Jobs
+from soltrace.reading.runs.processes import process_is_gone
+from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING
+from soltrace.reading.text import duration
+from soltrace.wire.records import Attribute
+
+PATIENCE_S: Final = 60.0
+"""A run with an open pass is heard of every five seconds. One that has been silent for so long is gone."""
+_DEAD_S: Final = 1.0
+"""For so long the last lines of a process are waited for that is known to be gone."""
+
+
+@dataclass
+class RunFacts:
+    """What is known of a run."""
+
+    run_id: str
+    newest: datetime
+    """The time of its last line."""
+    resource: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    """Where it lives."""
+    opened: datetime | None = None
+    """The time of its first line, where that was read."""
+    passes_open: bool = False
+    experiments_open: bool = False
+    had_experiments: bool = False
+    """Whether it has told of any: where all of them are over, it has ended by itself."""
+    last_of_its_task: bool = True
+    """Whether no later run of the same job, task and rank is known."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of it is."""
+        return self.passes_open or self.experiments_open
+
+
+class Fate(Enum):
+    """What has become of a run."""
+
+    GOES_ON = "goes on"
+    """Or has ended, as far as is known."""
+    LOST = "lost"
+    RUNS_AGAIN = "runs again"
+    """It was killed, and its scheduler will run its job again, or does: see `soltrace.reading.attempts`."""
+
+
+class Verdict(NamedTuple):
+    """What has become of a run, and why one thinks so."""
+
+    fate: Fate
+    why: str = ""
+    """Of one that is lost: completes "lost: ..."."""
+
+
+_GOES_ON: Final = Verdict(Fate.GOES_ON)
+
+
+class Judge:
+    """Says which runs are lost.
+
+    Args:
+        patience_s: A run of which a pass is open, and nothing is heard for so long, is gone.
+        jobs: What the scheduler says; None where nobody is to be asked.
+        gone: Returns, for a host, a process id and a time at which it was there, whether the process is known to be
+            gone.
+    """
+
+    def __init__(
+        self,
+        patience_s: float = PATIENCE_S,
+        jobs: Jobs | None = None,
+        gone: Callable[[str, int, datetime | None], bool] = process_is_gone,
+    ) -> None:
+        self.patience_s = patience_s
+        self._jobs = jobs
+        self._gone = gone
+
+    def verdict(self, run: RunFacts, silent_s: float, *, listened: bool = True) -> Verdict:
+        """Judge a run.
+
+        Args:
+            run: What is known of it.
+            silent_s: For how long nothing was heard of it.
+            listened: Whether one has listened for long enough to trust its clock.
+        """
+        if (said := self._by_its_job(run)) is not None:
+            return said
+        if not run.is_open:
+            return _GOES_ON
+        if silent_s >= _DEAD_S and self._is_gone(run):
+            return Verdict(Fate.LOST, "its process is gone")
+        # Between passes a program may compute for long.
+        if run.passes_open and listened and silent_s >= self.patience_s:
+            return Verdict(Fate.LOST, f"nothing was heard of it for {duration(silent_s)}, with a pass open")
+        return _GOES_ON
+
+    def _is_gone(self, run: RunFacts) -> bool:
+        host, pid = run.resource.get("host"), run.resource.get("pid")
+        return isinstance(host, str) and isinstance(pid, int) and self._gone(host, pid, run.opened)
+
+    def _by_its_job(self, run: RunFacts) -> Verdict | None:
+        """Judge by what the scheduler says; None where that says nothing."""
+        told = None if self._jobs is None else self._jobs.state(run.resource)
+        if told is None:
+            return None
+        restart = str(run.resource.get("restart", "0"))
+        again = told.restarts is not None and restart.isdecimal() and told.restarts > int(restart[:9])
+        if again or told.state in WAITING:
+            return Verdict(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
+        unknown_end = run.last_of_its_task and not run.had_experiments  # between two passes nothing is open
+        if (run.is_open and told.state in ENDED) or (unknown_end and told.killed):
+            return Verdict(Fate.LOST, f"Slurm says {told.said()}")
+        return _GOES_ON if told.state in HALTED else None

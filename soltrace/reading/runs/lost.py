@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from soltrace.reading.runs.jobs import Jobs
 from soltrace.reading.runs.processes import process_is_gone
 from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING
-from soltrace.reading.text import duration
 from soltrace.wire.records import Attribute
 
 PATIENCE_S: Final = 60.0
@@ -96,7 +95,7 @@ class Judge:
             silent_s: For how long nothing was heard of it.
             listened: Whether one has listened for long enough to trust its clock.
         """
-        if (said := self._by_its_job(run)) is not None:
+        if (said := self._by_its_job(run, silent_s)) is not None:
             return said
         if not run.is_open:
             return _GOES_ON
@@ -104,20 +103,27 @@ class Judge:
             return Verdict(Fate.LOST, "its process is gone")
         # Between passes a program may compute for long.
         if run.passes_open and listened and silent_s >= self.patience_s:
-            return Verdict(Fate.LOST, f"nothing was heard of it for {duration(silent_s)}, with a pass open")
+            return Verdict(Fate.LOST, "it fell silent, with a pass open")
         return _GOES_ON
 
     def _is_gone(self, run: RunFacts) -> bool:
         host, pid = run.resource.get("host"), run.resource.get("pid")
         return isinstance(host, str) and isinstance(pid, int) and self._gone(host, pid, run.opened)
 
-    def _by_its_job(self, run: RunFacts) -> Verdict | None:
+    def _by_its_job(self, run: RunFacts, silent_s: float) -> Verdict | None:
         """Judge by what the scheduler says; None where that says nothing."""
         told = None if self._jobs is None else self._jobs.state(run.resource)
         if told is None:
             return None
         restart = str(run.resource.get("restart", "0"))
-        again = told.restarts is not None and restart.isdecimal() and told.restarts > int(restart[:9])
+        own = int(restart[:9]) if restart.isdecimal() else 0
+        if told.restarts is not None and told.restarts < own:
+            return None  # this is another job, of another cluster or of another time
+        again = told.restarts is not None and told.restarts > own
+        if not again and run.opened is not None and not told.may_have_been_there(run.opened):
+            return None
+        if again and told.state in ENDED and run.is_open and silent_s >= self.patience_s:
+            return Verdict(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
         if again or told.state in WAITING:
             return Verdict(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
         unknown_end = run.last_of_its_task and not run.had_experiments  # between two passes nothing is open

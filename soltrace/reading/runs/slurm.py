@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 KILLED: Final = frozenset(
@@ -21,10 +22,12 @@ HALTED: Final = frozenset({"SUSPENDED", "STOPPED"})
 """States in which a task is silent, and may go on."""
 TIMEOUT_S: Final = 20.0
 """No command is waited for longer: where it takes so long, the controller is busy."""
-_FIELDS: Final = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,RestartCnt:"
+_FIELDS: Final = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,RestartCnt:|,StartTime:|,EndTime:"
 _SQUEUE: Final = ("squeue", "--noheader", "--array", "--states=all", f"--Format={_FIELDS}")
-_SACCT: Final = ("sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State,ExitCode")
+_SACCT: Final = ("sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State,ExitCode,Start,End")
 _NONE: Final = "N/A"
+_MARGIN: Final = timedelta(minutes=2)
+"""By which clocks may differ."""
 _SIGNALS: Final = 128
 """A shell reports the signal of which its program has died as a status above this."""
 _NAME: Final = re.compile(r"(\d+)(?:_(\d+|\[[^]]*\]))?")
@@ -45,6 +48,9 @@ class TaskState(NamedTuple):
     """Of its end: a status in the upper byte, or a signal."""
     restarts: int | None = None
     """How often it was run again; None where that is not said."""
+    began: datetime | None = None
+    """When the latest attempt at it did."""
+    over: datetime | None = None
 
     @property
     def killed(self) -> bool:
@@ -56,6 +62,11 @@ class TaskState(NamedTuple):
         """The signal of which it has died; 0: of none."""
         code = self.status >> 8
         return self.status & 0x7F or max(0, code - _SIGNALS if code < _SIGNALS * 2 else 0)
+
+    def may_have_been_there(self, at: datetime) -> bool:
+        """Say whether a process that was there then can have been this attempt's: numbers of jobs come again."""
+        early = self.began is not None and at < self.began - _MARGIN
+        return not early and (self.over is None or at <= self.over + _MARGIN)
 
     def said(self) -> str:
         """Put it into words: `OUT_OF_MEMORY`, `FAILED, by signal 9`."""
@@ -111,9 +122,10 @@ def queued_tasks(text: str) -> Iterator[TaskState]:
     """Read what `squeue` says."""
     for line in text.splitlines():
         match line.strip().split("|"):
-            case [job, task, state, status, restarts] if job.isdigit():
+            case [job, task, state, status, restarts, began, over] if job.isdigit():
                 number = None if task == _NONE else task
-                yield TaskState(job, number, _state(state), _number(status), _number(restarts))
+                times = _time(began), _time(over)
+                yield TaskState(job, number, _state(state), _number(status), _number(restarts), *times)
             case _:
                 pass
 
@@ -121,18 +133,26 @@ def queued_tasks(text: str) -> Iterator[TaskState]:
 def accounted_tasks(text: str) -> Iterator[TaskState]:
     """Read what `sacct` says: the latest attempt at each task."""
     for line in text.splitlines():
-        name, _, rest = line.strip().partition("|")
-        state, _, status = rest.partition("|")
-        if (found := _NAME.fullmatch(name)) is None or not state:
-            continue
-        code, _, signal = status.partition(":")
-        for task in _tasks(found[2]):
-            yield TaskState(found[1], task, _state(state), _number(code) << 8 | _number(signal))
+        match line.strip().split("|"):
+            case [name, state, status, began, over] if state and (found := _NAME.fullmatch(name)):
+                code, _, signal = status.partition(":")
+                number = _number(code) << 8 | _number(signal)
+                for task in _tasks(found[2]):
+                    yield TaskState(found[1], task, _state(state), number, None, _time(began), _time(over))
+            case _:
+                pass
 
 
 def _state(text: str) -> str:
     """`CANCELLED by 1000` is said of who was cancelled, and `COMPLETED+` of what was cut."""
     return text.split(maxsplit=1)[0].rstrip("+") if text.strip() else ""
+
+
+def _time(text: str) -> datetime | None:
+    """A time of day without a zone is this machine's. There may be none: `Unknown`, `N/A`, `NONE`."""
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(text).astimezone(UTC)
+    return None
 
 
 def _number(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from soltrace.reading.runs.jobs import Jobs
 from soltrace.reading.runs.processes import process_is_gone
-from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING
+from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING, TaskState
 from soltrace.wire.records import Attribute
 
 PATIENCE_S: Final = 60.0
@@ -113,20 +113,26 @@ class Judge:
     def _by_its_job(self, run: RunFacts, silent_s: float) -> Verdict | None:
         """Judge by what the scheduler says; None where that says nothing."""
         told = None if self._jobs is None else self._jobs.state(run.resource)
-        if told is None:
+        again = None if told is None else _runs_again(told, run)
+        if told is None or again is None:
             return None
-        restart = str(run.resource.get("restart", "0"))
-        own = int(restart[:9]) if restart.isdecimal() else 0
-        if told.restarts is not None and told.restarts < own:
-            return None  # this is another job, of another cluster or of another time
-        again = told.restarts is not None and told.restarts > own
-        if not again and run.opened is not None and not told.may_have_been_there(run.opened):
-            return None
-        if again and told.state in ENDED and run.is_open and silent_s >= self.patience_s:
-            return Verdict(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
         if again or told.state in WAITING:
+            if told.state in ENDED and run.is_open and silent_s >= self.patience_s:
+                return Verdict(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
             return Verdict(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
         unknown_end = run.last_of_its_task and not run.had_experiments  # between two passes nothing is open
         if (run.is_open and told.state in ENDED) or (unknown_end and told.killed):
             return Verdict(Fate.LOST, f"Slurm says {told.said()}")
         return _GOES_ON if told.state in HALTED else None
+
+
+def _runs_again(told: TaskState, run: RunFacts) -> bool | None:
+    """Say whether what the scheduler tells is of a later attempt than a run's; None: it is of another job.
+
+    Numbers of jobs come again, and another cluster has the same ones.
+    """
+    restart = str(run.resource.get("restart", "0"))
+    own = int(restart[:9]) if restart.isdecimal() else 0
+    if told.restarts is not None and told.restarts != own:
+        return True if told.restarts > own else None
+    return False if run.opened is None or told.may_have_been_there(run.opened) else None

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
-from soltrace.reading.runs.jobs import Jobs
+from soltrace.reading.runs.jobs import ASK_S, Jobs
 from soltrace.reading.runs.processes import process_is_gone
 from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING, TaskState
 from soltrace.wire.records import Attribute
@@ -20,6 +20,9 @@ PATIENCE_S: Final = 60.0
 """A run with an open pass is heard of every five seconds. One that has been silent for so long is gone."""
 _DEAD_S: Final = 1.0
 """For so long the last lines of a process are waited for that is known to be gone."""
+
+_TOLD_S: Final = 2 * ASK_S
+"""For so long the scheduler's word is waited for."""
 
 
 @dataclass
@@ -99,7 +102,9 @@ class Judge:
             return said
         if not run.is_open:
             return _GOES_ON
-        if silent_s >= _DEAD_S and self._is_gone(run):
+        # A scheduler says why, a moment later.
+        told = None if self._jobs is None else self._jobs.state(run.resource)
+        if silent_s >= (_DEAD_S if told is None else _TOLD_S) and self._is_gone(run):
             return Verdict(Fate.LOST, "its process is gone")
         # Between passes a program may compute for long.
         if run.passes_open and listened and silent_s >= self.patience_s:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from soltrace.reading.live.controls import Query
@@ -123,14 +123,15 @@ class Tracker:
         """Pick the open passes that may get a row, and count those that were last heard of too long ago, and lost."""
         heard: list[OpenPass] = []
         forgotten = lost = 0
+        # Times are compared, and not subtracted: there may be ten thousand passes, and a frame is drawn twice a second.
+        young, old = now - timedelta(seconds=_BRIEF_S), now - timedelta(seconds=_FORGOTTEN_S)
         for open_pass in self._table.open:
             if self._runs.replaced(open_pass.first.run_id):
                 continue
             open_pass.lost = self._lost.get(open_pass.first.run_id)
             lost += open_pass.lost is not None
-            brief = (now - open_pass.first.timestamp).total_seconds() < _BRIEF_S
-            if (now - open_pass.latest).total_seconds() > _FORGOTTEN_S:
+            if open_pass.latest < old:
                 forgotten += open_pass.lost is None
-            elif not (brief and self._endings.streaming(open_pass.first, open_pass.first.phase)):
+            elif not (open_pass.first.timestamp > young and self._endings.streaming(open_pass.first, open_pass.first.phase)):
                 heard.append(open_pass)
         return heard, forgotten, lost

@@ -30,6 +30,8 @@ from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1
 """The least time between two frames: more of them nobody would see, and a remote terminal would feel."""
+FRAME_SHARE: Final = 0.04
+"""Of a core, for frames: of ten thousand passes, each takes some time."""
 
 
 def _utc_now() -> datetime:
@@ -86,6 +88,8 @@ class LiveView:
         )
         self._live = self._new_live()
         self._drawn_s: float | None = None
+        self._rest_s = FRAME_S
+        """For so long nothing is drawn after it."""
         self._frame: list[Text] = []
         self._size = console.size
 
@@ -122,7 +126,7 @@ class LiveView:
             if not self._at_the_keyboard(self._keyboard):
                 return
         now = self._monotonic()
-        young = self._drawn_s is not None and now - self._drawn_s < FRAME_S
+        young = self._drawn_s is not None and now - self._drawn_s < self._rest_s
         if force or not (young or self._controls.held):
             self._draw()
 
@@ -173,6 +177,11 @@ class LiveView:
         return Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
     def _draw(self, *, last: bool = False) -> None:
+        began = time.process_time()
+        self._compose(last=last)
+        self._rest_s = max(FRAME_S, (time.process_time() - began) / FRAME_SHARE)
+
+    def _compose(self, *, last: bool) -> None:
         now = self._drawn_s = self._monotonic()
         size = self._console.size
         held = self._controls.held and not last

@@ -185,8 +185,8 @@ class RunWatch:
         if self.jobs is not None:
             self.jobs.look()
         for run in self._runs.values():
-            if self.jobs is None and not run.is_open:
-                continue  # the most, and nothing can be said of them
+            if not run.is_open and (self.jobs is None or run.had_experiments):
+                continue  # it has ended, and so have most
             verdict = self.verdict(run, whole=whole)
             if verdict.fate is Fate.LOST and not self._attempts.replaced(run.run_id):
                 yield LostRun(run.run_id, run.newest, verdict.why, len(run.stalled))

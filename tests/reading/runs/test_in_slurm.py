@@ -84,7 +84,7 @@ def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
     assert tail.returncode == 1  # what was cancelled has failed
     question = "SELECT array_task, restart, status, lost_because FROM runs ORDER BY ALL"
     with soltrace(slurm, "query", "--json", question, logs) as query:
-        answer = json.loads(query.communicate(timeout=60)[0])
+        answer = [json.loads(line) for line in query.communicate(timeout=60)[0].splitlines()]
     assert [tuple(row.values()) for row in answer] == [
         ("1", None, "ok", None),
         ("2", None, "lost", lost),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.host.doing import stuck_in
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
@@ -139,6 +140,7 @@ class PassView:
             **self._place(self.lanes.slowest()),
             rate=self._recent.rate or 0.0,
             eta_s=UNSET if eta_s is None else eta_s,
+            doing=stuck_in() if stalled else UNSET,
             usage=usage,
         )
 

@@ -11,15 +11,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
 from soltrace.host.calls import Calls
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context
+from soltrace.host.doing import NEITHER, doing
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
-from soltrace.host.heartbeat import Watch
+from soltrace.host.heartbeat import BETWEEN_PASSES, Watch
 from soltrace.host.pacing import Pacing
 from soltrace.host.passes import RunInfo
 from soltrace.host.queue import Queue
@@ -33,7 +34,7 @@ from soltrace.sinks import Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
-from soltrace.wire.records import AnyRecord, ProgramCompiled, TelemetryDropped
+from soltrace.wire.records import AnyRecord, ProgramCompiled, RunHeartbeat, TelemetryDropped, Usage
 
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""
@@ -82,7 +83,8 @@ class Recorder:
         self._sinks = list(sinks)
         self._solves = itertools.count(1)
         self._queue: Queue[Queued] = Queue(queue_size)
-        watch = Watch(clock, heartbeat_s, UsageReader(heartbeat_s, self.losses) if with_usage else lambda: UNSET)
+        usage = UsageReader(BETWEEN_PASSES * heartbeat_s, self.losses) if with_usage else lambda: UNSET
+        watch = Watch(clock, heartbeat_s, usage, self._idle)
         translator = Translator(run, self.losses, watch)
         self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, outside, watch, self._loss_record)
 
@@ -183,6 +185,28 @@ class Recorder:
                 lower_s=lower_s,
                 compile_s=compile_s,
             )
+        )
+
+    def _idle(self, time_ns: int, silent_s: float, usage: Usage | UnsetType) -> RunHeartbeat | None:
+        """Say that the run is alive, where something is under way that is no pass: an experiment, a compilation."""
+        with self._lock:
+            contexts = self._shared.contexts
+            context = contexts.main_threads or (contexts.open[-1] if contexts.open else None)
+        found = doing()
+        if context is None and found == NEITHER:
+            return None
+        context = context or self.base
+        return RunHeartbeat(
+            timestamp=moment(time_ns),
+            run_id=self.run.run_id,
+            experiment=context.experiment,
+            attributes=context.attributes,
+            process_index=self.run.process_index,
+            trace_id=UNSET if context.ids is None else context.ids.trace_id,
+            span_id=UNSET if context.ids is None else context.ids.span_id,
+            silent_s=silent_s,
+            doing=found,
+            usage=usage,
         )
 
     def _put(self, item: Queued) -> None:

@@ -27,6 +27,7 @@ from soltrace.wire.records import (
     PassRecord,
     PassStarted,
     ProgramCompiled,
+    RunHeartbeat,
     Steps,
     TelemetryDropped,
     Usage,
@@ -34,6 +35,11 @@ from soltrace.wire.records import (
 
 _MOST_ATTRIBUTES: Final = 12
 _LONGEST_ERROR: Final = 300
+_STUCK: Final = {
+    "step": "in one step",
+    "step or other processes": "in one step, or waiting for other processes",
+    "compiling": "while a program is compiled",
+}
 
 
 def subject(record: AnyRecord) -> str:
@@ -78,6 +84,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
             text = _experiment_ended(record)
         case ProgramCompiled():
             text = _compiled(record)
+        case RunHeartbeat():
+            text = _run_heartbeat(record)
         case TelemetryDropped():
             text = f"{record.dropped:,} dropped: {clean(record.what)} ({clean(record.reason, _LONGEST_ERROR)})"
         case _:
@@ -189,11 +197,18 @@ def _progress(record: PassProgress) -> str:
 
 
 def _heartbeat(record: PassHeartbeat) -> str:
-    state = f"STALLED: silent for {duration(record.silent_s)}" if record.stalled else "alive"
+    where = "" if record.doing is UNSET else f", {_STUCK.get(record.doing, clean(record.doing))}"
+    state = f"STALLED: silent for {duration(record.silent_s)}{where}" if record.stalled else "alive"
     left = "" if record.eta_s is UNSET or record.stalled else f"about {duration(record.eta_s)} left"
     used = "" if record.usage is UNSET else usage_text(record.usage)
-    where = percent(record.progress), _named("t=", record.t)
-    return _words(state, f"open for {duration(record.open_s)}", *where, left, used)
+    place = percent(record.progress), _named("t=", record.t)
+    return _words(state, f"open for {duration(record.open_s)}", *place, left, used)
+
+
+def _run_heartbeat(record: RunHeartbeat) -> str:
+    used = "" if record.usage is UNSET else usage_text(record.usage)
+    state = "alive" if record.doing == "elsewhere" else f"alive, {clean(record.doing)}"
+    return _words(state, f"no pass for {duration(record.silent_s)}", used)
 
 
 def _compiled(record: ProgramCompiled) -> str:

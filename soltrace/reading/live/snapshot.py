@@ -132,6 +132,8 @@ class Tracker:
             lost += open_pass.lost is not None
             if open_pass.latest < old:
                 forgotten += open_pass.lost is None
-            elif not (open_pass.first.timestamp > young and self._endings.streaming(open_pass.first, open_pass.first.phase)):
+            elif not (
+                open_pass.first.timestamp > young and self._endings.streaming(open_pass.first, open_pass.first.phase)
+            ):
                 heard.append(open_pass)
         return heard, forgotten, lost

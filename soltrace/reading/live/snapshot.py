@@ -1,22 +1,36 @@
 """What there is to be shown at one moment, made from the records so far and from what the reader asks for. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from statistics import median
+from typing import Any, Final, NamedTuple
 
 from soltrace.reading.live.controls import Query
 from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.array import tasks_by_state, tasks_left_s
 from soltrace.reading.runs.watch import LostRun, RunWatch
-from soltrace.wire.records import LogOpened, LogResource, TelemetryDropped
+from soltrace.wire.records import LogOpened, LogResource, Record, RunHeartbeat, TelemetryDropped
 
 _BRIEF_S: Final = 1.0
 """A younger pass is not shown while others of its kind stream by, or the frame would flicker."""
 _LOOK_S: Final = 1.0
+_LEAST_RUNS: Final = 3
+"""Of fewer, none is the slowest."""
+_BEHIND: Final = 0.05
+"""In progress: who is nearer to the median is not behind."""
 _FORGOTTEN_S: Final = 600.0
 """A pass that has been silent for longer is counted and gets no row: most likely its run was killed."""
+
+
+class Slowest(NamedTuple):
+    """Of runs that do the same, the one that is behind."""
+
+    name: str
+    progress: float
+    median: float
 
 
 @dataclass
@@ -37,6 +51,13 @@ class Snapshot:
     lost_passes: int = 0
     """Those that are open in runs that are lost; not counted as open."""
     lost_runs: int = 0
+    compiling: int = 0
+    """Runs that trace or compile a program, and have no pass open."""
+    slowest: Slowest | None = None
+    tasks: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Tasks of the scheduler's by their states, those among them that have written nothing yet."""
+    tasks_left_s: float | None = None
+    """What all of them will still take."""
     forgotten: int = 0
     """Passes that are open as far as is known, and have been silent for too long."""
     lost: int = 0
@@ -55,6 +76,7 @@ class Tracker:
         self._runs = runs
         self._watch = watch
         self._lost: dict[str, LostRun] = {}
+        self._compiling: set[str] = set()
         self._look_s = 0.0
         self._table = PassTable()
         self._endings = Endings()
@@ -69,6 +91,10 @@ class Tracker:
         for record in records:
             if isinstance(record, LogOpened | LogResource):
                 self._runs.opened(record)
+            elif isinstance(record, RunHeartbeat) and record.doing in {"compiling", "tracing"}:
+                self._compiling.add(record.run_id)
+            elif self._compiling and isinstance(record, Record):
+                self._compiling.discard(record.run_id)
             if self._watch is not None:
                 self._watch.feed(record)
         self._table.feed(records)
@@ -104,6 +130,9 @@ class Tracker:
             open=sum(shown.lost is None for shown in heard),
             runs=len({shown.first.run_id for shown in heard}),
             experiments=len({shown.first.experiment for shown in heard}),
+            compiling=len(self._compiling - self._lost.keys()),
+            slowest=self._slowest(heard),
+            **self._tasks(now),
             lost_passes=lost_passes,
             lost_runs=len(self._lost),
             ended=self._table.ended,
@@ -111,6 +140,24 @@ class Tracker:
             forgotten=forgotten,
             lost=self._table.lost,
         )
+
+    def _tasks(self, now: datetime) -> dict[str, Any]:
+        jobs = None if self._watch is None else self._watch.jobs
+        tasks = [] if jobs is None else jobs.tasks()
+        return {"tasks": tasks_by_state(tasks), "tasks_left_s": tasks_left_s(tasks, now)} if tasks else {}
+
+    def _slowest(self, heard: Sequence[OpenPass]) -> Slowest | None:
+        """Find the run that is furthest behind, where several do the same: of the largest group of open passes."""
+        groups: dict[tuple[str | None, str], dict[str, OpenPass]] = {}
+        for shown in heard:
+            if shown.lost is None:
+                groups.setdefault((shown.first.experiment, shown.first.phase), {})[shown.first.run_id] = shown
+        passes = list(max(groups.values(), key=len).values()) if groups else []
+        if len(passes) < _LEAST_RUNS:
+            return None
+        last, middle = min(passes, key=lambda one: one.progress), median(one.progress for one in passes)
+        behind = middle - last.progress >= _BEHIND
+        return Slowest(self._runs.name(last.first), last.progress, middle) if behind else None
 
     def _wanted(self, item: NewsItem, query: Query) -> bool:
         if isinstance(item, Remainder | TelemetryDropped | LostRun):

@@ -18,6 +18,8 @@ from soltrace.wire.records import Attribute
 
 PATIENCE_S: Final = 60.0
 """A run with an open pass is heard of every five seconds. One that has been silent for so long is gone."""
+_BETWEEN_PASSES: Final = 3
+"""So many times longer is a run waited for between its passes."""
 _DEAD_S: Final = 1.0
 """For so long the last lines of a process are waited for that is known to be gone."""
 
@@ -38,6 +40,8 @@ class RunFacts:
     """The time of its first line, where that was read."""
     passes_open: bool = False
     experiments_open: bool = False
+    beats: bool = False
+    """Whether it is heard of between its passes too, every half minute."""
     had_experiments: bool = False
     """Whether it has told of any: where all of them are over, it has ended by itself."""
     last_of_its_task: bool = True
@@ -106,9 +110,11 @@ class Judge:
         told = None if self._jobs is None else self._jobs.state(run.resource)
         if silent_s >= (_DEAD_S if told is None else _TOLD_S) and self._is_gone(run):
             return Verdict(Fate.LOST, "its process is gone")
-        # Between passes a program may compute for long.
+        # Between passes a program may compute for long, and only says so where it has been open for some time.
         if run.passes_open and listened and silent_s >= self.patience_s:
             return Verdict(Fate.LOST, "it fell silent, with a pass open")
+        if run.beats and listened and silent_s >= _BETWEEN_PASSES * self.patience_s:
+            return Verdict(Fate.LOST, "it fell silent, with an experiment open")
         return _GOES_ON
 
     def _is_gone(self, run: RunFacts) -> bool:

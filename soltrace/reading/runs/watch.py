@@ -22,6 +22,7 @@ from soltrace.wire.records import (
     PassProgress,
     PassRecord,
     Record,
+    RunHeartbeat,
 )
 
 _LISTEN_S: Final = 12.0
@@ -115,6 +116,8 @@ class RunWatch:
                 run.stalled[record.pass_id] = isinstance(record, PassHeartbeat) and record.stalled
             case LogOpened() | LogResource():
                 self._opened(run, record)
+            case RunHeartbeat():
+                run.beats = True
             case ExperimentStarted():
                 run.experiments[record.experiment] += 1
                 run.experiments_open = run.had_experiments = True

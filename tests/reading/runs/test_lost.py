@@ -70,12 +70,16 @@ def test_where_nobody_can_be_asked_silence_says_it():
     judge = Judge()
     passes = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, passes_open=True)
     experiment = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, experiments_open=True)
-    assert [judge.verdict(run, silent_s).fate for run in (passes, experiment) for silent_s in (59, 60)] == [
-        Fate.GOES_ON,
-        Fate.LOST,
-        Fate.GOES_ON,
-        Fate.GOES_ON,
-    ]
+    beating = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, experiments_open=True, beats=True)
+    fates = {
+        name: [judge.verdict(run, silent_s).fate is Fate.LOST for silent_s in (59, 60, 179, 180, 10_000)]
+        for name, run in {"passes": passes, "experiment": experiment, "beating": beating}.items()
+    }
+    assert fates == {
+        "passes": [False, True, True, True, True],
+        "experiment": [False] * 5,
+        "beating": [False, False, False, True, True],
+    }
 
 
 def test_a_process_that_nobody_has_waited_for_is_gone():

@@ -19,7 +19,7 @@ UNIT := not servers and not programs and not slow
 OLDEST := not servers and not once
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep kills
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
@@ -82,6 +82,10 @@ bench: $(STAMP) ## measure loops of solves, where they spend their time, one alo
 sweep: $(STAMP) ## compare 500 random solves with diffrax, to the bit; an hour (SWEEP_ARGS="--count 40 --seed 7")
 	@echo "==> python -m tests.traced.sweep $(SWEEP_ARGS)"
 	@$(BIN)/python -m tests.traced.sweep $(SWEEP_ARGS)
+
+kills: $(STAMP) ## kill 1000 processes at random times, and look at their logs; ten minutes (KILLS_ARGS="--count 40 --seed 7")
+	@echo "==> python -m tests.kills $(KILLS_ARGS)"
+	@$(BIN)/python -W ignore::DeprecationWarning -m tests.kills $(KILLS_ARGS)
 
 # -E, all pages anew: one that warned is not looked at again otherwise, and code changes without its page
 docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error

@@ -180,7 +180,8 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
     context = Context(
         path, attributes, parent, ids, outer, scope=scope, on_main_thread=on_main_thread, task=task, variables=variables
     )
-    recorder.enter(context)
+    opened = _Open(recorder, context, span, recorder.clock.monotonic(), os.getpid())
+    recorder.enter(context, functools.partial(_close, opened))
     EXPERIMENT.set(context)
     CALLERS.entered(context, context, parent if span is not None else current_span())
     _announce(
@@ -196,7 +197,7 @@ def _begin(recorder: Recorder, name: str, own: Mapping[str, Attribute]) -> _Open
             span_id=UNSET if ids is None else ids.span_id,
         ),
     )
-    return _Open(recorder, context, span, recorder.clock.monotonic(), os.getpid())
+    return opened
 
 
 def _span(
@@ -228,12 +229,29 @@ def _end(opened: _Open, error: BaseException | None) -> None:
 def _leave(opened: _Open, error: BaseException | None) -> None:
     recorder, context = opened.recorder, opened.context
     recorder.exits_by = said_by(error) if isinstance(error, SystemExit) else None
-    recorder.leave(context)
+    was_open = recorder.leave(context)
     CALLERS.left(context)
     if EXPERIMENT.get() is context:  # else it was entered elsewhere, or one that was entered after it is still open
         EXPERIMENT.set(context.outer)
+    if opened.span is not None:
+        _without_failing(recorder, opened.span.leave)
+    if was_open:  # else the process has ended meanwhile, and so has it
+        _tell_end(opened, error)
+    if context.outer is None or context.outer.experiment is None:
+        _hurry(recorder)
+
+
+def _close(opened: _Open, error: BaseException) -> None:
+    """End it where the process ends, on whichever thread that is: what is current on its own stays so."""
+    if opened.recorder.leave(opened.context):
+        _tell_end(opened, error)
+
+
+def _tell_end(opened: _Open, error: BaseException | None) -> None:
+    recorder, context = opened.recorder, opened.context
     time_ns = recorder.clock.time_ns()
-    _end_span(opened, time_ns, error)
+    if (span := opened.span) is not None:
+        _without_failing(recorder, lambda: span.end(time_ns, error))
     duration_s = recorder.clock.monotonic() - opened.began
     _announce(
         recorder,
@@ -252,8 +270,6 @@ def _leave(opened: _Open, error: BaseException | None) -> None:
             error=UNSET if error is None else said_by(error),
         ),
     )
-    if context.outer is None or context.outer.experiment is None:
-        _hurry(recorder)
 
 
 def _hurry(recorder: Recorder) -> None:
@@ -272,14 +288,11 @@ def _announce(recorder: Recorder, record: ExperimentStarted | ExperimentEnded) -
         recorder = current
 
 
-def _end_span(opened: _Open, time_ns: int, error: BaseException | None) -> None:
-    if opened.span is None:
-        return
+def _without_failing(recorder: Recorder, call: Callable[[], object]) -> None:
     try:
-        opened.span.leave()
-        opened.span.end(time_ns, error)
+        call()
     except Exception as failure:  # noqa: BLE001 - leaving must not fail where the work did not
-        opened.recorder.losses.failed(What.SPAN, failure)
+        recorder.losses.failed(What.SPAN, failure)
 
 
 def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soltrace.reading.outcome import Outcome
     from soltrace.reading.problems import Problems
     from soltrace.reading.reader import Display, Reader
+    from soltrace.reading.runs.watch import RunWatch
     from soltrace.reading.select import RecordFilter
 
 __all__ = ["add_arguments", "run"]
@@ -38,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what `soltrace tail` does."""
     # Here and not above: `--help` and the other commands do without.
     from soltrace.reading.files.follow import Follower
-    from soltrace.reading.outcome import PATIENCE_S, Outcome
+    from soltrace.reading.outcome import Outcome
     from soltrace.reading.prefilter import prefilter
+    from soltrace.reading.runs.jobs import Jobs
     from soltrace.reading.select import RecordFilter
 
     paths: list[Path] = args.paths or [default_directory()]
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"no record has a field {', '.join(names)}: is it misspelt?")
     since, until = since_until(args)
     record_filter = RecordFilter(tuple(args.phase), tuple(args.experiment), tuple(args.event), since, until, args.where)
-    outcome = Outcome(PATIENCE_S if args.patience is None else args.patience) if args.until_done else None
+    outcome = Outcome(_patience_s(args), jobs=Jobs()) if args.until_done else None
     # How passes end is to be seen, whatever is shown.
     skip = prefilter(record_filter.events if outcome is None else (), since)
     follower = Follower(paths, _say, skip=skip)
@@ -66,12 +68,38 @@ def _lines(
 ) -> int:
     from soltrace.reading.reader import Reader
 
-    reader = Reader(follower, _show(args), record_filter, unknown=args.json, last=args.last, outcome=outcome)
+    # Where lines are passed over unread, it is not known which passes have ended.
+    watch = None if outcome is not None or args.event else _run_watch(args)
+    reader = Reader(
+        follower,
+        _show(args),
+        record_filter,
+        unknown=args.json,
+        last=args.last,
+        outcome=outcome,
+        watch=watch,
+        say=_say,
+    )
     with _summarised(reader.problems):
         if args.no_follow:
             reader.once()
             return 0
         return _follow(reader, record_filter, outcome)
+
+
+def _run_watch(args: argparse.Namespace) -> "RunWatch":
+    from soltrace.reading.runs.jobs import Jobs
+    from soltrace.reading.runs.lost import Judge
+    from soltrace.reading.runs.watch import RunWatch
+
+    jobs = Jobs()
+    return RunWatch(Judge(_patience_s(args), jobs), jobs, lazy=True)
+
+
+def _patience_s(args: argparse.Namespace) -> float:
+    from soltrace.reading.runs.lost import PATIENCE_S
+
+    return PATIENCE_S if args.patience is None else args.patience
 
 
 def _show(args: argparse.Namespace) -> "Display":
@@ -106,7 +134,8 @@ def _live(
     from soltrace.reading.reader import Display, Reader
 
     title = ", ".join(str(path) for path in paths)
-    view = LiveView(Console(), title=title, zone=UTC if args.utc else None, keyboard=Keyboard())
+    watch = None if args.event and outcome is None else _run_watch(args)
+    view = LiveView(Console(), title=title, zone=UTC if args.utc else None, keyboard=Keyboard(), watch=watch)
     reader = Reader(follower, Display.live(view, view.listen), record_filter, last=args.last, outcome=outcome)
     with _summarised(reader.problems), view:
         return _follow(reader, record_filter, outcome)
@@ -116,7 +145,9 @@ def _follow(reader: "Reader", record_filter: "RecordFilter", outcome: "Outcome |
     """Follow until what was waited for has come, and return the exit status."""
     end = None if record_filter.until is None else record_filter.until + _AFTER_UNTIL
     reader.follow(threading.Event(), lambda: end is not None and datetime.now(UTC) >= end)
-    return 0 if outcome is None else outcome.final()
+    if outcome is None:
+        return 0
+    return outcome.final()
 
 
 @contextmanager

@@ -63,6 +63,7 @@ class Contexts:
         """Begin with none."""
         self.open: list[Context] = []
         """The experiments that are open, in the order in which they were entered."""
+        self._closers: dict[Context, Callable[[BaseException], object]] = {}
         self._named: OrderedDict[int, Context] = OrderedDict()
         # Not 0: a number of another process, pickled with an adjoint or kept over a fork, is to mean nobody here.
         self._last_token = secrets.randbelow(LARGEST_TOKEN) + 1
@@ -95,14 +96,29 @@ class Contexts:
             context = context.outer
         return context
 
-    def enter(self, context: Context) -> None:
-        """Note that an experiment is open."""
-        self.open.append(context)
+    def enter(self, context: Context, close: Callable[[BaseException], object] | None = None) -> None:
+        """Note that an experiment is open.
 
-    def leave(self, context: Context) -> None:
-        """Note that it is not. Not a pop: experiments on several threads end in any order."""
-        if context in self.open:
+        Args:
+            context: Its own.
+            close: Ends it with an error, where the process ends and nobody has left it.
+        """
+        self.open.append(context)
+        if close is not None:
+            self._closers[context] = close
+
+    def leave(self, context: Context) -> bool:
+        """Note that it is not; say whether it was. Not a pop: experiments on several threads end in any order."""
+        self._closers.pop(context, None)
+        if was_open := context in self.open:
             self.open.remove(context)
+        return was_open
+
+    def close_all(self, ended_by: str) -> None:
+        """End what is open, the innermost first, because the process ends."""
+        for context in reversed(self.open):
+            if (close := self._closers.get(context)) is not None:
+                close(InterruptedError(ended_by))
 
     def name(self, context: Context) -> int:
         """Give an experiment a number from 1, which a program may name; kept for as long as it is open, and longer."""

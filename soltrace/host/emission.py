@@ -60,6 +60,8 @@ class Abandonment:
     entry: PassEntry
     time_ns: int
     monotonic: float
+    interrupted: bool = False
+    """Because of a signal."""
     progress: bool = False
     nbytes: int = 0
 

@@ -15,12 +15,14 @@ SUCCESSFUL: Final = "successful"
 EVENT: Final = "event_occurred"
 ABANDONED: Final = "abandoned"
 """The end of a pass never came."""
+CUT_SHORT: Final = "interrupted"
+"""Nor of this one, because a signal has ended its process, or has cut the solve short."""
 UNKNOWN: Final = "unknown"
 """A progress meter is not told how a solve ended."""
 UNRECOGNISED: Final = "unrecognised"
 """A code without a name: the program and this table disagree."""
 GOOD: Final = (SUCCESSFUL, EVENT, UNKNOWN)
-OWN: Final = (SUCCESSFUL, EVENT, ABANDONED, UNKNOWN, UNRECOGNISED)
+OWN: Final = (SUCCESSFUL, EVENT, ABANDONED, CUT_SHORT, UNKNOWN, UNRECOGNISED)
 
 
 class Outcomes:

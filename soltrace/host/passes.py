@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.host.doing import stuck_in
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
 from soltrace.host.one_lane import OneLane
-from soltrace.host.outcomes import ABANDONED
+from soltrace.host.outcomes import ABANDONED, CUT_SHORT
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
@@ -139,6 +140,7 @@ class PassView:
             **self._place(self.lanes.slowest()),
             rate=self._recent.rate or 0.0,
             eta_s=UNSET if eta_s is None else eta_s,
+            doing=stuck_in() if stalled else UNSET,
             usage=usage,
         )
 
@@ -164,8 +166,9 @@ class PassView:
         return lines
 
     def abandoned(self, event: Emission | Abandonment) -> list[AnyRecord]:
-        """Give up: whatever still ran is said to have been abandoned."""
-        self.lanes.end_all(self.lanes.outcomes.code(ABANDONED))
+        """Give up: whatever still ran is said to have been abandoned, or interrupted."""
+        why = CUT_SHORT if isinstance(event, Abandonment) and event.interrupted else ABANDONED
+        self.lanes.end_all(self.lanes.outcomes.code(why))
         return self.finished(event)
 
     def look_for_lanes(self, event: Emission) -> None:

@@ -6,20 +6,21 @@ Host side. `tell` runs inside compiled programs, on their threads; the rest on t
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
 from soltrace.host.calls import Calls
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context
+from soltrace.host.doing import NEITHER, doing
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
-from soltrace.host.heartbeat import Watch
+from soltrace.host.heartbeat import BETWEEN_PASSES, Watch
 from soltrace.host.pacing import Pacing
 from soltrace.host.passes import RunInfo
 from soltrace.host.queue import Queue
@@ -33,7 +34,7 @@ from soltrace.sinks import RunSpan, Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
-from soltrace.wire.records import AnyRecord, ProgramCompiled, RunEnded, TelemetryDropped
+from soltrace.wire.records import AnyRecord, ProgramCompiled, RunEnded, RunHeartbeat, TelemetryDropped, Usage
 
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""
@@ -89,7 +90,8 @@ class Recorder:
         self._sinks = list(sinks)
         self._solves = itertools.count(1)
         self._queue: Queue[Queued] = Queue(queue_size)
-        watch = Watch(clock, heartbeat_s, UsageReader(heartbeat_s, self.losses) if with_usage else lambda: UNSET)
+        usage = UsageReader(BETWEEN_PASSES * heartbeat_s, self.losses) if with_usage else lambda: UNSET
+        watch = Watch(clock, heartbeat_s, usage, self._idle)
         translator = Translator(run, self.losses, watch)
         self._worker = Worker(self._queue, translator, sinks, tracing, self.losses, outside, watch, self._loss_record)
 
@@ -148,19 +150,22 @@ class Recorder:
             silent.run.abandon(silent, Why.NO_SIGN_OF_LIFE)
         entry.cost_s = self.clock.monotonic() - event.monotonic
 
-    def abandon(self, entry: PassEntry, why: Why | None) -> None:
+    def abandon(self, entry: PassEntry, why: Why | None, *, interrupted: bool = False) -> None:
         """Give a pass up: its end is made up, and counted as lost unless the error of its solve explains it.
 
         Args:
             entry: the pass.
             why: its end is lost; None: its program is over, and has told all that there was.
+            interrupted: a signal has cut it short, or what a signal's handler raises.
         """
         self._shared.passes.end(entry)
         if entry.kind is Kind.STRETCH:
             return
         if why is not None and not self._shared.passes.is_stopped(entry):  # else its program has no more to tell
             self.losses.add(What.PASS_END, why)
-        self._put(Abandonment(entry, self.clock.time_ns(), self.clock.monotonic()))
+        self._put(
+            Abandonment(entry, self.clock.time_ns(), self.clock.monotonic(), interrupted or why is Why.INTERRUPTED)
+        )
 
     # Records that are no pass's
 
@@ -187,6 +192,28 @@ class Recorder:
                 lower_s=lower_s,
                 compile_s=compile_s,
             )
+        )
+
+    def _idle(self, time_ns: int, silent_s: float, usage: Usage | UnsetType) -> RunHeartbeat | None:
+        """Say that the run is alive, where something is under way that is no pass: an experiment, a compilation."""
+        with self._lock:
+            contexts = self._shared.contexts
+            context = contexts.main_threads or (contexts.open[-1] if contexts.open else None)
+        found = doing()
+        if context is None and found == NEITHER:
+            return None
+        context = context or self.base
+        return RunHeartbeat(
+            timestamp=moment(time_ns),
+            run_id=self.run.run_id,
+            experiment=context.experiment,
+            attributes=context.attributes,
+            process_index=self.run.process_index,
+            trace_id=UNSET if context.ids is None else context.ids.trace_id,
+            span_id=UNSET if context.ids is None else context.ids.span_id,
+            silent_s=silent_s,
+            doing=found,
+            usage=usage,
         )
 
     def _put(self, item: Queued) -> None:
@@ -218,20 +245,20 @@ class Recorder:
             place = _at(self._shared.contexts.callers or self.base, span)
             return place if variables == place.variables else replace(place, variables=variables)
 
-    def enter(self, context: Context) -> None:
-        """Note that an experiment is open."""
+    def enter(self, context: Context, close: Callable[[BaseException], object] | None = None) -> None:
+        """Note that an experiment is open, and how it is ended where the process ends first."""
         with self._lock:
-            self._shared.contexts.enter(context)
+            self._shared.contexts.enter(context, close)
 
     def token(self, context: Context) -> int:
         """A number for an experiment that is open."""
         with self._lock:
             return self._shared.contexts.name(context)
 
-    def leave(self, context: Context) -> None:
-        """Note that it is not."""
+    def leave(self, context: Context) -> bool:
+        """Note that it is not; say whether it was."""
         with self._lock:
-            self._shared.contexts.leave(context)
+            return self._shared.contexts.leave(context)
 
     def wait_for(self, scope: object, timeout_s: float = float("inf"), why: Why = Why.NO_SIGN_OF_LIFE) -> None:
         """Wait until the passes of an experiment have ended; give up those that are silent for too long.
@@ -256,7 +283,8 @@ class Recorder:
                 over = {entry: calls.over_from(entry) for entry in open_passes}
                 for entry in open_passes:
                     if now >= over[entry] or now >= patience[entry]:
-                        entry.run.abandon(entry, None if now >= over[entry] else why)
+                        over_already = now >= over[entry]
+                        entry.run.abandon(entry, None if over_already else why, interrupted=why is Why.INTERRUPTED)
                         given_up = True
                 if not given_up:
                     soonest = min(*patience.values(), *over.values()) - now
@@ -308,14 +336,23 @@ class Recorder:
                 flushed &= bounded(sink.close, max(deadline - time.monotonic(), 0.1))
         return flushed
 
-    def finish(self, timeout_s: float) -> bool:
-        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told."""
+    def finish(self, timeout_s: float, ended_by: str | None = None, *, interrupted: bool = False) -> bool:
+        """Do as `close` does, but leave the sinks open: what is told from now on is dealt with where it is told.
+
+        Args:
+            timeout_s: wait no longer, in seconds.
+            ended_by: what ends the process, whose open experiments are closed with that; None: it goes on.
+            interrupted: that was a signal, and it is why passes are open.
+        """
         deadline = time.monotonic() + timeout_s
-        programs = self.await_programs(timeout_s)
+        programs = interrupted or self.await_programs(timeout_s)
         with self._lock:
             calls = Calls(None)
             for entry in self._shared.passes.open_in(self):
-                self.abandon(entry, None if calls.over_from(entry) == -math.inf else Why.RUN_CLOSED)
+                over = interrupted or calls.over_from(entry) == -math.inf
+                self.abandon(entry, None if over else Why.RUN_CLOSED, interrupted=interrupted)
+            if ended_by is not None:
+                self._shared.contexts.close_all(ended_by)
             self._end()
             self.closed = True
             self._shared.passes_ended.notify_all()

@@ -45,7 +45,7 @@ class OwningRun(Protocol):
         """Be told what happened to one of its passes."""
         ...
 
-    def abandon(self, entry: "PassEntry", why: Why | None) -> None:
+    def abandon(self, entry: "PassEntry", why: Why | None, *, interrupted: bool = False) -> None:
         """Give one of its passes up."""
         ...
 

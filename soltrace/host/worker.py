@@ -102,6 +102,8 @@ class Worker:
             self._say_losses(last=True)
 
     def _work(self, batch: Sequence[Queued]) -> None:
+        if batch:
+            self._watch.heard()
         for item in batch:
             self._deal_with(item)
         self._beat()
@@ -127,6 +129,8 @@ class Worker:
         try:
             for entry, heartbeat in self._watch.beats():
                 self._deliver(heartbeat, entry.context.parent)
+            if (of_the_run := self._watch.run_beat()) is not None:
+                self._deliver(of_the_run, None)
         except Exception as error:  # noqa: BLE001 - the next one may do
             self._losses.failed(What.HEARTBEAT, error)
 

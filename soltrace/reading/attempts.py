@@ -27,6 +27,8 @@ class Attempts:
     def __init__(self) -> None:
         self._of_run: OrderedDict[str, _Attempt] = OrderedDict()
         self._latest: dict[_Job, _Attempt] = {}
+        self._several = False
+        """Whether any job was attempted twice: else nobody needs to look."""
 
     def opened(self, record: LogOpened) -> None:
         """Take in the first line of a log, or of a part of one, which says nothing new where the first was read."""
@@ -35,6 +37,7 @@ class Attempts:
             return
         self._of_run[record.run_id] = attempt
         latest = self._latest.get(attempt.job)
+        self._several = self._several or (latest is not None and latest.name != attempt.name)
         if latest is None or attempt.number > latest.number:
             self._latest[attempt.job] = attempt
         if len(self._of_run) > _MOST_RUNS:
@@ -44,6 +47,8 @@ class Attempts:
 
     def replaced(self, run_id: str) -> bool:
         """Say whether a later attempt at the same job has begun."""
+        if not self._several:
+            return False
         attempt = self._of_run.get(run_id)
         latest = None if attempt is None else self._latest.get(attempt.job)
         return latest is not None and attempt is not None and latest.name != attempt.name

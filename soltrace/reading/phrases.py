@@ -4,10 +4,12 @@ Whatever comes out of a log passes `clean`, so that the words can go to a termin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.reading.runs.watch import LostRun
 from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
@@ -26,6 +28,7 @@ from soltrace.wire.records import (
     PassStarted,
     ProgramCompiled,
     RunEnded,
+    RunHeartbeat,
     Steps,
     TelemetryDropped,
     Usage,
@@ -33,6 +36,11 @@ from soltrace.wire.records import (
 
 _MOST_ATTRIBUTES: Final = 12
 _LONGEST_ERROR: Final = 300
+_STUCK: Final = {
+    "step": "in one step",
+    "step or other processes": "in one step, or waiting for other processes",
+    "compiling": "while a program is compiled",
+}
 
 
 def subject(record: AnyRecord) -> str:
@@ -79,6 +87,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
             text = _ended_text(record)
         case ProgramCompiled():
             text = _compiled(record)
+        case RunHeartbeat():
+            text = _run_heartbeat(record)
         case TelemetryDropped():
             text = f"{record.dropped:,} dropped: {clean(record.what)} ({clean(record.reason, _LONGEST_ERROR)})"
         case _:
@@ -101,6 +111,13 @@ def _of_a_pass(
         case PassEnded():
             text = pass_ended_text(record)
     return text
+
+
+def lost_text(lost: LostRun, name: str = "") -> str:
+    """Write that a run is lost: `lost since 2026-11-25 03:24:29 UTC: task 3: Slurm says OUT_OF_MEMORY; 1 pass open`."""
+    since = f"{lost.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    still_open = f"; {plural(lost.passes, 'pass')} open" if lost.passes else ""
+    return f"lost since {since}: {name or clean(lost.run_id)}: {lost.why}{still_open}"
 
 
 def pass_ended_text(record: PassEnded) -> str:
@@ -183,11 +200,18 @@ def _progress(record: PassProgress) -> str:
 
 
 def _heartbeat(record: PassHeartbeat) -> str:
-    state = f"STALLED: silent for {duration(record.silent_s)}" if record.stalled else "alive"
+    where = "" if record.doing is UNSET else f", {_STUCK.get(record.doing, clean(record.doing))}"
+    state = f"STALLED: silent for {duration(record.silent_s)}{where}" if record.stalled else "alive"
     left = "" if record.eta_s is UNSET or record.stalled else f"about {duration(record.eta_s)} left"
     used = "" if record.usage is UNSET else usage_text(record.usage)
-    where = percent(record.progress), _named("t=", record.t)
-    return _words(state, f"open for {duration(record.open_s)}", *where, left, used)
+    place = percent(record.progress), _named("t=", record.t)
+    return _words(state, f"open for {duration(record.open_s)}", *place, left, used)
+
+
+def _run_heartbeat(record: RunHeartbeat) -> str:
+    used = "" if record.usage is UNSET else usage_text(record.usage)
+    state = "alive" if record.doing == "elsewhere" else f"alive, {clean(record.doing)}"
+    return _words(state, f"no pass for {duration(record.silent_s)}", used)
 
 
 def _compiled(record: ProgramCompiled) -> str:

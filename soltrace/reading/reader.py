@@ -2,10 +2,11 @@
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.files.source import LogEntry
 from soltrace.reading.merge import ReorderBuffer
-from soltrace.reading.outcome import Outcome
+from soltrace.reading.outcome import ANSWERED_WITHIN_S, Outcome
 from soltrace.reading.parse import Rejected, Unknown
+from soltrace.reading.phrases import lost_text
 from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
+from soltrace.reading.runs.watch import RunWatch
 from soltrace.reading.select import RecordFilter
 from soltrace.reading.text import clean
 from soltrace.wire.records import LogOpened
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.1
 """The time between two looks at the files: what is written is seen about as soon as a person could see it."""
+_LOOK_S: Final = 1.0
+"""The time between two looks at which runs are lost."""
 _LONGEST_MESSAGE: Final = 2000
 _BATCH: Final = 1000
 """Entries between two ticks of the view, lest it stands still while a long log is read from its beginning."""
@@ -89,6 +94,8 @@ class Reader:
         unknown: Whether events that this version does not know are shown too, where lines are passed on as they are.
         last: How many of the entries that are there already are shown, the latest of them; None for all.
         outcome: Is told of all passes that are asked for, and knows when they are over.
+        watch: Is told of all that is read, and knows which runs are lost; None where the outcome does, or the view.
+        say: Is called with a line for each run that is lost, once that is known.
     """
 
     def __init__(
@@ -100,6 +107,8 @@ class Reader:
         unknown: bool = False,
         last: int | None = None,
         outcome: Outcome | None = None,
+        watch: RunWatch | None = None,
+        say: Callable[[str], object] | None = None,
     ) -> None:
         self.problems = Problems()
         self._follower = follower
@@ -109,15 +118,19 @@ class Reader:
         self._unknown = unknown
         self._last = last
         self._outcome = outcome
+        self._watch = watch
+        self._losses = None if say is None else LossTeller(outcome or watch, say)
         self._buffer = ReorderBuffer()
 
     def once(self) -> None:
         """Show what is there by now, including last lines without a newline: nobody waits for these to be completed."""
         if self._last is not None:
             self._take(self._ending(chain(self._follower.poll(every=True), self._follower.rest())))
-            return
-        self._take(self._chosen(self._follower.poll(every=True)))
-        self._take(self._chosen(self._follower.rest()))
+        else:
+            self._take(self._chosen(self._follower.poll(every=True)))
+            self._take(self._chosen(self._follower.rest()))
+        if self._losses is not None:
+            self._losses.tell(last=True, whole=True)
 
     def follow(self, stop: threading.Event, over: Callable[[], bool] = _never) -> None:
         """Show what comes, until stopped. What was written before that is still shown.
@@ -133,6 +146,8 @@ class Reader:
         while not (stopping or self._show.left()):
             stopping = stop.is_set() or over() or self._is_over()
             self._merge(self._chosen(self._follower.poll(every=stopping)))
+            if self._losses is not None:
+                self._losses.tell(last=stopping)
             if not stopping:
                 wait(POLL_S)
         if held := self._buffer.flush():
@@ -165,7 +180,7 @@ class Reader:
     def _chosen(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
         """Leave out what is not asked for, and count what cannot be understood."""
         everything, chooses = self._filter.everything, self._filter.chooses
-        about, outcome = self._about, self._outcome
+        about, outcome, watch = self._about, self._outcome, self._watch
         for entry in entries:
             value = entry.value
             if isinstance(value, Rejected):
@@ -177,8 +192,37 @@ class Reader:
             # Where a run lives says which other run it replaces, whatever is asked for.
             if about is not None and outcome is not None and (isinstance(value, LogOpened) or about.admits(value)):
                 outcome.feed(value)
+            if watch is not None:
+                watch.feed(value)
             if everything or chooses(entry):
                 yield entry
+
+
+class LossTeller:
+    """Says which runs are lost, each once."""
+
+    def __init__(self, found: "Outcome | RunWatch | None", say: Callable[[str], object]) -> None:
+        self._found = found
+        self._say = say
+        self._said: set[tuple[str, datetime]] = set()
+        self._due_s = 0.0
+
+    def tell(self, *, last: bool = False, whole: bool = False) -> None:
+        """Say what is not said yet, unless it was looked just now.
+
+        Args:
+            last: Whether nothing is said afterwards: then one looks in any case, and waits a moment for a scheduler.
+            whole: Whether the logs were read to their ends, and nobody waits for more.
+        """
+        if self._found is None or not (last or time.monotonic() >= self._due_s):
+            return
+        self._due_s = time.monotonic() + _LOOK_S
+        if last and self._found.jobs is not None:
+            self._found.jobs.look(wait_s=ANSWERED_WITHIN_S)
+        for lost in self._found.lost(whole=whole):
+            if (key := (lost.run_id, lost.since)) not in self._said:
+                self._said.add(key)
+                self._say(lost_text(lost))
 
 
 def _say(message: str) -> None:

@@ -94,7 +94,7 @@ class Experiment(Struct, frozen=True):
     duration_s: float | None
     """None if it never ended, as far as the log goes."""
     status: str
-    """`ok`, `error`, `open`, or `replaced` if a retry of its job has begun before it ended."""
+    """`ok`, `error`, `open`, `lost`, or `replaced` if a retry of its job has begun before it ended."""
     error: str | None
     attributes: Mapping[str, Attribute]
     passes: int
@@ -110,6 +110,8 @@ class PhaseCost(Struct, frozen=True):
     passes: int
     failed: int
     open: int
+    lost: int
+    """Of runs that have stopped without a word."""
     replaced: int
     """Of runs that a retry of their job has replaced, before they ended."""
     accepted: int
@@ -244,7 +246,7 @@ class FailureKind(Struct, frozen=True):
 
 
 class UnfinishedPass(Struct, frozen=True):
-    """A pass that never ended, as far as the log goes: it was under way, or was killed."""
+    """A pass that never ended, as far as the log goes: it was under way, or is lost with its run."""
 
     run_id: str
     pass_id: str
@@ -256,6 +258,23 @@ class UnfinishedPass(Struct, frozen=True):
     step: int
     t: Number | None
     stalled: bool
+    lost: bool
+
+
+class LostRunFact(Struct, frozen=True):
+    """A run that has stopped without a word."""
+
+    run_id: str
+    host: str | None
+    job: str | None
+    array_task: str | None
+    since: datetime
+    """Its last line."""
+    why: str
+    passes: int
+    """Those that were open."""
+    experiments: int
+    """Likewise."""
 
 
 class Group(Struct, frozen=True):
@@ -308,6 +327,7 @@ class LogReport(Struct, frozen=True):
     failures: Top[Failure]
     failure_kinds: Top[FailureKind]
     open: Top[UnfinishedPass]
+    lost: Top[LostRunFact]
     comparisons: list[Comparison]
     too_many: dict[str, int]
     """Attributes with too many values to compare by, and about how many those are."""

@@ -77,6 +77,7 @@ def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport
         failures=find_failures(connection, MOST_ROWS),
         failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
         open=to_top(most("open"), f.UnfinishedPass),
+        lost=to_top(most("lost_rows"), f.LostRunFact),
         comparisons=compared,
         too_many=too_many,
         dropped=to_top(most("dropped"), f.Dropped),

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from soltrace.reading.runs.jobs import Jobs
 from soltrace.report.ask import read_sql
 from soltrace.report.database import database, read
+from soltrace.report.lost_runs import note_lost_runs
 from soltrace.report.sql_columns import plausibility, validity
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class LoadedLogs:
 
 @contextmanager
 def loaded(files: Sequence[Path], say: Callable[[str], None]) -> Generator[LoadedLogs]:
-    """Load logs: `records`, and what is made of them, `passes`, `experiments`, `reports` and `replaced`.
+    """Load logs: `records`, and what is made of them, `passes`, `experiments`, `reports`, `replaced` and `lost`.
 
     Args:
         files: JSON logs, in any order.
@@ -56,6 +58,8 @@ def loaded(files: Sequence[Path], say: Callable[[str], None]) -> Generator[Loade
         load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
         no_events = "SELECT count(*) FROM log WHERE event IS NULL"
         _, left_out = read(connection, files, say, [load, no_events], damaged=lambda counts: counts[1])
-        for question in ("passes", "replaced", "experiments", "reports"):
+        for question in ("passes", "replaced", "experiments"):
             connection.execute(read_sql(question))
+        note_lost_runs(connection, Jobs())
+        connection.execute(read_sql("reports"))
         yield LoadedLogs(connection, left_out)

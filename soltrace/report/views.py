@@ -43,7 +43,10 @@ _PASS: Final = _column("pass_id", _TEXT, "", "the pass, unique among all runs")
 _EXPERIMENT: Final = _column("experiment", _TEXT, "", "names of the open experiments, joined by `/`; NULL outside any")
 _PHASE: Final = _column("phase", _TEXT, "", "`forward` or `backward`")
 _RESULT: Final = _column(
-    "result", _TEXT, "", "the name of its `diffrax.RESULTS` member; `abandoned` where the end never came"
+    "result",
+    _TEXT,
+    "",
+    "the name of its `diffrax.RESULTS` member; `abandoned` or `interrupted` where the end never came",
 )
 _LANE: Final = _column(
     "batch_index", _LANE_TYPE, "", "the lane, by its index in each enclosing vmap; NULL of a pass as a whole"
@@ -60,6 +63,9 @@ _COUNTS: Final = (_ACCEPTED, _REJECTED, _RECOMPUTED)
 _T: Final = _column("t", _FLOAT, "solver time", "where it is; NaN and infinities too")
 _T0: Final = _column("t0", _FLOAT, "solver time", "where the integration starts; NULL where lanes differ")
 _T1: Final = _column("t1", _FLOAT, "solver time", "where it is to end; NULL where lanes differ")
+_STATUS: Final = (
+    "`ok`, `error`, `open`, `lost` if its run has stopped without a word, or `replaced` if a retry of its job has begun"
+)
 _ATTRIBUTES: Final = "`attributes->>'lr'` is one as text, `(attributes->>'lr')::DOUBLE` as a number"
 
 LOG_VIEWS: Final[Mapping[str, LogView]] = {
@@ -67,7 +73,7 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
         "One row for each pass, the forward or the backward half of a solve, made of its start and its end.",
         (
             *_IDS,
-            _column("status", _TEXT, "", "`ok`, `error`, `open`, or `replaced` if a retry of its job has begun"),
+            _column("status", _TEXT, "", _STATUS),
             _RESULT,
             _column("started", _TIME, "UTC", "when it began"),
             _column("ended", _TIME, "UTC", "when it ended; NULL if it never did, as far as the log goes"),
@@ -98,14 +104,34 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("attributes", "JSON", "", f"the experiment's and the solve's: {_ATTRIBUTES}"),
         ),
     ),
+    "runs": LogView(
+        "One row for each run: what one process has recorded.",
+        (
+            _RUN,
+            _column("status", _TEXT, "", "`ok`, `error` if something of it failed, `open`, `lost` or `replaced`"),
+            _column("lost_because", _TEXT, "", "of one that is lost: what the scheduler or the machine says of it"),
+            _column("started", _TIME, "UTC", "its first line"),
+            _column("seen", _TIME, "UTC", "its last line"),
+            _column("host", _TEXT, "", "where it lives"),
+            _column("pid", _TEXT, "", "its process"),
+            _column("process_index", _TEXT, "", "which of the processes of one jax program; NULL of one alone"),
+            _column("scheduler", _TEXT, "", "`slurm`, `pbs`, `lsf`, `kubernetes`; NULL, as what follows, without any"),
+            _column("job", _TEXT, "", "the scheduler's number or name of the job; of an array, that of the array"),
+            _column("array_task", _TEXT, "", "the task of an array"),
+            _column("rank", _TEXT, "", "the rank within the job"),
+            _column("restart", _TEXT, "", "how often the job had been run again before"),
+            _column("passes", _INT, "passes", "in it"),
+            _column("failed", _INT, "passes", "of these, those with the status `error`"),
+            _column("open", _INT, "passes", "of these, those that never ended, as far as the log goes"),
+            _column("resource", "JSON", "", "all that its first line says of it"),
+        ),
+    ),
     "lanes": LogView(
         "One row for each lane of a batch that has ended, or that was heard of.",
         (
             *_IDS,
             _column("batch_index", _LANE_TYPE, "", "the lane, by its index in each enclosing vmap, outermost first"),
-            _column(
-                "status", _TEXT, "", "`ok`, `error`, `open`, `replaced`; NULL where the end of it alone is not recorded"
-            ),
+            _column("status", _TEXT, "", "as of its pass; NULL where the end of it alone is not recorded"),
             _RESULT,
             _column("ended", _TIME, "UTC", "when it ended; NULL if it never did, as far as the log goes"),
             _column("seen", _TIME, "UTC", "the last that was heard of it"),
@@ -147,7 +173,7 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
         (
             _RUN,
             _column("experiment", _TEXT, "", "its name, after those of the experiments around it, joined by `/`"),
-            _column("status", _TEXT, "", "`ok`, `error`, `open`, or `replaced` if a retry of its job has begun"),
+            _column("status", _TEXT, "", _STATUS),
             _column("error", _TEXT, "", "type and message of the exception that left it"),
             _column("started", _TIME, "UTC", "when it was entered"),
             _column("ended", _TIME, "UTC", "when it was left; NULL if it never was, as far as the log goes"),

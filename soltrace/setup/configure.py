@@ -13,7 +13,7 @@ from soltrace.host.recorder import Recorder
 from soltrace.setup.children import for_a_child
 from soltrace.setup.opening import OpeningPlan
 from soltrace.setup.outputs import set_up_export
-from soltrace.setup.process_end import end, with_the_process
+from soltrace.setup.process_end import end, with_the_process, write_now
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
 from soltrace.sinks.beside import ONLOOKERS
@@ -36,7 +36,7 @@ def configure(settings: Settings) -> None:
     if settings.otlp_endpoint is not None:
         maker("traces", "otlp", settings.otlp_endpoint)
     if settings.flush_on_sigterm:
-        SIGTERM.install(_at_exit)
+        SIGTERM.install(_at_exit, write_now)
     set_up_export(settings)
     with_the_process(_at_exit)
     CALLERS.apart = settings.threads_apart

@@ -22,8 +22,9 @@ from soltrace.setup import outputs
 from soltrace.setup.former_run import former_run
 from soltrace.setup.logs import log
 from soltrace.setup.place import place_of
-from soltrace.setup.process_end import with_the_process
+from soltrace.setup.process_end import with_the_process, write_now
 from soltrace.setup.settings import Settings
+from soltrace.setup.sigterm import SIGTERM
 from soltrace.sinks.beside import Beside
 from soltrace.wire import resource
 from soltrace.wire.attributes import parse_attributes, within_bounds
@@ -40,8 +41,8 @@ class OpeningPlan:
     """How runs are opened from now on: see `soltrace.host.process`."""
 
     settings: Settings
-    at_exit: Callable[[], object]
-    """Called when the process ends."""
+    at_exit: Callable[..., object]
+    """Called when the process ends; with the name of the signal, if that is why."""
 
     @property
     def enabled(self) -> bool | None:
@@ -58,6 +59,8 @@ class OpeningPlan:
                 return None
             undo.pop_all()
         with_the_process(self.at_exit)
+        if self.settings.flush_on_sigterm is None and resource.is_scheduled():
+            SIGTERM.install_if_possible(self.at_exit, write_now)
         if os.environ.get(_LIVE):  # else nothing of the view is imported
             from soltrace.at_hand.live import show_if_asked
 

@@ -20,6 +20,10 @@ FOR_THE_LOG_S: Final = 0.5
 FOR_PROGRAMS: Final = 0.5
 """Of the time there is: the most that programs still running are waited for, and then the worker, or nothing is left
 for exporting."""
+BY_ITSELF: Final = "the process has ended"
+"""Why an experiment is over that nobody has left."""
+TO_WRITE_S: Final = 5.0
+"""The longest that is waited for the worker, where nobody waits for it."""
 
 
 def end(timeout_s: float, killed_by: str | None = None) -> None:
@@ -29,32 +33,44 @@ def end(timeout_s: float, killed_by: str | None = None) -> None:
 
     Args:
         timeout_s: How long it may take.
-        killed_by: The signal that ends the process; None: it ends by itself.
+        killed_by: The signal that ends the process: programs that run are not waited for, and their passes are
+            `interrupted`. None: it ends by itself.
     """
     deadline = time.monotonic() + timeout_s
     for_the_log = min(FOR_THE_LOG_S, timeout_s / 2)
     recorder = PROCESS.finish()  # a thread that goes on solving begins nothing now
     try:
         if recorder is not None:
-            recorder.await_programs(timeout_s * FOR_PROGRAMS)
+            if killed_by is None:
+                recorder.await_programs(timeout_s * FOR_PROGRAMS)
             recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
         # What it gives up must be counted while there is a log to say it in.
         if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):
             EXPORTS.stop(0.0, timeout_s)
     finally:  # also if Ctrl-C has cut that short
         if recorder is not None:
-            recorder.ended_by = killed_by or _uncaught() or recorder.exits_by
-            recorder.finish(deadline - time.monotonic())
+            uncaught = _uncaught()
+            recorder.ended_by = killed_by or (said_by(uncaught) if uncaught else recorder.exits_by)
+            interrupted_by = killed_by or (type(uncaught).__name__ if isinstance(uncaught, KeyboardInterrupt) else None)
+            recorder.finish(
+                deadline - time.monotonic(), interrupted_by or BY_ITSELF, interrupted=interrupted_by is not None
+            )
         PROCESS.go_on(recorder)
         EXPORTS.stop(deadline - time.monotonic(), timeout_s)  # what was abandoned has ended only now
         ONLOOKERS.dismiss()
 
 
-def _uncaught() -> str | None:
+def write_now() -> None:
+    """Have what has been told so far written down: the process may be killed in the next moment."""
+    if (recorder := PROCESS.recorder) is not None:
+        recorder.drain(TO_WRITE_S)
+
+
+def _uncaught() -> BaseException | None:
     """The exception that has ended the program, if one did: its traceback is printed by now."""
     interactive = hasattr(sys, "ps1")  # then it was printed some time ago, and the program went on
     error = None if interactive else getattr(sys, "last_value", None)
-    return said_by(error) if isinstance(error, BaseException) else None
+    return error if isinstance(error, BaseException) else None
 
 
 def with_the_process(call: Callable[[], object]) -> None:

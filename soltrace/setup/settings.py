@@ -185,9 +185,13 @@ class Settings:
         heartbeat_s: A pass that is open for longer is heard of this often, in seconds. `math.inf`: never.
         exit_timeout_s: How long the end of the process may wait for what is to be exported, in seconds. What is not
             exported by then is lost, counted, and said so in the log.
-        flush_on_sigterm: Whether SIGTERM ends the process as its own end does, with status 143, also in the midst of a
-            compiled solve. Without it, what was told in the last tenth of a second is lost, and what waits to be
-            exported. A handler of your own stays instead, and the children of a fork die at once.
+        flush_on_sigterm: Whether SIGTERM, and the other signals by which schedulers end a job (SIGHUP, SIGUSR1,
+            SIGUSR2, SIGXCPU), end the process as its own end does, also in the midst of a compiled solve: open passes
+            are `interrupted`, all is written and exported, and the process dies of the signal. Without it, what was
+            told in the last tenth of a second is lost, and what waits to be exported. A handler of your own stays
+            instead: what was told is written before it runs. The children of a fork die at once. `None`: in a job of
+            Slurm, PBS, LSF or Kubernetes, unless another library waits for signals or the first solve is not the main
+            thread's.
         threads_apart: Whether threads that are in experiments or spans at the same time are told apart: then all that
             jax compiles is compiled once for each of them. Without it, a compiled solve belongs to what was entered
             last by any thread. `None`: unless `SOLTRACE_THREADS_APART` is false.
@@ -222,7 +226,7 @@ class Settings:
     abandon_after_s: float = field(default=30.0, metadata=_checked(_not_negative))
     heartbeat_s: float = field(default=5.0, metadata=_checked(_positive))
     exit_timeout_s: float = field(default=5.0, metadata=_checked(_finite))
-    flush_on_sigterm: bool = field(default=False, metadata=_checked(_FLAG))
+    flush_on_sigterm: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
     threads_apart: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
     one_trace: bool | None = field(default=None, metadata=_checked(_one_of(True, False, None)))
     attributes: Mapping[str, Any] | None = field(default=None, metadata=_checked(_attributes))

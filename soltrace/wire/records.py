@@ -200,6 +200,38 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
     """Seconds spent in the backend's compiler; short where the persistent compilation cache had the program."""
 
 
+class Usage(Struct, frozen=True, kw_only=True):
+    """What the process takes, all its passes together."""
+
+    memory_bytes: int | UnsetType = UNSET
+    """Bytes of the process that are in memory: OpenTelemetry's `process.memory.usage`. Known on Linux."""
+    cpu_utilization: float | UnsetType = UNSET
+    """Share of the processors that it may use, since the last time: OpenTelemetry's `process.cpu.utilization`.
+
+    Unitless, in [0, 1]. Known from the second heartbeat on.
+    """
+    device_memory_bytes: int | UnsetType = UNSET
+    """Bytes that jax has allocated on its devices, of this process and all together. Known where a backend tells."""
+    device_memory_limit_bytes: int | UnsetType = UNSET
+    """Bytes that it may allocate there."""
+    device_utilization: float | UnsetType = UNSET
+    """Share of the last moment in which its GPUs computed, on average: OpenTelemetry's `hw.gpu.utilization`.
+
+    Unitless, in [0, 1]. Known of NVIDIA's, where the module `pynvml` is installed (of the package `nvidia-ml-py`).
+    """
+
+
+class RunHeartbeat(Record, frozen=True, kw_only=True, tag="run.heartbeat"):
+    """A run is alive of which no pass is open: said every half minute while an experiment is, or a program compiles."""
+
+    silent_s: float
+    """Seconds since its last line of another kind."""
+    doing: str
+    """`compiling` or `tracing` where a thread is in jax's compiler or tracer, `elsewhere` in anything else."""
+    usage: Usage | UnsetType = UNSET
+    """What the process takes meanwhile."""
+
+
 class PassRecord(Record, frozen=True, kw_only=True):
     """What every line of a pass carries."""
 
@@ -257,27 +289,6 @@ class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
     """The batch as a whole."""
 
 
-class Usage(Struct, frozen=True, kw_only=True):
-    """What the process takes, all its passes together."""
-
-    memory_bytes: int | UnsetType = UNSET
-    """Bytes of the process that are in memory: OpenTelemetry's `process.memory.usage`. Known on Linux."""
-    cpu_utilization: float | UnsetType = UNSET
-    """Share of the processors that it may use, since the last time: OpenTelemetry's `process.cpu.utilization`.
-
-    Unitless, in [0, 1]. Known from the second heartbeat on.
-    """
-    device_memory_bytes: int | UnsetType = UNSET
-    """Bytes that jax has allocated on its devices, of this process and all together. Known where a backend tells."""
-    device_memory_limit_bytes: int | UnsetType = UNSET
-    """Bytes that it may allocate there."""
-    device_utilization: float | UnsetType = UNSET
-    """Share of the last moment in which its GPUs computed, on average: OpenTelemetry's `hw.gpu.utilization`.
-
-    Unitless, in [0, 1]. Known of NVIDIA's, where the module `pynvml` is installed (of the package `nvidia-ml-py`).
-    """
-
-
 class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat"):
     """A pass that has been open for long is alive, or is not: said every few seconds, whether it reports or not."""
 
@@ -297,6 +308,8 @@ class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat")
     """Progress per second over the last ten seconds, counted back from the last report."""
     eta_s: float | UnsetType = UNSET
     """Seconds from the last report to its end, if it goes on at that rate. Not known of a pass that has not moved."""
+    doing: str | UnsetType = UNSET
+    """Of one that has stalled, what it is in: `step`, `step or other processes` (of one program), or `compiling`."""
     usage: Usage | UnsetType = UNSET
     """What the process takes meanwhile."""
 
@@ -335,7 +348,7 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     result: str
     """The name of its `diffrax.RESULTS` member, of the first failing lane if there is one.
 
-    `abandoned` where the end itself never came.
+    `abandoned` where the end itself never came; `interrupted` where a signal is why.
     """
     duration_s: float
     """Seconds since its start."""
@@ -371,6 +384,7 @@ AnyRecord: TypeAlias = (
     | PassStarted
     | PassProgress
     | PassHeartbeat
+    | RunHeartbeat
     | LaneEnded
     | PassEnded
     | TelemetryDropped

@@ -88,6 +88,11 @@ def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
     return {key: plain_text(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
 
 
+def is_scheduled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether a scheduler has started this process, and may end it."""
+    return any(environ.get(scheduler.marks) for scheduler in SCHEDULERS.values())
+
+
 def devices() -> dict[str, Attribute]:
     """Say what jax computes on: `backend`, `devices` (how many, of all processes), `device_kinds`, and which process.
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from soltrace.reading.outcome import Outcome, process_is_gone
+from soltrace.reading.outcome import Outcome
+from soltrace.reading.runs.processes import process_is_gone
 
 
 class World:
@@ -20,7 +21,7 @@ class World:
             patience_s,
             monotonic=lambda: self.s,
             now=lambda: self.start + timedelta(seconds=self.s),
-            gone=lambda host, pid: (host, pid) in self.dead,
+            gone=lambda host, pid, _: (host, pid) in self.dead,
         )
 
 

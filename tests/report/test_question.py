@@ -71,7 +71,7 @@ def test_lanes_that_have_not_ended(tmp_path, log):
     question = "SELECT solve_id, batch_index, status, result, elapsed_s, step, t0 FROM lanes ORDER BY ALL"
     assert rows([tmp_path / "run.jsonl"], question) == [
         ("r1.1", [0], "ok", "successful", 2.0, 120, 0.0),
-        ("r1.1", [1], "open", None, 3.0, 4, None),
+        ("r1.1", [1], "lost", None, 3.0, 4, None),
         ("r1.2", [1], None, None, 1.0, 4, 0.0),
     ]
 

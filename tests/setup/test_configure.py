@@ -249,7 +249,7 @@ def test_configure_may_disable_and_enable(monkeypatch):
         ({"abandon_after_s": -1}, "abandon_after_s= must not be negative, got -1."),
         ({"heartbeat_s": 0}, "heartbeat_s= must be greater than 0, got 0; math.inf means without a limit."),
         ({"exit_timeout_s": -1}, "exit_timeout_s= must not be negative, got -1."),
-        ({"flush_on_sigterm": 1}, "flush_on_sigterm= must be True or False, got 1."),
+        ({"flush_on_sigterm": 1}, "flush_on_sigterm= must be True, False or None, got 1."),
         ({"exit_timeout_s": math.inf}, "exit_timeout_s= must be finite, got inf."),
         ({"attributes": ["seed"]}, "attributes= must be a mapping of names to values, got ['seed']."),
     ],

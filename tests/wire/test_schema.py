@@ -20,6 +20,7 @@ from soltrace.wire.records import (
     PassStarted,
     ProgramCompiled,
     RunEnded,
+    RunHeartbeat,
     Steps,
     TelemetryDropped,
     Usage,
@@ -45,6 +46,7 @@ RECORDS = [
     ),
     PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
     ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2),
+    RunHeartbeat(**COMMON, silent_s=30.0, doing="compiling", usage=Usage(memory_bytes=2**30)),
     PassHeartbeat(
         **PASS,
         open_s=9.0,
@@ -55,6 +57,7 @@ RECORDS = [
         t=0.5,
         rate=0.1,
         eta_s=5.0,
+        doing="step",
         usage=Usage(
             memory_bytes=2**30,
             cpu_utilization=0.5,

@@ -3,7 +3,7 @@
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -68,8 +68,10 @@ class Follower:
             every: Whether to look at every file, also at those that have been quiet for long.
         """
         now = self._clock()
-        for path in self._places.appeared(now, every=every):
-            self._add(path, now)
+        if appeared := self._places.appeared(now, every=every):
+            known = _Known(self._sources.values())
+            for path in appeared:
+                self._add(path, now, known)
         return self._gained([source for source in self._sources.values() if every or source.due_s <= now], now)
 
     def rest(self) -> Iterator[LogEntry]:
@@ -79,30 +81,19 @@ class Follower:
             if isinstance(source.lines, CompressedLineReader) and source.lines.cut:
                 self._once(f"cannot read all of {source.path}: it is cut")
 
-    def _add(self, path: Path, now: float) -> None:
+    def _add(self, path: Path, now: float, known: "_Known") -> None:
         """Follow a file, unless it is a copy of one that is followed, or another name of it."""
         if path in self._sources:
             return
         if is_compressed(path) and path.with_suffix("") in self._sources:
             return  # It is read on there when the original is gone.
-        if (twin := self._twin(path)) is not None:
+        identity = _identity(path)
+        if (twin := known.twin(path, identity)) is not None:
             twin.due_s = now
             return
         source = self._sources[path] = Source(path, now, self._skip)
-        source.lines.identity = _identity(path)
-
-    def _twin(self, path: Path, other: Source | None = None) -> Source | None:
-        """Find what is followed under another name and has, or had at the last look, the same contents."""
-        identity, head = _identity(path), head_of(path)
-        for source in self._sources.values():
-            if source is other:
-                continue
-            if telling(head) and source.lines.head == head:
-                return source
-            # An inode alone says little: that of a deleted file is soon given to a new one.
-            if identity is not None and source.lines.identity == identity and _identity(source.path) == identity:
-                return source
-        return None
+        source.lines.identity = identity
+        known.add(source)
 
     def _gained(self, sources: list[Source], now: float) -> Iterator[LogEntry]:
         reads: list[Iterator[LogEntry]] = []
@@ -120,7 +111,7 @@ class Follower:
         if self._sources.get(source.path) is not source:
             return []  # Another has its name by now.
         try:
-            change = source.look(now)
+            change = source.look(now, len(self._sources))
         except OSError as error:
             self._once(f"cannot read {source.path}: {error.strerror}")
             return []
@@ -143,7 +134,8 @@ class Follower:
         # Followed on under its new name: its writer may still have it open.
         following = self._replace(older, now, reads)
         # Names may have moved on all in a row: what is there now is read on by whoever has read it before.
-        twin = self._twin(source.path, source)
+        others = (other for other in self._sources.values() if other is not source)
+        twin = _Known(others).twin(source.path, _identity(source.path))
         if twin is None:
             return [*following, source]
         del self._sources[source.path]
@@ -178,6 +170,36 @@ class Follower:
         if message not in self._said:
             self._said.add(message)
             self._say(message)
+
+
+class _Known:
+    """What is followed, by its contents and by its place on the disk: of ten thousand files none is compared with all.
+
+    Args:
+        sources: What is followed.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._by_head: dict[bytes, Source] = {}
+        self._by_identity: dict[Identity, Source] = {}
+        for source in sources:
+            self.add(source)
+
+    def add(self, source: Source) -> None:
+        """Take in one more."""
+        if source.lines.head:
+            self._by_head.setdefault(source.lines.head, source)
+        if source.lines.identity is not None:
+            self._by_identity.setdefault(source.lines.identity, source)
+
+    def twin(self, path: Path, identity: Identity | None) -> Source | None:
+        """Find what is followed under another name and has, or had at the last look, the same contents."""
+        if self._by_head and telling(head := head_of(path)) and (found := self._by_head.get(head)) is not None:
+            return found
+        if identity is None or (found := self._by_identity.get(identity)) is None:
+            return None
+        # An inode alone says little: that of a deleted file is soon given to a new one.
+        return found if _identity(found.path) == identity else None
 
 
 def _identity(path: Path) -> Identity | None:

@@ -1,12 +1,14 @@
 """Finds logs in files, directories and patterns; again and again, but rarely and cheaply."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from glob import has_magic, iglob
 from pathlib import Path
-from typing import Final
+from stat import S_ISDIR
+from typing import Final, TypeAlias
 
 from soltrace.reading.files.compressed import SUFFIXES, is_compressed
 from soltrace.reading.files.lines import must_be_regular
@@ -102,6 +104,13 @@ def _is_regular(path: Path, say: Callable[[str], None]) -> bool:
     return True
 
 
+_Stamp: TypeAlias = tuple[int, ...]
+_SETTLED_NS: Final = 10 * 10**9
+"""As coarse as a file server's clock and cache may be."""
+_LIST_AGAIN_S: Final = 60.0
+"""After so long a directory is listed though nothing seems to have changed: what a link leads to may have appeared."""
+
+
 class Places:
     """Finds files as they appear.
 
@@ -115,6 +124,8 @@ class Places:
         self._say = say
         self._known: set[Path] = set()
         self._found: set[Path] = set()
+        self._unchanged: dict[Path, _Stamp] = {}
+        """Of directories, by what one knows that nothing has appeared in them."""
         self._appeared_s: float | None = None
         self._due_s = 0.0
 
@@ -129,7 +140,7 @@ class Places:
             self._appeared_s = now
         elif not every and now < self._due_s:
             return []
-        new = [file for path in self._paths for file in self._look(path) if file not in self._known]
+        new = [file for path in self._paths for file in self._look(path, every=every) if file not in self._known]
         new = list(dict.fromkeys(new))
         self._known.update(new)
         if new:
@@ -141,7 +152,10 @@ class Places:
         """Treat a file that is gone as one that may appear again."""
         self._known.discard(path)
 
-    def _look(self, path: Path) -> list[Path]:
+    def _look(self, path: Path, *, every: bool) -> list[Path]:
+        stamp = _stamp(path)
+        if stamp is not None and not every and self._unchanged.get(path) == stamp:
+            return []  # what there is was listed: of ten thousand files that takes its time
         try:
             files = logs(path, self._say)
         except OSError as error:
@@ -149,7 +163,20 @@ class Places:
             return []
         if files:
             self._found.add(path)
+            if stamp is not None and not any(file.parent != path for file in files):
+                self._unchanged[path] = stamp
         elif path not in self._found and not path.is_dir():  # What was there is gone, or about to come back.
             what = "matches nothing yet" if has_magic(str(path)) else "does not exist yet"
             self._say(f"waiting for {path}, which {what}")
         return files
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """What changes when something appears in a directory; None where that is not to be told, or has just happened."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - as `LineReader`
+    except OSError:
+        return None
+    if not S_ISDIR(stat.st_mode) or abs(time.time_ns() - stat.st_mtime_ns) < _SETTLED_NS:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_mtime_ns, int(time.monotonic() // _LIST_AGAIN_S)

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from msgspec import UNSET
 
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.watch import LostRun
 from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
@@ -107,6 +108,8 @@ class Remainder:
     """Records that the writers lost."""
     compiled: int = 0
     """Programs."""
+    lost: int = 0
+    """Runs."""
 
     def add(self, item: "NewsItem") -> None:
         """Count something that will not get a line of its own."""
@@ -123,18 +126,28 @@ class Remainder:
                 self.experiments += item.experiments
                 self.dropped += item.dropped
                 self.compiled += item.compiled
+                self.lost += item.lost
             case ExperimentEnded():
                 self.experiments += 1
             case ProgramCompiled():
                 self.compiled += 1
             case TelemetryDropped():
                 self.dropped += item.dropped
+            case LostRun():
+                self.lost += 1
             case ExperimentStarted():
                 pass
 
 
 NewsItem: TypeAlias = (
-    PassEnded | PassTally | Remainder | ExperimentStarted | ExperimentEnded | ProgramCompiled | TelemetryDropped
+    PassEnded
+    | PassTally
+    | Remainder
+    | ExperimentStarted
+    | ExperimentEnded
+    | ProgramCompiled
+    | TelemetryDropped
+    | LostRun
 )
 """What is said on one line."""
 _Key: TypeAlias = tuple[str, str | None, str]
@@ -172,6 +185,11 @@ class Endings:
                     self._wait(record)
                 case _:
                     pass
+
+    def lose(self, runs: Iterable[LostRun]) -> None:
+        """Take in runs that are lost."""
+        for lost in runs:
+            self._wait(lost)
 
     def due(self, now: float, *, last: bool = False) -> list[NewsItem]:
         """Take out what is to be announced now.

@@ -12,7 +12,7 @@ from soltrace.reading.live.detail import DetailRenderer
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.snapshot import Snapshot
 from soltrace.reading.live.state import OpenPass
-from soltrace.reading.text import clean, plural
+from soltrace.reading.text import clean, coarse, percent, plural
 
 _AROUND: Final = 4
 """Rows of the terminal that are left free: a blank one above, the last one, and two for what was announced."""
@@ -133,7 +133,7 @@ class FrameRenderer:
 
     def _parts(self, snapshot: Snapshot, controls: Controls, skipped: int) -> list[_Part]:
         parts = [_Part(self._title, expendable=2)] if self._title else []
-        if snapshot.open or snapshot.ended or snapshot.forgotten:
+        if snapshot.open or snapshot.ended or snapshot.forgotten or snapshot.lost_runs:
             places = [f"{snapshot.runs:,} runs"] if snapshot.runs > 1 else []
             places += [f"{snapshot.experiments:,} experiments"] if snapshot.experiments > 1 else []
             parts.append(_Part(f"{plural(snapshot.open, 'pass') if snapshot.open else 'none'} open"))
@@ -143,15 +143,31 @@ class FrameRenderer:
             parts.append(_Part("waiting for the first solve"))
         for count, what, style in (
             (snapshot.failed, "failed", "red"),
+            (snapshot.lost_runs, "run lost" if snapshot.lost_runs == 1 else "runs lost", "red"),
+            (snapshot.compiling, "compiling", "dim"),
             (snapshot.forgotten, "silent for long", "dim"),
             (snapshot.lost, "records lost", "yellow"),
             (skipped, "lines skipped", "yellow"),
         ):
             parts += [_Part(f"{count:,} {what}", style)] if count else []
+        parts += self._of_many(snapshot)
         parts += [_Part(word, "bold") for word in self._wishes(controls)]
         if self._interactive:
             hint = "? for keys" if controls.screen is Screen.LIST else "esc goes back"
             parts.append(_Part(hint, expendable=1))
+        return parts
+
+    def _of_many(self, snapshot: Snapshot) -> list[_Part]:
+        """What there is to be said of many runs: which is behind, what the scheduler's tasks are in, what they take."""
+        parts: list[_Part] = []
+        if (slow := snapshot.slowest) is not None:
+            text = f"{clean(slow.name)} is at {percent(slow.progress)}, the median at {percent(slow.median)}"
+            parts.append(_Part(text, "yellow", expendable=4))
+        if snapshot.tasks:
+            counts = ", ".join(f"{count:,} {state}" for state, count in snapshot.tasks.items())
+            parts.append(_Part(f"tasks: {counts}", expendable=5))
+        if snapshot.tasks_left_s is not None:
+            parts.append(_Part(f"all in about {coarse(snapshot.tasks_left_s)}", expendable=6))
         return parts
 
     def _wishes(self, controls: Controls) -> list[str]:

@@ -12,6 +12,7 @@ from soltrace.reading.live.endings import NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, Runs
 from soltrace.reading.phrases import describe_record, lane_name, lanes_text, pass_name, solve_name, subject
 from soltrace.reading.plain import LONGEST_LINE
+from soltrace.reading.runs.watch import LostRun
 from soltrace.reading.text import (
     between,
     clean,
@@ -55,6 +56,8 @@ class RowRenderer:
         """Draw one line of news."""
         if isinstance(item, Remainder):
             return self._rest(item)
+        if isinstance(item, LostRun):
+            return self._lost(item)
         failed = item.failed > 0 if isinstance(item, PassTally) else getattr(item, "status", "ok") == "error"
         news = not hasattr(item, "status") and not isinstance(item, PassTally)
         record = item.newest if isinstance(item, PassTally) else item
@@ -67,6 +70,13 @@ class RowRenderer:
         if isinstance(item, PassTally):
             return line.append_text(self.tally(item))
         return line.append(clean(describe_record(record), LONGEST_LINE), "red" if failed else "")
+
+    def _lost(self, lost: LostRun) -> Text:
+        line = self._mark(failed=True, news=False).append(" ")
+        line.append(f"{clock(local(lost.since, self._zone))[:8]}  ", "dim")
+        passes = f"; {plural(lost.passes, 'pass')} open" if lost.passes else ""
+        text = f"{self._runs.name_of(lost.run_id)} was heard of last, and is lost: {lost.why}{passes}"
+        return line.append(clean(text, LONGEST_LINE), "red")
 
     def _aligned(self, *columns: str) -> list[str]:
         """Pad the first columns of a line to the width that they have needed so far."""
@@ -94,10 +104,12 @@ class RowRenderer:
     def _rest(self, rest: Remainder) -> Text:
         parts = [plural(rest.passes, "pass")] if rest.passes else []
         parts += [plural(rest.experiments, "experiment")] if rest.experiments else []
-        text = self._mark(failed=rest.failed > 0, news=False).append(" ")
+        text = self._mark(failed=rest.failed + rest.lost > 0, news=False).append(" ")
         text.append(f"and {' and '.join(parts) or 'more'} ended meanwhile" if parts else "and more", "dim")
         if rest.failed:
             text.append(f", {plural(rest.failed, 'pass')} FAILED", "red")
+        if rest.lost:
+            text.append(f", {plural(rest.lost, 'run')} LOST", "red")
         if rest.compiled:
             text.append(f", {plural(rest.compiled, 'program')} compiled", "dim")
         if rest.dropped:
@@ -164,19 +176,22 @@ class RowRenderer:
         cells.steps = plural(shown.step, "step")
         cells.rejected = _rejected(shown)
         cells.rate = "" if shown.steps_per_s is None else rate(shown.steps_per_s)
-        cells.eta, cells.late = self.left(shown, now), shown.stalled
+        cells.eta, cells.late = self.left(shown, now), shown.stalled or shown.lost is not None
         return cells
 
     def _sign(self, shown: OpenPass, *, selected: bool) -> Text:
         glyphs = self._glyphs
-        style = "bold red" if shown.failing else "bold yellow" if shown.stalled else "bold"
+        failing = shown.failing or shown.lost is not None
+        style = "bold red" if failing else "bold yellow" if shown.stalled else "bold"
         if selected:
             return Text.assemble((glyphs.selected, style))
-        return Text.assemble((glyphs.failed if shown.failing else glyphs.stalled if shown.stalled else " ", style))
+        return Text.assemble((glyphs.failed if failing else glyphs.stalled if shown.stalled else " ", style))
 
     def left(self, shown: OpenPass, now: datetime) -> str:
         """Write when a pass will be over, or for how long nothing has been heard of it."""
         silent_s = (now - shown.moved).total_seconds()
+        if shown.lost is not None:
+            return f"lost {countdown((now - shown.lost.since).total_seconds())}"
         if shown.stalled or silent_s > SILENT_S:
             return f"{'stalled' if shown.stalled else 'silent'} {countdown(silent_s)}"
         found = shown.estimate

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from soltrace.reading.attempts import Attempts
 from soltrace.reading.live.history import Estimate, History, Point, estimate
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.watch import LostRun
 from soltrace.reading.text import clean, clean_end
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
@@ -72,6 +73,8 @@ class OpenPass:
     slowest: tuple[LaneProgress, ...] = ()
     """The lanes of the last report, slowest first."""
     end: PassEnded | None = None
+    lost: LostRun | None = None
+    """Its run, if that has stopped without a word."""
     history: History = field(default_factory=History)
     _report: dict[tuple[int, ...], LaneProgress] = field(default_factory=dict[tuple[int, ...], LaneProgress])
     _recent: RecentProgress = field(default_factory=RecentProgress)
@@ -293,11 +296,17 @@ class Runs:
         found = self._names.get(record.run_id)
         if found is not None:
             return found
-        name = _place(self.resource(record.run_id), record)
+        return self._given(record.run_id, _place(self.resource(record.run_id), record))
+
+    def name_of(self, run_id: str) -> str:
+        """Return the name of a run of which nothing but its id is at hand."""
+        return self._names.get(run_id) or self._given(run_id, _place(self.resource(run_id), None))
+
+    def _given(self, run_id: str, name: str) -> str:
         if not name or name in self._taken:
             # Ranks of two jobs may be called the same.
-            name = clean_end(record.run_id, _LONGEST_NAME)
-        self._names[record.run_id] = name
+            name = clean_end(run_id, _LONGEST_NAME)
+        self._names[run_id] = name
         self._taken.add(name)
         if len(self._names) > _MOST_RUNS:
             _, forgotten = self._names.popitem(last=False)
@@ -305,11 +314,11 @@ class Runs:
         return name
 
 
-def _place(resource: Mapping[str, Attribute], record: Record) -> str:
+def _place(resource: Mapping[str, Attribute], record: Record | None) -> str:
     task = _word(resource.get("array_task"))
     alone = resource.get("process_count") == 1
     rank = _word(resource.get("rank", None if alone else resource.get("process_index")))
-    if not rank and record.process_index is not UNSET:
+    if not rank and record is not None and record.process_index is not UNSET:
         rank = str(record.process_index)
     parts = [f"task {task}"] if task else []
     if rank and not (task and rank == "0"):  # each task of an array is rank 0 of itself

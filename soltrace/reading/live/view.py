@@ -25,10 +25,13 @@ from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.snapshot import Tracker
 from soltrace.reading.live.state import Runs
 from soltrace.reading.parse import Parsed
+from soltrace.reading.runs.watch import RunWatch
 from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1
 """The least time between two frames: more of them nobody would see, and a remote terminal would feel."""
+FRAME_SHARE: Final = 0.04
+"""Of a core, for frames: of ten thousand passes, each takes some time."""
 
 
 def _utc_now() -> datetime:
@@ -49,6 +52,7 @@ class LiveView:
         title: What is being followed.
         zone: The zone in which times are shown; None for this machine's.
         keyboard: Where keys come from; None for a view that only shows.
+        watch: Knows which runs are lost; None where nobody is to ask.
         now: Returns the time, by which passes are silent.
         monotonic: Returns seconds, by which frames are drawn.
     """
@@ -60,6 +64,7 @@ class LiveView:
         title: str = "",
         zone: tzinfo | None = None,
         keyboard: Keyboard | None = None,
+        watch: RunWatch | None = None,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +79,7 @@ class LiveView:
         self._ascii = console.options.ascii_only
         runs = Runs()
         glyphs = ASCII if self._ascii else Glyphs()
-        self._tracker = Tracker(runs)
+        self._tracker = Tracker(runs, watch)
         self._controls = Controls()
         self._rows = RowRenderer(zone, glyphs, runs)
         detail = DetailRenderer(self._rows, runs, zone, glyphs)
@@ -83,6 +88,8 @@ class LiveView:
         )
         self._live = self._new_live()
         self._drawn_s: float | None = None
+        self._rest_s = FRAME_S
+        """For so long nothing is drawn after it."""
         self._frame: list[Text] = []
         self._size = console.size
 
@@ -119,7 +126,7 @@ class LiveView:
             if not self._at_the_keyboard(self._keyboard):
                 return
         now = self._monotonic()
-        young = self._drawn_s is not None and now - self._drawn_s < FRAME_S
+        young = self._drawn_s is not None and now - self._drawn_s < self._rest_s
         if force or not (young or self._controls.held):
             self._draw()
 
@@ -170,6 +177,11 @@ class LiveView:
         return Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
     def _draw(self, *, last: bool = False) -> None:
+        began = time.process_time()
+        self._compose(last=last)
+        self._rest_s = max(FRAME_S, (time.process_time() - began) / FRAME_SHARE)
+
+    def _compose(self, *, last: bool) -> None:
         now = self._drawn_s = self._monotonic()
         size = self._console.size
         held = self._controls.held and not last

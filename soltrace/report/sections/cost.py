@@ -52,7 +52,7 @@ def _phases(report: LogReport) -> Table:
                 phase.phase,
                 f"{phase.passes:,}",
                 f"{phase.failed:,}",
-                f"{phase.open:,}",
+                f"{phase.open + phase.lost:,}",
                 duration(phase.total_s),
                 *("" if value is None else duration(value) for value in (phase.median_s, phase.p95_s, phase.longest_s)),
             ),

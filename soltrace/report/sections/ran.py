@@ -12,7 +12,13 @@ from soltrace.report.sections.model import Row, Section, Table
 from soltrace.report.sections.words import first_cause, utc_text
 from soltrace.wire.records import Usage
 
-_ENDINGS: Final = {"ok": "ended ok", "error": "failed", "open": "has not ended", "replaced": "replaced by a retry"}
+_ENDINGS: Final = {
+    "ok": "ended ok",
+    "error": "failed",
+    "open": "has not ended",
+    "lost": "lost with its run",
+    "replaced": "replaced by a retry",
+}
 
 
 def ran_section(report: LogReport) -> Section:
@@ -44,8 +50,9 @@ def _passes(phases: list[PhaseCost]) -> str:
         return "No pass of a solve was recorded."
     failed = sum(phase.failed for phase in phases)
     still_open = sum(phase.open for phase in phases)
+    lost = sum(phase.lost for phase in phases)
     replaced = sum(phase.replaced for phase in phases)
-    counts = {"failed": failed, "did not end": still_open, "replaced by a retry": replaced}
+    counts = {"failed": failed, "did not end": still_open, "lost": lost, "replaced by a retry": replaced}
     said = [f"{count:,} {what}" for what, count in counts.items() if count]
     return f"{plural(passes, 'pass')}: {' and '.join(said) if said else 'all ended ok'}."
 

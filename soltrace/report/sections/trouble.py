@@ -12,7 +12,7 @@ _LONGEST = 200
 
 def failures_section(report: LogReport) -> Section:
     """Write about passes and experiments that failed, and passes that did not end."""
-    if not report.failures.total and not report.open.total:
+    if not (report.failures.total or report.open.total or report.lost.total):
         return Section("failures", "Failures", ["Nothing failed, and every pass ended."])
     sentences = [f"{plural(report.failures.total, 'failure')} of passes and experiments, the earliest first."]
     if report.open.total:
@@ -21,7 +21,9 @@ def failures_section(report: LogReport) -> Section:
             f"{plural(report.open.total, 'pass')} did not end: under way when the log was read, or killed"
             + (f"; {stalled:,} had stalled." if stalled else ".")
         )
-    tables = [_failures(report), _kinds(report), _open(report)]
+    if report.lost.total:
+        sentences.append(f"{plural(report.lost.total, 'run')} stopped without a word.")
+    tables = [_failures(report), _kinds(report), _lost(report), _open(report)]
     return Section("failures", "Failures", sentences, [table for table in tables if table.rows])
 
 
@@ -78,9 +80,31 @@ def _kinds(report: LogReport) -> Table:
     return Table("By kind", columns, rows, top.left_out, frozenset(columns[:-1]))
 
 
+def _lost(report: LogReport) -> Table:
+    top = report.lost
+    columns = ("run", "host", "job", "task", "last heard", "why it is lost", "open passes", "open experiments")
+    rows = [
+        Row(
+            (
+                clean(row.run_id),
+                clean(row.host or "-"),
+                clean(row.job or "-"),
+                clean(row.array_task or "-"),
+                utc_text(row.since),
+                clean(row.why, _LONGEST),
+                f"{row.passes:,}",
+                f"{row.experiments:,}",
+            ),
+            bad=True,
+        )
+        for row in top.rows
+    ]
+    return Table("Lost runs", columns, rows, top.left_out, frozenset(columns[:6]))
+
+
 def _open(report: LogReport) -> Table:
     top = report.open
-    columns = ("pass", "experiment", "started", "last heard after", "progress", "t", "step", "stalled")
+    columns = ("pass", "experiment", "started", "last heard after", "progress", "t", "step", "what it is")
     rows = [
         Row(
             (
@@ -91,10 +115,10 @@ def _open(report: LogReport) -> Table:
                 percent(row.progress),
                 "" if row.t is None else number(row.t),
                 f"{row.step:,}",
-                "yes" if row.stalled else "no",
+                "lost" if row.lost else "stalled" if row.stalled else "under way",
             ),
             row.experiment,
-            bad=row.stalled,
+            bad=row.stalled or row.lost,
         )
         for row in top.rows
     ]
@@ -103,7 +127,7 @@ def _open(report: LogReport) -> Table:
         columns,
         rows,
         top.left_out,
-        frozenset({"experiment", "started", "stalled"}),
+        frozenset({"experiment", "started", "what it is"}),
     )
 
 

@@ -7,7 +7,9 @@ WITH numbered AS (
     FROM records WHERE event IN ('experiment.started', 'experiment.ended') AND experiment IS NOT NULL
 )
 SELECT s.run_id, s.experiment, s.attributes, s.timestamp AS started, e.timestamp AS ended,
-    coalesce(e.status, CASE WHEN r.run_id IS NULL THEN 'open' ELSE 'replaced' END) AS status, e.duration_s, e.error
+    -- What a signal has ended is told by the retry: SIGTERM is how a scheduler begins to take a job back.
+    CASE WHEN r.run_id IS NOT NULL AND (e.status IS NULL OR e.error LIKE 'InterruptedError:%') THEN 'replaced' ELSE coalesce(e.status, 'open') END AS status,
+    e.duration_s, e.error
 FROM numbered s LEFT JOIN numbered e ON e.event = 'experiment.ended' AND s.run_id = e.run_id
     AND s.experiment = e.experiment AND s.attributes = e.attributes AND s.number = e.number
 LEFT JOIN replaced r ON s.run_id = r.run_id

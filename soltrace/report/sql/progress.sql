@@ -7,6 +7,6 @@ WITH told AS (
     SELECT run_id, pass_id, arg_max((elapsed_s, progress), elapsed_s) AS point FROM told
     GROUP BY run_id, pass_id, floor(elapsed_s * $slivers / greatest(took_s, 1e-9))
     UNION ALL SELECT run_id, pass_id, (0.0, 0.0) FROM chosen
-    UNION ALL SELECT run_id, pass_id, (took_s, progress) FROM chosen WHERE status <> 'open'
+    UNION ALL SELECT run_id, pass_id, (took_s, progress) FROM chosen WHERE status NOT IN ('open', 'lost')
 )
 SELECT run_id, pass_id, point[1] AS elapsed_s, point[2] AS progress FROM points ORDER BY run_id, pass_id, elapsed_s, progress;

@@ -18,4 +18,4 @@ WITH opened AS (
 SELECT DISTINCT run_id FROM attempts WHERE name <> latest;
 
 UPDATE passes SET status = 'replaced' FROM replaced
-WHERE passes.run_id = replaced.run_id AND (status = 'open' OR result = 'abandoned');
+WHERE passes.run_id = replaced.run_id AND (status = 'open' OR result IN ('abandoned', 'interrupted'));

@@ -2,7 +2,7 @@ WITH seen AS (
     SELECT run_id, min(timestamp) AS first, max(timestamp) AS last, arg_max(resource, timestamp) AS resource
     FROM records GROUP BY ALL
 ), counted AS (
-    SELECT run_id, count(*) AS passes, count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status = 'open') AS open
+    SELECT run_id, count(*) AS passes, count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status IN ('open', 'lost')) AS open
     FROM passes GROUP BY ALL
 ), used AS (
     SELECT run_id, max(usage.memory_bytes) AS memory_bytes, avg(usage.cpu_utilization) AS cpu_utilization,

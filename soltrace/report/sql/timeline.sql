@@ -11,7 +11,7 @@ WITH busy AS (
     SELECT min(epoch_us(started)) AS begin, greatest(max(epoch_us(ended)) - min(epoch_us(started)), 1) AS width FROM drawn
 )
 SELECT run_id, what, min(started) AS started, max(ended) AS ended, count(*) AS count,
-    count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status = 'open') AS open
+    count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status IN ('open', 'lost')) AS open
 FROM drawn, whole
 GROUP BY run_id, what, floor((epoch_us(started) - begin)::DOUBLE * $slivers / width)
 ORDER BY run_id, what, started;

@@ -9,6 +9,28 @@ SELECT run_id, solve_id, pass_id, experiment, phase, status, result, started, en
     lanes.failed AS failed_lanes, stalled, forward_pass_id, attributes
 FROM main.passes;
 
+CREATE VIEW documented.runs AS
+WITH seen AS (
+    SELECT run_id, min(timestamp) AS started, max(timestamp) AS seen, arg_max(resource, timestamp) FILTER (resource IS NOT NULL) AS resource
+    FROM main.records GROUP BY ALL
+), counted AS (
+    SELECT run_id, count(*) AS passes, count(*) FILTER (status = 'error') AS failed, count(*) FILTER (status IN ('open', 'lost')) AS open
+    FROM main.passes GROUP BY ALL
+), entered AS (
+    SELECT run_id, count(*) FILTER (status = 'error') AS failed_experiments, count(*) FILTER (status = 'open') AS open_experiments
+    FROM main.experiments GROUP BY ALL
+)
+SELECT run_id,
+    CASE WHEN r.run_id IS NOT NULL THEN 'replaced' WHEN l.run_id IS NOT NULL THEN 'lost'
+        WHEN coalesce(open, 0) + coalesce(open_experiments, 0) > 0 THEN 'open'
+        WHEN coalesce(failed, 0) + coalesce(failed_experiments, 0) > 0 THEN 'error' ELSE 'ok' END AS status,
+    l.why AS lost_because, started, seen, resource->>'host' AS host, resource->>'pid' AS pid,
+    resource->>'process_index' AS process_index, resource->>'scheduler' AS scheduler, resource->>'job' AS job,
+    resource->>'array_task' AS array_task, resource->>'rank' AS rank, resource->>'restart' AS restart,
+    coalesce(passes, 0) AS passes, coalesce(failed, 0) AS failed, coalesce(open, 0) AS open, resource
+FROM seen LEFT JOIN counted USING (run_id) LEFT JOIN entered USING (run_id)
+LEFT JOIN main.lost l USING (run_id) LEFT JOIN main.replaced r USING (run_id);
+
 CREATE VIEW documented.lanes AS
 WITH over AS (
     SELECT run_id, solve_id, pass_id, experiment, phase, batch_index, timestamp AS ended, timestamp AS seen, status, result,
@@ -25,7 +47,7 @@ WITH over AS (
     FROM over UNION ALL BY NAME FROM under_way
 )
 SELECT l.run_id, l.solve_id, l.pass_id, l.experiment, l.phase, l.batch_index,
-    coalesce(l.status, CASE WHEN p.status IN ('open', 'replaced') THEN p.status END) AS status, l.result, l.ended, l.seen,
+    coalesce(l.status, CASE WHEN p.status IN ('open', 'lost', 'replaced') THEN p.status END) AS status, l.result, l.ended, l.seen,
     epoch(l.seen - p.started) AS elapsed_s, l.progress, l.step, l.steps.accepted AS accepted, l.steps.rejected AS rejected,
     l.steps.recomputed AS recomputed, l.t, coalesce(l.t0, p.t0) AS t0, coalesce(l.t1, p.t1) AS t1
 FROM both_kinds l LEFT JOIN main.passes p USING (run_id, pass_id);

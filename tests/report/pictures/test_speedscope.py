@@ -44,7 +44,7 @@ def test_seconds_by_experiment_and_stage(graph):
             "fit > backward > recomputed (share of steps)": 8 * 36 / 56,
             "sweep > warm > forward": 2.5,
             "sweep > warm > forward > rejected (share of steps)": 0.5,
-            "sweep > warm > forward > open": 12.0,
+            "sweep > warm > forward > lost": 12.0,
             "sweep > warm > backward": 1.0,
         }
     )
@@ -59,7 +59,7 @@ def test_steps(graph):
         "fit > backward > recomputed": 36,
         "sweep > warm > forward": 250,
         "sweep > warm > forward > rejected": 50,
-        "sweep > warm > forward > open": 50,
+        "sweep > warm > forward > lost": 50,
     }
 
 

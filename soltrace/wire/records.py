@@ -31,6 +31,8 @@ Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
 
 A record holds the text too, and not the float: it then equals what its line decodes to, and a reader meets one form.
 """
+Watched: TypeAlias = Mapping[str, Number]
+"""What quantities that the user watches are, by their names."""
 Scalar: TypeAlias = bool | int | float | str
 """One value of a user's."""
 Attribute: TypeAlias = Scalar | list[Scalar]
@@ -228,6 +230,59 @@ class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
     """The lane, by its index in each enclosing vmap, outermost first."""
     lanes: Lanes | UnsetType = UNSET
     """The batch as a whole."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, there. With `lanes`, those of the slowest lane."""
+
+
+class Attempts(Struct, frozen=True, kw_only=True):
+    """Attempted steps, one after the other, as columns: each list has one item a step."""
+
+    step: list[int]
+    """Which attempt of its lane it is, from 1. On a backward pass: which of the forward pass's is transposed."""
+    t: list[Number]
+    """Where it begins, in the user's time."""
+    dt: list[Number]
+    """How far it goes, in the user's time: negative where that runs backwards."""
+    accepted: list[bool]
+    """Whether the step size controller accepted it."""
+    reason: list[str]
+    """Why. Of a rejected step, `error`: the error estimate is above the tolerance; `nonfinite`: the new state or the
+    error estimate is not finite; `nonlinear`: the nonlinear solver of an implicit step failed; `controller`: a step
+    size controller that does not tell. Of an accepted one, `dtmin`: it could not be smaller, whatever its error;
+    `jump`: it ends at a jump; `event`: an event occurred in it; or else empty.
+    """
+    scaled_error: list[Number] | UnsetType = UNSET
+    """The error estimate over the tolerance, unitless: above 1 a step is rejected. Known of `PIDController`."""
+    batch_index: list[list[int]] | UnsetType = UNSET
+    """The lane of each. Not known of a single solve."""
+
+
+class PassSteps(PassRecord, frozen=True, kw_only=True, tag="pass.steps"):
+    """Every step of a stretch of a pass, of all lanes: with `detail="steps"`, or the last ones of lanes that failed."""
+
+    attempts: Attempts
+    """The steps."""
+
+
+class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite"):
+    """The first value of a lane that is not finite: said once a lane, with `watch="nonfinite"`."""
+
+    batch_index: list[int] | UnsetType = UNSET
+    """The lane, by its index in each enclosing vmap, outermost first. Not known of a single solve."""
+    step: int
+    """In which attempt of its lane, from 1. On a backward pass: which of the forward pass's is transposed."""
+    t: Number
+    """Where that step begins, in the user's time."""
+    dt: Number
+    """How far it goes, in the user's time."""
+    found_in: str
+    """`initial state`, `state`, `error estimate` or `vector field`; on a backward pass, `cotangent`."""
+    path: str
+    """Where in the pytree, such as `y['membrane'][3]`."""
+    value: Number
+    """What it is."""
+    before: Number | UnsetType = UNSET
+    """What was in this place of the state when the step began."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -295,6 +350,8 @@ class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
     """Steps attempted in this lane; in a backward pass, steps transposed."""
     steps: Steps | UnsetType = UNSET
     """The same by outcome. Not known to a progress meter."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, where it ended."""
 
 
 class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
@@ -322,6 +379,8 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     """Steps of all lanes, by outcome. Not known to a progress meter."""
     lanes: Lanes | UnsetType = UNSET
     """The batch as a whole."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, where it ended. Of a batch, those of the slowest lane."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):
@@ -343,6 +402,8 @@ AnyRecord: TypeAlias = (
     | ProgramCompiled
     | PassStarted
     | PassProgress
+    | PassSteps
+    | LaneNonfinite
     | PassHeartbeat
     | LaneEnded
     | PassEnded

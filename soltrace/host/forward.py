@@ -72,6 +72,7 @@ class Forward(PassView):
             atol=self._tolerance(self._atol),
             t0=self._common(lanes.in_users_time(lanes.t0)),
             t1=self._common(lanes.in_users_time(lanes.t1)),
+            dtype=self.entry.info.dtype,
         )
 
     def step(self, event: Emission) -> list[AnyRecord]:

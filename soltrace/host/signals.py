@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET, UnsetType
 
 from soltrace.wire.losses import What
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
@@ -137,6 +138,8 @@ class SolveInfo:
     adjoint: str
     controller: str
     max_steps: int | None = None
+    dtype: str | UnsetType = UNSET
+    """Of the state's numbers."""
     results: tuple[str, ...] = ("successful",)
     """The name of each result code, by index."""
     attributes: tuple[tuple[str, Attribute], ...] = ()

@@ -59,6 +59,38 @@ class Steps(Struct, frozen=True, kw_only=True):
     """Forward steps that a backward pass evaluated again (checkpointing). Of backward passes only."""
 
 
+VerdictKind: TypeAlias = Literal[
+    "nonfinite",
+    "nonlinear_failed",
+    "linear_failed",
+    "bad_lanes",
+    "tolerance_below_grain",
+    "stiff",
+    "not_smooth",
+    "stuck",
+    "dtmin",
+    "max_steps",
+    "rejections",
+    "slow_lanes",
+    "recomputation",
+    "event_at_start",
+    "event_chatters",
+    "recompiled",
+]
+"""What is wrong with a pass or a run, the most telling first. The last two are of a run: no pass ends with them."""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """Why a pass ended as it did, or took as long as it did."""
+
+    kind: VerdictKind
+    """What is wrong, for programs."""
+    text: str
+    """The same in words, with its numbers."""
+    advice: str
+    """What to try."""
+
+
 class Lanes(Struct, frozen=True, kw_only=True):
     """The state of a batch as a whole."""
 
@@ -205,6 +237,8 @@ class PassStarted(PassRecord, frozen=True, kw_only=True, tag="pass.started"):
     """Where it is to end, in the user's time."""
     max_steps: int | None = None
     """The most steps that the solver may attempt; None without a limit."""
+    dtype: str | UnsetType = UNSET
+    """The type of the state's numbers, such as `float32`. Not known of a backward pass, nor to a progress meter."""
     batch_shape: list[int]
     """Sizes of the enclosing vmaps, outermost first; empty for a single solve."""
     forward_pass_id: str | UnsetType = UNSET
@@ -381,6 +415,8 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     """The batch as a whole."""
     watched: Watched | UnsetType = UNSET
     """The quantities that the user watches, where it ended. Of a batch, those of the slowest lane."""
+    verdict: Verdict | UnsetType = UNSET
+    """Why it ended so, or took so long, where that can be told. Not known of one that is in order."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):

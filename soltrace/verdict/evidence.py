@@ -1,0 +1,185 @@
+"""What is known of one pass when it is over: its records, as far as they are needed, and no more of them than that.
+
+Any side, one thread at a time.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import UNSET
+
+from soltrace.wire.records import (
+    AnyRecord,
+    LaneEnded,
+    LaneNonfinite,
+    PassEnded,
+    PassProgress,
+    PassRecord,
+    PassStarted,
+    PassSteps,
+)
+
+POINTS: Final = 64
+"""The latest reports of a pass are kept, and of its steps the last few thousand."""
+STEPS_KEPT: Final = 4096
+_LANES_KEPT: Final = 64
+"""Lanes of which steps are kept, and lanes whose end is."""
+_FORWARD_KEPT: Final = 1024
+"""Forward passes that are remembered for the backward passes that may come."""
+
+Lane = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempted step."""
+
+    t: float
+    dt: float
+    accepted: bool
+    reason: str
+    error: float | None
+    """The error estimate over the tolerance; None where it is not known."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of a pass that is over."""
+
+    ended: PassEnded
+    started: PassStarted | None = None
+    """None where its line is missing."""
+    lanes: Sequence[LaneEnded] = ()
+    """Of a batch: the lanes whose end was told."""
+    points: Sequence[tuple[int, float]] = ()
+    """The latest reports of a single solve: steps attempted, and where it was."""
+    attempts: dict[Lane, deque[Attempt]] = field(default_factory=dict[Lane, deque[Attempt]])
+    """The last steps of each lane, `()` of a single solve, where they are recorded."""
+    nonfinite: Sequence[LaneNonfinite] = ()
+    """The first values that were not finite, where they are watched for."""
+    forward: PassEnded | None = None
+    """Of a backward pass: the end of its forward pass."""
+
+    @property
+    def failing(self) -> LaneEnded | PassEnded:
+        """The lane that failed first, or else the pass itself."""
+        return next((lane for lane in self.lanes if lane.status == "error"), self.ended)
+
+    @property
+    def attempted(self) -> int:
+        """Steps of all lanes."""
+        steps = self.ended.steps
+        return self.ended.step if steps is UNSET else steps.accepted + steps.rejected
+
+    @property
+    def rejected_share(self) -> float:
+        """The share of attempted steps that were rejected; 0 where it is not known."""
+        steps = self.failing.steps
+        attempted = 0 if steps is UNSET else steps.accepted + steps.rejected
+        return 0.0 if steps is UNSET or not attempted else steps.rejected / attempted
+
+    @property
+    def telling(self) -> Sequence[Attempt]:
+        """The recorded steps of the lane that failed, or of the one that took most."""
+        if not self.attempts:
+            return ()
+        failing = self.failing
+        lane = tuple(failing.batch_index) if isinstance(failing, LaneEnded) else ()
+        return self.attempts.get(lane) or max(self.attempts.values(), key=len)
+
+    @property
+    def whose(self) -> str:
+        """Begins a sentence about what failed: `It`, or `Lane 3`."""
+        failing = self.failing
+        return "Lane " + ",".join(map(str, failing.batch_index)) if isinstance(failing, LaneEnded) else "It"
+
+
+class Gathering:
+    """The evidence of one pass, while it is under way."""
+
+    def __init__(self, started: PassStarted | None) -> None:
+        """Begin with its first line."""
+        self.begun = started
+        self._lanes: list[LaneEnded] = []
+        self._points: deque[tuple[int, float]] = deque(maxlen=POINTS)
+        self._attempts: dict[Lane, deque[Attempt]] = {}
+        self._nonfinite: list[LaneNonfinite] = []
+
+    def add(self, record: AnyRecord) -> None:
+        """Take one of its lines."""
+        match record:
+            case PassProgress():
+                if record.batch_index is UNSET and record.lanes is UNSET and isinstance(record.t, float):
+                    self._points.append((record.step, record.t))
+            case LaneEnded():
+                if len(self._lanes) < _LANES_KEPT or record.status == "error":
+                    self._lanes.append(record)
+            case PassSteps():
+                self._add_steps(record)
+            case LaneNonfinite():
+                self._nonfinite.append(record)
+            case _:
+                pass
+
+    def ended(self, record: PassEnded, forward: PassEnded | None) -> Evidence:
+        """Its last line."""
+        return Evidence(record, self.begun, self._lanes, self._points, self._attempts, self._nonfinite, forward=forward)
+
+    def _add_steps(self, record: PassSteps) -> None:
+        told = record.attempts
+        count = len(told.t)
+        errors = [None] * count if told.scaled_error is UNSET else told.scaled_error
+        lanes: list[list[int]] = [[]] * count if told.batch_index is UNSET else told.batch_index
+        columns = told.t, told.dt, told.accepted, told.reason, errors, lanes
+        for t, dt, accepted, reason, error, lane in zip(*columns, strict=True):
+            key = tuple(lane)
+            if key not in self._attempts:
+                if len(self._attempts) >= _LANES_KEPT:
+                    continue
+                self._attempts[key] = deque(maxlen=STEPS_KEPT)
+            known = None if error is None else float(error)
+            self._attempts[key].append(Attempt(float(t), float(dt), accepted, reason, known))
+
+
+class Gatherings:
+    """The evidence of all passes that are under way.
+
+    ```python
+    gatherings = Gatherings()
+    for record in records:
+        if (evidence := gatherings.add(record)) is not None:
+            print([finding.text for finding in findings(evidence)])
+    ```
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[str, Gathering] = {}
+        self._forward: OrderedDict[str, PassEnded] = OrderedDict()
+
+    def add(self, record: AnyRecord) -> Evidence | None:
+        """Take a record of any kind. Of the last one of a pass, return the evidence of that pass."""
+        match record:
+            case PassStarted():
+                self._open[record.pass_id] = Gathering(record)
+            case PassEnded():
+                return self._end(record)
+            case PassRecord():
+                if (gathering := self._open.get(record.pass_id)) is not None:
+                    gathering.add(record)
+            case _:
+                pass
+        return None
+
+    def _end(self, record: PassEnded) -> Evidence:
+        gathering = self._open.pop(record.pass_id, None) or Gathering(None)
+        if record.phase == "forward":
+            self._forward[record.pass_id] = record
+            if len(self._forward) > _FORWARD_KEPT:
+                self._forward.popitem(last=False)
+            return gathering.ended(record, None)
+        started = gathering.begun
+        known = "" if started is None or started.forward_pass_id is UNSET else started.forward_pass_id
+        return gathering.ended(record, self._forward.get(known))

@@ -1,0 +1,55 @@
+"""A value was not finite: which, and where."""
+
+from typing import Final
+
+from msgspec import UNSET
+
+from soltrace.verdict.evidence import Evidence
+from soltrace.verdict.finding import Finding, figure, lane_text
+
+_RESULTS: Final = frozenset({"nonfinite", "nonfinite_input"})
+
+
+def nonfinite(evidence: Evidence) -> Finding | None:
+    """Tell the first value that was not finite."""
+    if not evidence.nonfinite:
+        return _by_result(evidence)
+    if evidence.ended.status == "ok" and evidence.ended.phase == "forward" and not _it_stayed(evidence):
+        return None
+    first = min(evidence.nonfinite, key=lambda record: record.step)
+    if first.phase == "backward":
+        first = max(evidence.nonfinite, key=lambda record: record.step)
+    whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
+    before = "" if first.before is UNSET else f"; it was {figure(first.before)} when the step began"
+    step = f"in step {first.step:,}, from t={figure(first.t)} on with dt={figure(first.dt)}"
+    text = (
+        f"The first value that was not finite{whose}: {figure(first.value)} in {first.path}, in the {first.found_in},"
+    )
+    text += f" {step}{before}."
+    if first.phase == "backward":
+        advice = (
+            "The gradient, not the solution, is lost there: look for a function whose derivative is infinite at the "
+            "value that it is given (sqrt and norm at 0, log, x**p, where on both branches), and make it safe there."
+        )
+    else:
+        advice = (
+            "Look at what the field does with that value: sqrt or log of what may become negative, a division by what "
+            "may become 0, exp of what is large. If the state blows up, take smaller steps or an implicit solver."
+        )
+    numbers = {"t": first.t, "step": first.step, "path": first.path, "found_in": first.found_in}
+    return Finding("nonfinite", text, advice, numbers)
+
+
+def _it_stayed(evidence: Evidence) -> bool:
+    """Whether it was in the state that the solve went on with. A step that was tried and rejected does no harm."""
+    return any(record.found_in in {"state", "initial state"} for record in evidence.nonfinite)
+
+
+def _by_result(evidence: Evidence) -> Finding | None:
+    failing = evidence.failing
+    if failing.result not in _RESULTS:
+        return None
+    where = "" if failing.t is UNSET else f" at t={figure(failing.t)}"
+    text = f"{evidence.whose} met a value that is not finite while it solved an equation inside a step{where}."
+    advice = "watch='nonfinite' names the value, the step and the place in the pytree."
+    return Finding("nonfinite", text, advice, {"t": failing.t} if isinstance(failing.t, float | str) else {})

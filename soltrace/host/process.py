@@ -262,7 +262,9 @@ def failed(error: BaseException) -> None:
     PROCESS.failed(error)
 
 
-def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
+def compiled(
+    function: str, trace_s: float, lower_s: float, compile_s: float, arguments: Sequence[str] | None = None
+) -> None:
     """Take what the compilation of a program that holds a solve took. Never raises.
 
     Args:
@@ -270,10 +272,11 @@ def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) ->
         trace_s: Seconds for tracing it; 0 where it had been traced before.
         lower_s: Seconds for lowering it.
         compile_s: Seconds for compiling it, or for reading it from jax's cache of compiled programs.
+        arguments: The types of what it takes, the first of them; None where they are not known.
     """
     try:
         if (run := PROCESS.open()) is not None:
-            run.compiled(function, trace_s, lower_s, compile_s)
+            run.compiled(function, trace_s, lower_s, compile_s, arguments)
     except Exception as error:
         if raised_by_a_handler(error):
             raise

@@ -53,8 +53,8 @@ class Evidence:
     """None where its line is missing."""
     lanes: Sequence[LaneEnded] = ()
     """Of a batch: the lanes whose end was told."""
-    points: Sequence[tuple[int, float]] = ()
-    """The latest reports of a single solve: steps attempted, and where it was."""
+    reports: dict[Lane, deque[tuple[int, float]]] = field(default_factory=dict[Lane, deque[tuple[int, float]]])
+    """The latest reports of each lane, `()` of a single solve: steps attempted, and where it was."""
     attempts: dict[Lane, deque[Attempt]] = field(default_factory=dict[Lane, deque[Attempt]])
     """The last steps of each lane, `()` of a single solve, where they are recorded."""
     nonfinite: Sequence[LaneNonfinite] = ()
@@ -85,9 +85,17 @@ class Evidence:
         """The recorded steps of the lane that failed, or of the one that took most."""
         if not self.attempts:
             return ()
+        return self.attempts.get(self._lane) or max(self.attempts.values(), key=len)
+
+    @property
+    def points(self) -> Sequence[tuple[int, float]]:
+        """The latest reports of what failed, or of the pass."""
+        return self.reports.get(self._lane, ())
+
+    @property
+    def _lane(self) -> Lane:
         failing = self.failing
-        lane = tuple(failing.batch_index) if isinstance(failing, LaneEnded) else ()
-        return self.attempts.get(lane) or max(self.attempts.values(), key=len)
+        return tuple(failing.batch_index) if isinstance(failing, LaneEnded) else ()
 
     @property
     def whose(self) -> str:
@@ -103,7 +111,7 @@ class Gathering:
         """Begin with its first line."""
         self.begun = started
         self._lanes: list[LaneEnded] = []
-        self._points: deque[tuple[int, float]] = deque(maxlen=POINTS)
+        self._reports: dict[Lane, deque[tuple[int, float]]] = {}
         self._attempts: dict[Lane, deque[Attempt]] = {}
         self._nonfinite: list[LaneNonfinite] = []
 
@@ -111,8 +119,7 @@ class Gathering:
         """Take one of its lines."""
         match record:
             case PassProgress():
-                if record.batch_index is UNSET and record.lanes is UNSET and isinstance(record.t, float):
-                    self._points.append((record.step, record.t))
+                self._add_report(record)
             case LaneEnded():
                 if len(self._lanes) < _LANES_KEPT or record.status == "error":
                     self._lanes.append(record)
@@ -125,7 +132,19 @@ class Gathering:
 
     def ended(self, record: PassEnded, forward: PassEnded | None) -> Evidence:
         """Its last line."""
-        return Evidence(record, self.begun, self._lanes, self._points, self._attempts, self._nonfinite, forward=forward)
+        return Evidence(
+            record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward=forward
+        )
+
+    def _add_report(self, record: PassProgress) -> None:
+        if record.lanes is not UNSET or not isinstance(record.t, float):
+            return
+        lane = () if record.batch_index is UNSET else tuple(record.batch_index)
+        if lane not in self._reports:
+            if len(self._reports) >= _LANES_KEPT:
+                return
+            self._reports[lane] = deque(maxlen=POINTS)
+        self._reports[lane].append((record.step, record.t))
 
     def _add_steps(self, record: PassSteps) -> None:
         told = record.attempts

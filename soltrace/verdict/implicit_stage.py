@@ -28,8 +28,8 @@ def nonlinear_failed(evidence: Evidence) -> Finding | None:
     failing = evidence.failing
     where = "" if failing.t is UNSET else f" at t={figure(failing.t)}"
     advice = (
-        "Take adaptive steps (PIDController), which are made smaller where this happens, or a smaller dt0 or dtmax; give "
-        "the solver a root finder with more steps (VeryChord(max_steps=...)), or one that is more robust (Newton); "
+        "Take adaptive steps (PIDController), which are made smaller where this happens, or a smaller dt0 or dtmax; "
+        "give the solver a root finder with more steps (VeryChord(max_steps=...)), or a more robust one (Newton); "
         "see that the field is smooth in y and finite beyond the solution."
     )
     if failing.result in _NONLINEAR:

@@ -27,7 +27,7 @@ def dtmin(evidence: Evidence) -> Finding | None:
     worst = max((attempt.error or 0.0 for attempt in forced), default=0.0)
     by = f", up to {worst:.2g} times" if worst > 1.0 else ""
     text = (
-        f"{times(len(forced), 'step')} were taken at dtmin={figure(abs(forced[-1].dt))} though their error was above the "
-        f"tolerance{by}, from t={figure(forced[0].t)} on: the result is less accurate than rtol and atol say."
+        f"{times(len(forced), 'step')} were taken at dtmin={figure(abs(forced[-1].dt))} though their error was above "
+        f"the tolerance{by}, from t={figure(forced[0].t)} on: the result is less accurate than rtol and atol say."
     )
     return Finding("dtmin", text, _ADVICE, {"forced_steps": len(forced), "t": forced[0].t})

@@ -29,9 +29,7 @@ def recomputation(evidence: Evidence) -> Finding | None:
     ):
         spent = min(again * forward.duration_s / counted, ended.duration_s)
         part = spent / ended.duration_s if ended.duration_s else 0.0
-        text += (
-            f": about {seconds(spent)} of {seconds(ended.duration_s)} ({share(part)}), by what the forward pass took"
-        )
+        text += f": about {seconds(spent)} of {seconds(ended.duration_s)} ({share(part)}), as the forward pass went"
         numbers |= {"spent_s": spent, "spent_share": part}
     advice = (
         "Give RecursiveCheckpointAdjoint more checkpoints (checkpoints=...), as many as memory allows: about the square "

@@ -16,6 +16,8 @@ _IDLE: Final = 0.7
 def slow_lanes(evidence: Evidence) -> Finding | None:
     """Tell how long the others waited, and for which lane."""
     ended = evidence.ended
+    if ended.status == "error":
+        return None  # a lane that fails takes all the steps there are: that is its trouble
     if ended.lanes is UNSET or ended.lanes.total < _LEAST_LANES or ended.phase != "forward" or ended.steps is UNSET:
         return None
     slowest = max(evidence.lanes, key=lambda lane: lane.step, default=None)

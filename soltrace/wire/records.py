@@ -205,6 +205,8 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
     """Seconds spent lowering to StableHLO."""
     compile_s: float
     """Seconds spent in the backend's compiler; short where the persistent compilation cache had the program."""
+    arguments: list[str] | UnsetType = UNSET
+    """The types of what it takes, such as `float32[3]`, the first 64: what changes between two compilations of one."""
 
 
 class PassRecord(Record, frozen=True, kw_only=True):

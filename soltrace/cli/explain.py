@@ -11,7 +11,7 @@ from soltrace.cli.log_files import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, defaul
 from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
-    from soltrace.reading.explain import Explained, Explainer
+    from soltrace.reading.explaining import Explained, Explainer
     from soltrace.reading.parse import Parsed
     from soltrace.reading.problems import Problems
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if problem := unfit(paths):
         return _complain(problem)
     # Here and not above: `--help` does without.
-    from soltrace.reading.explain import Explainer
+    from soltrace.reading.explaining import Explainer
     from soltrace.reading.problems import Problems
 
     explainer, problems = Explainer(wanted=passes[0] if passes else ""), Problems()
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_pass(argument: str) -> bool:
-    from soltrace.reading.explain import PASS_PATTERN
+    from soltrace.reading.explaining import PASS_PATTERN
 
     return not Path(argument).exists() and PASS_PATTERN.fullmatch(argument) is not None
 
@@ -97,7 +97,7 @@ def _read(paths: Sequence[Path], problems: "Problems") -> "Iterator[Parsed]":
 def _print_json(explained: "Iterator[Explained]") -> None:
     import msgspec
 
-    from soltrace.reading.explain import as_json
+    from soltrace.reading.explaining import as_json
     from soltrace.reading.text import printable_json
 
     on_terminal = sys.stdout.isatty()
@@ -107,7 +107,7 @@ def _print_json(explained: "Iterator[Explained]") -> None:
 
 
 def _print_text(explained: "Iterator[Explained]", explainer: "Explainer") -> None:
-    from soltrace.reading.explain import as_text
+    from soltrace.reading.explaining import as_text
     from soltrace.reading.text import plural
 
     alike: Counter[tuple[str | None, ...]] = Counter()

@@ -21,15 +21,15 @@ from soltrace.wire.records import (
     PassSteps,
 )
 
-POINTS: Final = 64
+REPORTS_KEPT: Final = 64
 """The latest reports of a pass are kept, and of its steps the last few thousand."""
 STEPS_KEPT: Final = 4096
 _LANES_KEPT: Final = 64
 """Lanes of which steps are kept, and lanes whose end is."""
-_FORWARD_KEPT: Final = 1024
+_FORWARD_KEPT: Final = 128
 """Forward passes that are remembered for the backward passes that may come."""
 
-Lane = tuple[int, ...]
+LaneIndex = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,14 @@ class Attempt:
     """The error estimate over the tolerance; None where it is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForwardCost:
+    """What a forward pass took."""
+
+    steps: int
+    duration_s: float
+
+
 @dataclass(slots=True)
 class Evidence:
     """What is known of a pass that is over."""
@@ -53,14 +61,16 @@ class Evidence:
     """None where its line is missing."""
     lanes: Sequence[LaneEnded] = ()
     """Of a batch: the lanes whose end was told."""
-    reports: dict[Lane, deque[tuple[int, float]]] = field(default_factory=dict[Lane, deque[tuple[int, float]]])
+    reports: dict[LaneIndex, deque[tuple[int, float]]] = field(
+        default_factory=dict[LaneIndex, deque[tuple[int, float]]]
+    )
     """The latest reports of each lane, `()` of a single solve: steps attempted, and where it was."""
-    attempts: dict[Lane, deque[Attempt]] = field(default_factory=dict[Lane, deque[Attempt]])
+    attempts: dict[LaneIndex, deque[Attempt]] = field(default_factory=dict[LaneIndex, deque[Attempt]])
     """The last steps of each lane, `()` of a single solve, where they are recorded."""
     nonfinite: Sequence[LaneNonfinite] = ()
     """The first values that were not finite, where they are watched for."""
-    forward: PassEnded | None = None
-    """Of a backward pass: the end of its forward pass."""
+    forward: ForwardCost | None = None
+    """Of a backward pass: what its forward pass took."""
 
     @property
     def failing(self) -> LaneEnded | PassEnded:
@@ -70,8 +80,7 @@ class Evidence:
     @property
     def attempted(self) -> int:
         """Steps of all lanes."""
-        steps = self.ended.steps
-        return self.ended.step if steps is UNSET else steps.accepted + steps.rejected
+        return _attempted(self.ended)
 
     @property
     def rejected_share(self) -> float:
@@ -93,7 +102,7 @@ class Evidence:
         return self.reports.get(self._lane, ())
 
     @property
-    def _lane(self) -> Lane:
+    def _lane(self) -> LaneIndex:
         failing = self.failing
         return tuple(failing.batch_index) if isinstance(failing, LaneEnded) else ()
 
@@ -111,8 +120,8 @@ class Gathering:
         """Begin with its first line."""
         self.begun = started
         self._lanes: list[LaneEnded] = []
-        self._reports: dict[Lane, deque[tuple[int, float]]] = {}
-        self._attempts: dict[Lane, deque[Attempt]] = {}
+        self._reports: dict[LaneIndex, deque[tuple[int, float]]] = {}
+        self._attempts: dict[LaneIndex, deque[Attempt]] = {}
         self._nonfinite: list[LaneNonfinite] = []
 
     def add(self, record: AnyRecord) -> None:
@@ -130,7 +139,7 @@ class Gathering:
             case _:
                 pass
 
-    def ended(self, record: PassEnded, forward: PassEnded | None) -> Evidence:
+    def ended(self, record: PassEnded, forward: ForwardCost | None) -> Evidence:
         """Its last line."""
         return Evidence(
             record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward=forward
@@ -143,7 +152,7 @@ class Gathering:
         if lane not in self._reports:
             if len(self._reports) >= _LANES_KEPT:
                 return
-            self._reports[lane] = deque(maxlen=POINTS)
+            self._reports[lane] = deque(maxlen=REPORTS_KEPT)
         self._reports[lane].append((record.step, record.t))
 
     def _add_steps(self, record: PassSteps) -> None:
@@ -176,7 +185,7 @@ class Gatherings:
     def __init__(self) -> None:
         """Begin with none."""
         self._open: dict[str, Gathering] = {}
-        self._forward: OrderedDict[str, PassEnded] = OrderedDict()
+        self._forward: OrderedDict[str, ForwardCost] = OrderedDict()
 
     def add(self, record: AnyRecord) -> Evidence | None:
         """Take a record of any kind. Of the last one of a pass, return the evidence of that pass."""
@@ -195,10 +204,15 @@ class Gatherings:
     def _end(self, record: PassEnded) -> Evidence:
         gathering = self._open.pop(record.pass_id, None) or Gathering(None)
         if record.phase == "forward":
-            self._forward[record.pass_id] = record
+            self._forward[record.pass_id] = ForwardCost(_attempted(record), record.duration_s)
             if len(self._forward) > _FORWARD_KEPT:
                 self._forward.popitem(last=False)
             return gathering.ended(record, None)
         started = gathering.begun
         known = "" if started is None or started.forward_pass_id is UNSET else started.forward_pass_id
         return gathering.ended(record, self._forward.get(known))
+
+
+def _attempted(ended: PassEnded) -> int:
+    steps = ended.steps
+    return ended.step if steps is UNSET else steps.accepted + steps.rejected

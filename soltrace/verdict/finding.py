@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from soltrace.wire.records import Number, Verdict, VerdictKind
+from soltrace.wire.records import Number
+from soltrace.wire.verdicts import Verdict, VerdictKind
 
 _SMALLEST_SHARE: Final = 0.001
 _MINUTE_S: Final = 60.0

@@ -22,17 +22,13 @@ def recomputation(evidence: Evidence) -> Finding | None:
         return None
     text = f"Each of {times(own, 'forward step')} was computed again {again / own:.1f} times on the way back"
     numbers: dict[str, float | str] = {"recomputed": again, "steps": own}
-    if (
-        forward is not None
-        and forward.steps is not UNSET
-        and (counted := forward.steps.accepted + forward.steps.rejected)
-    ):
-        spent = min(again * forward.duration_s / counted, ended.duration_s)
+    if forward is not None and forward.steps:
+        spent = min(again * forward.duration_s / forward.steps, ended.duration_s)
         part = spent / ended.duration_s if ended.duration_s else 0.0
         text += f": about {seconds(spent)} of {seconds(ended.duration_s)} ({share(part)}), as the forward pass went"
         numbers |= {"spent_s": spent, "spent_share": part}
     advice = (
-        "Give RecursiveCheckpointAdjoint more checkpoints (checkpoints=...), as many as memory allows: about the square "
-        "root of twice the steps computes each again once or twice."
+        "Give RecursiveCheckpointAdjoint more checkpoints (checkpoints=...), as many as memory allows: about the "
+        "square root of twice the steps computes each again once or twice."
     )
     return Finding("recomputation", f"{text}.", advice, numbers)

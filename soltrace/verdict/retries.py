@@ -15,9 +15,11 @@ from typing import Final
 
 from soltrace.verdict.evidence import Attempt
 
-ORDERS: Final[Mapping[str, int]] = {"Bosh3": 3, "Tsit5": 5, "Dopri5": 5, "Dopri8": 8}
+ERROR_ORDERS: Final[Mapping[str, int]] = {"Bosh3": 3, "Tsit5": 5, "Dopri5": 5, "Dopri8": 8}
 """The order of the error estimate of explicit solvers, above 2: k of a lower one says nothing."""
-EXPLICIT: Final = frozenset({*ORDERS, "Euler", "Heun", "Midpoint", "Ralston", "LeapfrogMidpoint", "ReversibleHeun"})
+EXPLICIT: Final = frozenset(
+    {*ERROR_ORDERS, "Euler", "Heun", "Midpoint", "Ralston", "LeapfrogMidpoint", "ReversibleHeun"}
+)
 IMPLICIT: Final = frozenset({"ImplicitEuler", "Kvaerno3", "Kvaerno4", "Kvaerno5"})
 _SMALLER: Final = 0.999
 """Of its size before: closer together, rounding errors decide."""

@@ -93,7 +93,7 @@ class RunCourse:
 def _chatters(spans: Sequence[float], last: PassEnded) -> Finding:
     where = figure(last.t) if isinstance(last.t, float) else "?"
     text = (
-        f"An event chatters: {times(len(spans), 'solve')} in a row were ended by it, the first after {figure(spans[0])} "
+        f"An event chatters: it ended {times(len(spans), 'solve')} in a row, the first after {figure(spans[0])} "
         f"of time and the last after {figure(spans[-1])}, which stopped at t={where}: "
         f"they come closer and closer, and time does not go on."
     )

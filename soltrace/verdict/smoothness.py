@@ -5,7 +5,7 @@ from typing import Final
 
 from soltrace.verdict.evidence import Attempt, Evidence
 from soltrace.verdict.finding import Finding, figure, share, times
-from soltrace.verdict.retries import ORDERS, retries
+from soltrace.verdict.retries import ERROR_ORDERS, retries
 
 _FEW_RETRIES: Final = 30
 _LINEAR: Final = (0.8, 1.2)
@@ -18,7 +18,7 @@ _REJECTED: Final = 0.35
 def not_smooth(evidence: Evidence) -> Finding | None:
     """Tell that rejected steps met a jump of the field."""
     started, attempts = evidence.started, evidence.telling
-    if started is None or started.solver not in ORDERS:
+    if started is None or started.solver not in ERROR_ORDERS:
         return None
     found = retries(attempts)
     if found is None or len(found.exponents) < _FEW_RETRIES or found.rejected < _REJECTED * found.attempted:
@@ -29,8 +29,8 @@ def not_smooth(evidence: Evidence) -> Finding | None:
     where = _where(attempts)
     text = (
         f"The vector field is not smooth: {share(found.rejected / found.attempted)} of "
-        f"{times(found.attempted, 'attempt')} were rejected, and in {share(linear)} of them the error fell only like "
-        f"dt when they were tried again, as it does across a jump (a smooth one gives dt^{ORDERS[started.solver]})."
+        f"{times(found.attempted, 'attempt')} were rejected, and in {share(linear)} of them the error fell only "
+        f"like dt when they were tried again, as it does across a jump (a smooth one gives dt^{ERROR_ORDERS[started.solver]})."
         f" Most of them at t={figure(where)}."
     )
     advice = (

@@ -22,10 +22,12 @@ def max_steps_reached(evidence: Evidence) -> Finding | None:
     failing = evidence.failing
     if failing.result != "max_steps_reached":
         return None
-    limit = failing.step if evidence.started is None else evidence.started.max_steps or failing.step
+    limit = None if evidence.started is None else evidence.started.max_steps
     where = "" if failing.t is UNSET else f" at t={figure(failing.t)}"
-    text = f"{evidence.whose} stopped at max_steps={limit:,} with {share(failing.progress)} done{where}."
-    numbers: dict[str, float | str] = {"max_steps": limit, "progress": failing.progress}
+    # A solve inside a backward pass may have a limit of its own, which is not told.
+    reached = f"max_steps={limit:,}" if limit is not None and failing.step >= limit else "max_steps"
+    text = f"{evidence.whose} stopped at {reached} with {share(failing.progress)} done{where}."
+    numbers: dict[str, float | str] = {"steps": failing.step, "progress": failing.progress}
     needed = _needed(evidence)
     if needed is None:
         return Finding("max_steps", text, f"Raise max_steps, if it is to go on. {_otherwise(evidence)}", numbers)

@@ -4,7 +4,7 @@ from typing import Final
 
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding, figure, share, times
-from soltrace.verdict.retries import ORDERS, retries
+from soltrace.verdict.retries import ERROR_ORDERS, retries
 
 _FEW_STEPS: Final = 400
 """Who takes no more has no trouble with them, stiff or not."""
@@ -20,7 +20,7 @@ _EVEN: Final = 0.3
 def stiff(evidence: Evidence) -> Finding | None:
     """Tell that stability limits the steps, and not accuracy."""
     started, attempts = evidence.started, evidence.telling
-    order = None if started is None else ORDERS.get(started.solver)
+    order = None if started is None else ERROR_ORDERS.get(started.solver)
     if started is None or order is None or len(attempts) < _FEW_STEPS:
         return None
     half = list(attempts)[len(attempts) // 3 :]

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
+from soltrace.wire.verdicts import Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -57,38 +58,6 @@ class Steps(Struct, frozen=True, kw_only=True):
     """Steps that it rejected; each was tried again with a smaller step size."""
     recomputed: int | UnsetType = UNSET
     """Forward steps that a backward pass evaluated again (checkpointing). Of backward passes only."""
-
-
-VerdictKind: TypeAlias = Literal[
-    "nonfinite",
-    "nonlinear_failed",
-    "linear_failed",
-    "bad_lanes",
-    "tolerance_below_grain",
-    "stiff",
-    "not_smooth",
-    "stuck",
-    "dtmin",
-    "max_steps",
-    "rejections",
-    "slow_lanes",
-    "recomputation",
-    "event_at_start",
-    "event_chatters",
-    "recompiled",
-]
-"""What is wrong with a pass or a run, the most telling first. The last two are of a run: no pass ends with them."""
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """Why a pass ended as it did, or took as long as it did."""
-
-    kind: VerdictKind
-    """What is wrong, for programs."""
-    text: str
-    """The same in words, with its numbers."""
-    advice: str
-    """What to try."""
 
 
 class Lanes(Struct, frozen=True, kw_only=True):

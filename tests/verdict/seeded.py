@@ -159,7 +159,9 @@ def fitted():
 
 def noisy(levy):
     brownian = dfx.VirtualBrownianTree(0.0, 1.0, 1e-3, (2,), jax.random.key(0), levy_area=levy)
-    return dfx.MultiTerm(dfx.ODETerm(lambda t, y, args: -y), dfx.ControlTerm(lambda t, y, args: 0.1 * jnp.eye(2), brownian))
+    return dfx.MultiTerm(
+        dfx.ODETerm(lambda t, y, args: -y), dfx.ControlTerm(lambda t, y, args: 0.1 * jnp.eye(2), brownian)
+    )
 
 
 def stochastic(**more):
@@ -198,9 +200,7 @@ FAILURES = {
     "stiff, diffusion": Seed(
         lambda: solve(heat, jnp.sin(jnp.arange(16) * 0.4), 5.0, solver=dfx.Dopri5(), **STEPS), "stiff", ("max_steps",)
     ),
-    "stiff, kinetics": Seed(
-        lambda: solve(robertson, jnp.array([1.0, 0, 0]), 40.0, **STEPS), "stiff", ("max_steps",)
-    ),
+    "stiff, kinetics": Seed(lambda: solve(robertson, jnp.array([1.0, 0, 0]), 40.0, **STEPS), "stiff", ("max_steps",)),
     "stiff, oscillating": Seed(
         lambda: solve(damped, jnp.array([1.0, 0.0]), 5.0, solver=dfx.Dopri8(), **STEPS), "stiff", ("max_steps",)
     ),
@@ -220,9 +220,7 @@ FAILURES = {
     "a relay that chatters": Seed(
         lambda: solve(sliding, ones(1), 3.0, max_steps=1000, **STEPS), "not_smooth", ("max_steps", "stuck")
     ),
-    "a square wave, without detail": Seed(
-        lambda: solve(square_wave, ones(1), 3.0), "rejections"
-    ),
+    "a square wave, without detail": Seed(lambda: solve(square_wave, ones(1), 3.0), "rejections"),
     # It does not get on
     "the root of what becomes negative": Seed(lambda: solve(lambda t, y, args: -jnp.sqrt(y), ones(1)), "stuck"),
     "a pole in time": Seed(lambda: solve(lambda t, y, args: jnp.log(1 - t) * y, ones(1)), "stuck"),
@@ -232,10 +230,13 @@ FAILURES = {
     ),
     "NaN in an argument": Seed(lambda: solve(oscillator, ones(2), args=jnp.nan), "stuck"),
     "dtmin is reached": Seed(
-        lambda: solve(lambda t, y, args: y**2, ones(1), controller=steps_of_one(dtmin=1e-3, force_dtmin=False)), "dtmin", ("stuck",)
+        lambda: solve(lambda t, y, args: y**2, ones(1), controller=steps_of_one(dtmin=1e-3, force_dtmin=False)),
+        "dtmin",
+        ("stuck",),
     ),
     "dtmin is forced": Seed(
-        lambda: solve(lorenz, ones(3), 2.0, controller=dfx.PIDController(rtol=1e-6, atol=1e-8, dtmin=0.03), **STEPS), "dtmin"
+        lambda: solve(lorenz, ones(3), 2.0, controller=dfx.PIDController(rtol=1e-6, atol=1e-8, dtmin=0.03), **STEPS),
+        "dtmin",
     ),
     # Not finite
     "NaN in the initial state": Seed(lambda: solve(pendulum, jnp.array([1.0, jnp.nan]), **WATCHED), "nonfinite"),
@@ -243,38 +244,57 @@ FAILURES = {
         lambda: solve(lambda t, y, args: jnp.where(t > 0.5, jnp.nan, -y), ones(1), **WATCHED), "nonfinite", ("stuck",)
     ),
     "NaN in a stage": Seed(
-        lambda: solve(lambda t, y, args: -jnp.sqrt(y - 0.5), ones(1), solver=dfx.Kvaerno3(), **WATCHED), "nonfinite", ("stuck", "nonlinear_failed")
+        lambda: solve(lambda t, y, args: -jnp.sqrt(y - 0.5), ones(1), solver=dfx.Kvaerno3(), **WATCHED),
+        "nonfinite",
+        ("stuck", "nonlinear_failed"),
     ),
     "infinity in the state": Seed(
         lambda: solve(
             lambda t, y, args: {"membrane": y["membrane"] ** 2, "gate": -y["gate"]},
-            {"membrane": 10 * ones(1), "gate": ones(2)}, controller=dfx.ConstantStepSize(), dt0=0.1, **WATCHED
+            {"membrane": 10 * ones(1), "gate": ones(2)},
+            controller=dfx.ConstantStepSize(),
+            dt0=0.1,
+            **WATCHED,
         ),
         "nonfinite",
     ),
     "NaN in a gradient": Seed(
-        lambda: gradient(lambda y0: solve(lambda t, y, args: -jnp.sqrt(y[:1] ** 2) * y, y0, 1.0, **WATCHED).ys.sum(), jnp.array([0.0, 1.0])),
+        lambda: gradient(
+            lambda y0: solve(lambda t, y, args: -jnp.sqrt(y[:1] ** 2) * y, y0, 1.0, **WATCHED).ys.sum(),
+            jnp.array([0.0, 1.0]),
+        ),
         "nonfinite",
     ),
     "NaN in the gradient of a norm": Seed(
-        lambda: gradient(lambda y0: solve(lambda t, y, args: -y * jnp.linalg.norm(y - y), y0, 1.0, **WATCHED).ys.sum(), ones(2)),
+        lambda: gradient(
+            lambda y0: solve(lambda t, y, args: -y * jnp.linalg.norm(y - y), y0, 1.0, **WATCHED).ys.sum(), ones(2)
+        ),
         "nonfinite",
     ),
     "NaN in a lane": Seed(
-        lambda: jax.vmap(lambda a: solve(lambda t, y, args: jnp.log(args - t) - y, ones(1), args=a, max_steps=200, **WATCHED).ys)(jnp.array([20.0, 30, 5, 40])),
-        "nonfinite", ("bad_lanes", "stuck"),
+        lambda: jax.vmap(
+            lambda a: solve(lambda t, y, args: jnp.log(args - t) - y, ones(1), args=a, max_steps=200, **WATCHED).ys
+        )(jnp.array([20.0, 30, 5, 40])),
+        "nonfinite",
+        ("bad_lanes", "stuck"),
     ),
     # The equation of an implicit step
     "no convergence": Seed(
         lambda: solve(
-            lambda t, y, args: -1e3 * y**3, 5 * ones(1), controller=dfx.ConstantStepSize(), dt0=0.5,
+            lambda t, y, args: -1e3 * y**3,
+            5 * ones(1),
+            controller=dfx.ConstantStepSize(),
+            dt0=0.5,
             solver=dfx.ImplicitEuler(root_finder=roots()),
         ),
         "nonlinear_failed",
     ),
     "no convergence in its steps": Seed(
         lambda: solve(
-            van_der_pol(50.0), jnp.array([2.0, 0.0]), controller=dfx.ConstantStepSize(), dt0=0.5,
+            van_der_pol(50.0),
+            jnp.array([2.0, 0.0]),
+            controller=dfx.ConstantStepSize(),
+            dt0=0.5,
             solver=dfx.ImplicitEuler(root_finder=optx.Newton(1e-8, 1e-8)),
         ),
         "nonlinear_failed",
@@ -291,15 +311,19 @@ FAILURES = {
         lambda: lanes(jnp.ones(100).at[37].set(1e6), max_steps=300), "bad_lanes", ("max_steps", "slow_lanes")
     ),
     "two bad lanes of 8": Seed(
-        lambda: jax.vmap(lambda a: solve(lambda t, y, args: args * y**2, ones(1), 0.9, args=a, max_steps=300).ys)(jnp.array([1.0, 2, 1, 1, 5, 1, 1, 1])),
-        "bad_lanes", ("stuck",),
+        lambda: jax.vmap(lambda a: solve(lambda t, y, args: args * y**2, ones(1), 0.9, args=a, max_steps=300).ys)(
+            jnp.array([1.0, 2, 1, 1, 5, 1, 1, 1])
+        ),
+        "bad_lanes",
+        ("stuck",),
     ),
     "a lane that all wait for": Seed(lambda: lanes(jnp.ones(16).at[5].set(2e3)), "slow_lanes"),
     # Backward
     "few checkpoints": Seed(lambda: checkpointed(2), "recomputation"),
     # Events
     "an event at the start": Seed(
-        lambda: solve(falling, jnp.array([0.0, -1.0]), event=dfx.Event(ground, optx.Newton(1e-5, 1e-5))), "event_at_start"
+        lambda: solve(falling, jnp.array([0.0, -1.0]), event=dfx.Event(ground, optx.Newton(1e-5, 1e-5))),
+        "event_at_start",
     ),
     "an event that chatters": Seed(bouncing, "event_chatters"),
     # Compilation
@@ -324,8 +348,11 @@ HEALTHY = {
     ),
     "a jump that is told": Seed(
         lambda: solve(
-            lambda t, y, args: jnp.where(t < 1, 1.0, -1.0) - y, ones(1), 3.0,
-            controller=dfx.ClipStepSizeController(steps_of_one(), jump_ts=[1.0]), **STEPS,
+            lambda t, y, args: jnp.where(t < 1, 1.0, -1.0) - y,
+            ones(1),
+            3.0,
+            controller=dfx.ClipStepSizeController(steps_of_one(), jump_ts=[1.0]),
+            **STEPS,
         )
     ),
     "one jump that is not": Seed(
@@ -335,7 +362,14 @@ HEALTHY = {
         lambda: solve(falling, jnp.array([1.0, 0.0]), event=dfx.Event(ground, optx.Newton(1e-5, 1e-5)), **WATCHED)
     ),
     "an event, and no end in sight": Seed(
-        lambda: solve(lambda t, y, args: -y, ones(2), jnp.inf, event=dfx.Event(dfx.steady_state_event()), max_steps=None, adjoint=dfx.ImplicitAdjoint())
+        lambda: solve(
+            lambda t, y, args: -y,
+            ones(2),
+            jnp.inf,
+            event=dfx.Event(dfx.steady_state_event()),
+            max_steps=None,
+            adjoint=dfx.ImplicitAdjoint(),
+        )
     ),
     "stochastic": Seed(stochastic),
     "constant steps": Seed(
@@ -348,15 +382,23 @@ HEALTHY = {
     "a batch of different lanes": Seed(lambda: lanes(jnp.array([1.0, 2, 4, 8, 16, 25]))),
     "a gradient": Seed(network),
     "a gradient step by step": Seed(
-        lambda: gradient(lambda y0: solve(lotka_volterra, y0, 3.0, adjoint=dfx.DirectAdjoint(), max_steps=100).ys.sum(), 2 * ones(2))
+        lambda: gradient(
+            lambda y0: solve(lotka_volterra, y0, 3.0, adjoint=dfx.DirectAdjoint(), max_steps=100).ys.sum(), 2 * ones(2)
+        )
     ),
     "a gradient by a solve": Seed(
-        lambda: gradient(lambda y0: solve(lotka_volterra, y0, 3.0, adjoint=dfx.BacksolveAdjoint()).ys.sum(), 2 * ones(2))
+        lambda: gradient(
+            lambda y0: solve(lotka_volterra, y0, 3.0, adjoint=dfx.BacksolveAdjoint()).ys.sum(), 2 * ones(2)
+        )
     ),
     "a fit": Seed(fitted),
     "a gradient that is finite at 0": Seed(
-        lambda: gradient(lambda y0: solve(lambda t, y, args: -y * jnp.sum(y**2), y0, 1.0, **WATCHED).ys.sum(), jnp.array([0.0, 1.0]))
+        lambda: gradient(
+            lambda y0: solve(lambda t, y, args: -y * jnp.sum(y**2), y0, 1.0, **WATCHED).ys.sum(), jnp.array([0.0, 1.0])
+        )
     ),
-    "a first step far too large": Seed(lambda: solve(lambda t, y, args: -jnp.exp(y), ones(1), 1.0, dt0=50.0, **WATCHED)),
+    "a first step far too large": Seed(
+        lambda: solve(lambda t, y, args: -jnp.exp(y), ones(1), 1.0, dt0=50.0, **WATCHED)
+    ),
 }
 """Nothing is wrong with any."""

@@ -24,6 +24,7 @@ from soltrace.wire.records import (
     Usage,
 )
 from soltrace.wire.schema import FILE, schema, text
+from soltrace.wire.verdicts import Verdict
 
 COMMON = {
     "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
@@ -40,10 +41,19 @@ RECORDS = [
     ExperimentStarted(**COMMON, trace_id="0" * 32, span_id="0" * 16),
     ExperimentEnded(**COMMON, status="error", duration_s=1.0, error="ValueError: no"),
     PassStarted(
-        **PASS, solver="a", adjoint="b", controller="c", rtol="NaN", t0=0, t1=1.0, max_steps=None, batch_shape=[2]
+        **PASS,
+        solver="a",
+        adjoint="b",
+        controller="c",
+        rtol="NaN",
+        t0=0,
+        t1=1.0,
+        max_steps=None,
+        batch_shape=[2],
+        dtype="float32",
     ),
     PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
-    ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2),
+    ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2, arguments=["float32[3]"]),
     PassHeartbeat(
         **PASS,
         open_s=9.0,
@@ -63,7 +73,9 @@ RECORDS = [
         ),
     ),
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
-    PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),
+    PassEnded(
+        **PASS, **ENDED, duration_s=1.0, process_index=3, verdict=Verdict(kind="stiff", text="it is", advice="do not")
+    ),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
     LogResource(**COMMON, resource={"pid": 1, "backend": "cpu"}),
 ]
@@ -94,7 +106,12 @@ def test_every_record_is_written_as_the_schema_says_and_read_as_it_was(record):
 
 def test_all_kinds_are_tested():
     """A new kind of record is written and read here too."""
-    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {"Steps", "Lanes", "Usage"}
+    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {
+        "Steps",
+        "Lanes",
+        "Usage",
+        "Verdict",
+    }
 
 
 @pytest.mark.parametrize(

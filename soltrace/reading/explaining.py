@@ -14,7 +14,8 @@ from soltrace.verdict.evidence import Evidence, Gatherings
 from soltrace.verdict.finding import Finding
 from soltrace.verdict.judge import findings
 from soltrace.verdict.run_course import RunCourse
-from soltrace.wire.records import AnyRecord, Number, PassEnded, PassRecord, Verdict, json_number
+from soltrace.wire.records import AnyRecord, Number, PassEnded, PassRecord, json_number
+from soltrace.wire.verdicts import Verdict
 
 PASS_PATTERN: Final = re.compile(r"(?:.*[.#])?\d+(?:[. ](?:forward|backward)(?:\.\d+)?)?")
 """What a user may call a pass: `#2`, `2 backward`, `2.forward`, or the ids in a log."""

@@ -27,17 +27,17 @@ def not_smooth(evidence: Evidence) -> Finding | None:
     if linear < _MOST:
         return None
     where = _where(attempts)
+    lost, order = found.rejected / found.attempted, ERROR_ORDERS[started.solver]
     text = (
-        f"The vector field is not smooth: {share(found.rejected / found.attempted)} of "
-        f"{times(found.attempted, 'attempt')} were rejected, and in {share(linear)} of them the error fell only "
-        f"like dt when they were tried again, as it does across a jump (a smooth one gives dt^{ERROR_ORDERS[started.solver]})."
-        f" Most of them at t={figure(where)}."
+        f"The vector field is not smooth: {share(lost)} of {times(found.attempted, 'attempt')} were rejected. In "
+        f"{share(linear)} of those the error fell only like dt when they were tried again, as it does across a jump, "
+        f"and not like dt^{order}. Most of them were at t={figure(where)}."
     )
     advice = (
         "Tell the controller where the field jumps, ClipStepSizeController(..., jump_ts=[...]); make what depends on "
         "the state smooth (tanh for sign), or stop at it with an event and start anew; solve noise as an SDE."
     )
-    return Finding("not_smooth", text, advice, {"rejected_share": found.rejected / found.attempted, "t": where})
+    return Finding("not_smooth", text, advice, {"rejected_share": lost, "t": where})
 
 
 def _where(attempts: Sequence[Attempt]) -> float:

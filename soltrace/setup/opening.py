@@ -43,6 +43,11 @@ class OpeningPlan:
         """As configured."""
         return self.settings.enabled
 
+    @property
+    def detail(self) -> Detail | None:
+        """What is told of each step; None: as SOLTRACE_DETAIL says."""
+        return self.settings.detail
+
     def open(self, shared: Shared) -> Recorder | None:
         """Open a run."""
         with ExitStack() as undo:

@@ -12,6 +12,7 @@ from typing import Final
 
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
+from soltrace.host.detail import Detail
 from soltrace.host.emission import moment
 from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder

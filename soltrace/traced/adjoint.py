@@ -271,9 +271,16 @@ def _run(
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
-    (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
+    pace = getattr(final.progress_meter_state, "pace", None)
+    handle = start[0] if pace is None or signals.every_step is None else _when_told(start[0], pace)
+    (done,) = emit(end, signals.info, [handle, *counts], [t], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
+
+
+@lenient
+def _when_told(handle: jax.Array, pace: jax.Array) -> jax.Array:
+    """Let the end wait for what is told of the last steps: it has an influence on the pace, and on nothing else."""
+    return jnp.where(jax.lax.stop_gradient(pace)[0] == -1, -1, handle)
 
 
 def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:

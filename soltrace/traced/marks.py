@@ -194,12 +194,12 @@ def exposed(closed: Any, found: Which) -> tuple[Jaxpr, list[Any], JaxprEqn]:
             raise LookupError
         (call,) = calls(eqn)
         consts += call.consts
-        jaxpr = _replaced(jaxpr, eqn, renamed(call.jaxpr, eqn.invars))
+        jaxpr = replaced(jaxpr, eqn, renamed(call.jaxpr, eqn.invars))
     mark = next(filter(found, jaxpr.eqns))
     return jaxpr.replace(outvars=[*jaxpr.outvars, *mark.invars[1:]]), consts, mark
 
 
-def _replaced(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:
+def replaced(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:
     """Evaluate a call where it stands, and go on."""
     place = jaxpr.eqns.index(eqn)
     names: dict[Any, Any] = dict(zip(eqn.outvars, call.outvars, strict=True))

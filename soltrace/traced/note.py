@@ -16,7 +16,8 @@ same for all lanes of one may lack its axis:
 | t0, t1  | `[*lanes]`    | any float | where the step began and where it was to end               |
 | error   | `[*lanes]`    | any float | the scaled error estimate; NaN where there is none         |
 
-Parameters: `signal`, what is told; `info`, the solve's `SolveInfo`. Result: the pace, as it came in.
+Parameters: `signal`, what is told; `info`, the solve's `SolveInfo`; `axes`, 1 if each operand but the pace has an axis
+more, at its end, of several steps; else 0. Result: the pace, as it came in.
 """
 
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def note(
     """
     whole = [jnp.asarray(active), *[jnp.asarray(x).astype(jnp.int32) for x in ints]]
     sent = [jax.lax.stop_gradient(x) for x in (*whole, *map(jnp.asarray, floats))]
-    return note_p.bind(pace, *sent, signal=signal, info=info)
+    return note_p.bind(pace, *sent, signal=signal, info=info, axes=0)
 
 
 @note_p.def_abstract_eval
@@ -66,11 +67,12 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 
 @note_p.def_impl
 @lenient
-def _impl(pace: Any, active: Any, step: Any, code: Any, *floats: Any, **params: Any) -> jax.Array:
-    lanes = pace.shape[:-1]
-    row = jnp.stack([jnp.broadcast_to(x, lanes) for x in floats], axis=-1)[..., None, :]
+def _impl(pace: Any, *noted: Any, axes: int, **params: Any) -> jax.Array:
+    active, step, code, *floats = [x if axes else x[..., None] for x in noted]
+    lanes = (*pace.shape[:-1], step.shape[-1])
+    row = jnp.stack([jnp.broadcast_to(x, lanes) for x in floats], axis=-1)
     own = jnp.where(active, step, -1)
-    ints = jnp.stack([jnp.broadcast_to(x, lanes) for x in (own, code)], axis=-1)[..., None, :]
+    ints = jnp.stack([jnp.broadcast_to(x, lanes) for x in (own, code)], axis=-1)
     (answer,) = tell_rows(pace, jnp.max(step), row, ints, **params)
     return jnp.where(answer == -1, -1.0, pace)
 
@@ -96,11 +98,12 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     return note_p.bind(*primals, **params), tangents[0]
 
 
-def _batch(operands: Sequence[jax.Array], dims: Dims, **params: Any) -> tuple[jax.Array, int]:
+def _batch(operands: Sequence[jax.Array], dims: Dims, *, axes: int, **params: Any) -> tuple[jax.Array, int]:
     (pace, *told), (dim, *dims) = operands, dims
     depth = pace.ndim - 1 - (dim is not None)
     pace = widen(pace, dim, new_axis(operands, [dim, *dims]))
-    return note_p.bind(pace, *[to_lanes(x, d, depth) for x, d in zip(told, dims, strict=True)], **params), 0
+    told = [to_lanes(x, d, depth + axes) for x, d in zip(told, dims, strict=True)]
+    return note_p.bind(pace, *told, axes=axes, **params), 0
 
 
 ad.primitive_jvps[note_p] = _jvp

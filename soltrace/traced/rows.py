@@ -31,7 +31,7 @@ class Rows:
             pace: Of the loop.
             params: Parameters of `note_p`.
         """
-        self._pace, self._params = pace, params
+        self._pace, self._told = pace, {name: params[name] for name in ("signal", "info")}
         self._lanes = pace.shape[:-1]
         self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in noted[-FLOATS:]])
         row = (FLOATS + 1) * math.prod(self._lanes) * self._dtype.itemsize
@@ -67,5 +67,5 @@ class Rows:
         place = jnp.arange(self.count, dtype=jnp.int32)
         step = jnp.where((code >= _ACTIVE) & (place < count), first.astype(jnp.int32) + place, -1)
         ints = jnp.stack([step, code % _ACTIVE], axis=-1)
-        (answer,) = tell_rows(self._pace, first, rows[..., :FLOATS], ints, **self._params)
+        (answer,) = tell_rows(self._pace, first, rows[..., :FLOATS], ints, **self._told)
         return answer

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.host.attempts import attempts
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
@@ -18,7 +19,7 @@ from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
-from soltrace.host.values import static_attributes
+from soltrace.host.values import lanes_of, static_attributes
 from soltrace.wire.array_values import attribute, written
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
@@ -32,6 +33,7 @@ from soltrace.wire.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    PassSteps,
     Phase,
     Status,
     Steps,
@@ -127,6 +129,18 @@ class PassView:
             )
         )
         return lines
+
+    def detail(self, event: Emission) -> list[AnyRecord]:
+        """The line that says what its steps were like."""
+        axes, (floats, ints) = event.ints.ndim - 1, event.extras
+        self.look_for_lanes(event)
+        rows = [lanes_of(floats, axes), lanes_of(ints, axes)]
+        if isinstance(self.lanes, LaneTable):
+            rows = self.lanes.fit(event.ints.shape[:axes], *rows)
+        batch = self.batch
+        index = None if batch is None else self.index.rows(batch.shape)
+        found = attempts(*rows, self.lanes.direction, index)
+        return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
     def heartbeat(self, time_ns: int, now: float, usage: Usage | UnsetType, *, stalled: bool) -> PassHeartbeat:
         """Say that it is still open."""

@@ -16,6 +16,7 @@ from soltrace.callers.slots import TRUE
 from soltrace.host.answering import answers
 from soltrace.host.calls import Mark, calling_thread
 from soltrace.host.context import Context
+from soltrace.host.detail import Detail, checked, of_the_environment
 from soltrace.host.emission import Emission
 from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.recorder import Recorder
@@ -35,6 +36,11 @@ class Plan(Protocol):
     @property
     def enabled(self) -> bool | None:
         """Whether solves report at all; None: unless SOLTRACE_DISABLED is true."""
+        ...
+
+    @property
+    def detail(self) -> Detail | None:
+        """What is told of each step; None: as SOLTRACE_DETAIL says."""
         ...
 
     def open(self, shared: Shared) -> Recorder | None:
@@ -84,6 +90,11 @@ class Process:
         if self.plan is not None and self.plan.enabled is not None:
             return self.plan.enabled
         return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
+
+    def detail(self) -> Detail:
+        """What is told of each step: `configure(detail=...)`, else SOLTRACE_DETAIL."""
+        wanted = None if self.plan is None else self.plan.detail
+        return of_the_environment() if wanted is None else wanted
 
     def open(self) -> Recorder | None:
         """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had."""
@@ -217,6 +228,7 @@ class _AlwaysOn:
     """The plan while a test records: report, and open no run of your own."""
 
     enabled = True
+    detail = None
 
     def open(self, shared: Shared) -> Recorder | None:  # noqa: ARG002 - as a plan is asked
         return None
@@ -231,6 +243,18 @@ if hasattr(os, "register_at_fork"):
 def enabled() -> bool:
     """Say whether solves are to be traced at all."""
     return PROCESS.enabled()
+
+
+def detail(wanted: str | None = None) -> Detail:
+    """Find what is to be told of each step of a solve.
+
+    Args:
+        wanted: Of this solve; None: what the process is set to.
+
+    Raises:
+        soltrace.ConfigurationError: There is no such detail.
+    """
+    return PROCESS.detail() if wanted is None else checked(wanted)
 
 
 def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, extras: Sequence[Array] = ()) -> Array:

@@ -70,6 +70,8 @@ class Role(Enum):
     STEP = "step"
     """May be dropped: the next one says more. An end may not, and no start."""
     END = "end"
+    DETAIL = "detail"
+    """What the steps were like; may be dropped too."""
 
 
 class Signal(Enum):
@@ -90,6 +92,8 @@ class Signal(Enum):
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
     # handle, step, accepted, result; t; int32 handle
     FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
+    # handle, first step; -; int32 0. The extras: float[*batch, rows, 3] t0, t1, error; int32[*batch, rows, 2] step, code
+    FORWARD_STEPS = "forward.steps", Kind.FORWARD, Role.DETAIL, _NO_HANDLE
     # forward handle, lane of the forward pass; -; float32[2] elapsed wanted, backward handle
     BACKWARD_START = "backward.start", Kind.BACKWARD, Role.START, _NO_WAY_BACK
     # index of the step; elapsed, wanted, backward handle; float32[2] the pair anew

@@ -49,7 +49,13 @@ class Translator:
         view = event.entry.view
         if not isinstance(view, VIEWS[event.signal.kind]) or view.over:
             return []
-        return view.step(event) if event.signal.role is Role.STEP else self._end(event, view)
+        match event.signal.role:
+            case Role.STEP:
+                return view.step(event)
+            case Role.DETAIL:
+                return view.detail(event)
+            case _:
+                return self._end(event, view)
 
     def _start(self, event: Emission) -> list[AnyRecord]:
         view = event.entry.view = VIEWS[event.signal.kind](event, self._run)

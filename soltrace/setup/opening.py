@@ -12,6 +12,7 @@ from typing import Final
 
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
+from soltrace.host.detail import Detail
 from soltrace.host.emission import moment
 from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder
@@ -42,6 +43,11 @@ class OpeningPlan:
     def enabled(self) -> bool | None:
         """As configured."""
         return self.settings.enabled
+
+    @property
+    def detail(self) -> Detail | None:
+        """What is told of each step; None: as SOLTRACE_DETAIL says."""
+        return self.settings.detail
 
     def open(self, shared: Shared) -> Recorder | None:
         """Open a run."""

@@ -51,9 +51,12 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
             0, the experiment that whoever calls the program is in.
+        detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
+            `soltrace.configure` was told.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
+        soltrace.ConfigurationError: There is no such detail.
 
     Example:
         >>> import diffrax
@@ -78,6 +81,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     attributes: SolveAttributes
     context: Any
     enabled: bool = eqx.field(static=True)
+    detail: host.Detail = eqx.field(static=True)
 
     def __init__(
         self,
@@ -85,17 +89,21 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         *,
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
+        detail: str | None = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
-            inner, base, context = inner.inner, inner.attributes, inner.context if _is_default(context) else context
+            base, detail = inner.attributes, detail or inner.detail
+            inner, context = inner.inner, inner.context if _is_default(context) else context
         elif (held := _held_by(inner)) is not None:  # by an adjoint of the user's
-            base, context = held.attributes, held.context if _is_default(context) else context
+            base, detail = held.attributes, detail or held.detail
+            context = held.context if _is_default(context) else context
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
         self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
+        self.detail = host.detail(detail)
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
@@ -166,7 +174,12 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     unread = fields_unread(solve["saveat"]) if way is not Way.UNKNOWN else None
     in_chunks = way is not Way.AROUND or isinstance(self.inner, dfx.ImplicitAdjoint)
     signals = LoopSignals(
-        host.Signal.FORWARD_STEP, info, backward=way is not Way.AROUND, in_chunks=in_chunks, unread=unread
+        host.Signal.FORWARD_STEP,
+        info,
+        backward=way is not Way.AROUND,
+        in_chunks=in_chunks,
+        unread=unread,
+        every_step=host.Signal.FORWARD_STEPS if self.detail == "steps" else None,
     )
     final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
@@ -258,9 +271,16 @@ def _run(
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
-    (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
+    pace = getattr(final.progress_meter_state, "pace", None)
+    handle = start[0] if pace is None or signals.every_step is None else _when_told(start[0], pace)
+    (done,) = emit(end, signals.info, [handle, *counts], [t], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
+
+
+@lenient
+def _when_told(handle: jax.Array, pace: jax.Array) -> jax.Array:
+    """Let the end wait for what is told of the last steps: it has an influence on the pace, and on nothing else."""
+    return jnp.where(jax.lax.stop_gradient(pace)[0] == -1, -1, handle)
 
 
 def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:

@@ -29,6 +29,8 @@ from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
+from soltrace.traced.note import note
+from soltrace.traced.observed import Observed, step_noted
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
 from soltrace.wire.warn import warn_once
@@ -68,6 +70,8 @@ class LoopSignals:
     """Whether it may run in chunks where nothing differentiates it."""
     unread: tuple[str, ...] | None = ()
     """Fields of the final state that neither the adjoint nor diffrax reads; None: all may be read."""
+    every_step: host.Signal | None = None
+    """What tells what each step was like, if that is wanted."""
     run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
@@ -112,7 +116,12 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
         carry = init_state.progress_meter_state
         if isinstance(carry, PassCarry) and carry.start is not None:
             carry.signals.run.recomputed = scheme(outer_while_loop, kwargs.get("max_steps"))
-            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0)
+            observed = None
+            if carry.signals.every_step is not None:
+                observed = Observed()
+                watched = observed.watch(kwargs["solver"], kwargs["stepsize_controller"])
+                kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
+            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed)
             if _is_eager() and carry.signals.backward:
                 init_state, args, terms = _end_of_backward(init_state, args, terms)
         return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, args=args, terms=terms, **kwargs)
@@ -183,6 +192,8 @@ class _ReportingWhile:
     while_loop: Any
     signals: LoopSignals
     t0: Any
+    observed: Observed | None
+    """Where it is seen what the body computes, if that is told."""
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter: PassCarry = init.progress_meter_state
@@ -198,12 +209,12 @@ class _ReportingWhile:
             init.progress_meter_state, start=None, pace=first_pace(start) if given is None else given
         )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
-        body = self._reporting(body)
+        body = self._reporting(cond, body)
         if _is_eager():  # a staged loop would round differently from the single operations
             return self.while_loop(cond, body, init, **kwargs)
         return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, start)
 
-    def _reporting(self, body: Any) -> Any:
+    def _reporting(self, cond: Any, body: Any) -> Any:
         signals = self.signals
 
         def reporting(state: Any) -> Any:
@@ -213,9 +224,20 @@ class _ReportingWhile:
             if signals.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
                 _, pace = tap(host.Signal.BACKWARD_STEP, signals.info, None, pace, sent)
-            return body(_with_meter(state, dataclasses.replace(meter, pace=pace)))
+            into = _with_meter(state, dataclasses.replace(meter, pace=pace))
+            return body(into) if self.observed is None else self._noting(cond, body, into, self.observed)
 
         return reporting
+
+    def _noting(self, cond: Any, body: Any, state: Any, observed: Observed) -> Any:
+        """Note at the end of a step what it was like."""
+        observed.forget()
+        after = body(state)
+        meter, signal = after.progress_meter_state, self.signals.every_step
+        if signal is not None:
+            ints, floats = step_noted(state, after, observed)
+            meter = dataclasses.replace(meter, pace=note(meter.pace, signal, self.signals.info, cond(state), ints, floats))
+        return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""

@@ -269,11 +269,9 @@ class PassSteps(PassRecord, frozen=True, kw_only=True, tag="pass.steps"):
     """The steps."""
 
 
-class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite"):
-    """The first value of a lane that is not finite: said once a lane, with `watch="nonfinite"`."""
+class Nonfinite(Struct, frozen=True, kw_only=True):
+    """The first value that is not finite."""
 
-    batch_index: list[int] | UnsetType = UNSET
-    """The lane, by its index in each enclosing vmap, outermost first. Not known of a single solve."""
     step: int
     """In which attempt of its lane, from 1. On a backward pass: which of the forward pass's is transposed."""
     t: Number
@@ -288,6 +286,15 @@ class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite")
     """What it is."""
     before: Number | UnsetType = UNSET
     """What was in this place of the state when the step began."""
+
+
+class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite"):
+    """A lane, or a single solve, has a value that is not finite: said once, of the first, with `watch="nonfinite"`."""
+
+    batch_index: list[int] | UnsetType = UNSET
+    """The lane, by its index in each enclosing vmap, outermost first. Not known of a single solve."""
+    nonfinite: Nonfinite
+    """What, and where."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -357,6 +364,8 @@ class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
     """The same by outcome. Not known to a progress meter."""
     watched: Watched | UnsetType = UNSET
     """The quantities that the user watches, where it ended."""
+    nonfinite: Nonfinite | UnsetType = UNSET
+    """The first value that was not finite, with `watch="nonfinite"`."""
 
 
 class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
@@ -388,6 +397,8 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     """The quantities that the user watches, where it ended. Of a batch, those of the slowest lane."""
     verdict: Verdict | UnsetType = UNSET
     """Why it ended so, or took so long, where that can be told. Not known of one that is in order."""
+    nonfinite: Nonfinite | UnsetType = UNSET
+    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of the first lane which has one."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):

@@ -16,14 +16,14 @@ def nonfinite(evidence: Evidence) -> Finding | None:
         return _by_result(evidence)
     if evidence.ended.status == "ok" and evidence.ended.phase == "forward" and not _it_stayed(evidence):
         return None
-    first = min(evidence.nonfinite, key=lambda record: record.step)
-    if first.phase == "backward":
-        first = max(evidence.nonfinite, key=lambda record: record.step)
+    pick = max if evidence.ended.phase == "backward" else min
+    first = pick(evidence.nonfinite, key=lambda record: record.nonfinite.step)
+    value = first.nonfinite
     whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
-    before = "" if first.before is UNSET else f"; it was {figure(first.before)} when the step began"
-    step = f"in step {first.step:,}, from t={figure(first.t)} on with dt={figure(first.dt)}"
+    before = "" if value.before is UNSET else f"; it was {figure(value.before)} when the step began"
+    step = f"in step {value.step:,}, from t={figure(value.t)} on with dt={figure(value.dt)}"
     text = (
-        f"The first value that was not finite{whose}: {figure(first.value)} in {first.path}, in the {first.found_in},"
+        f"The first value that was not finite{whose}: {figure(value.value)} in {value.path}, in the {value.found_in},"
     )
     text += f" {step}{before}."
     if first.phase == "backward":
@@ -36,13 +36,13 @@ def nonfinite(evidence: Evidence) -> Finding | None:
             "Look at what the field does with that value: sqrt or log of what may become negative, a division by what "
             "may become 0, exp of what is large. If the state blows up, take smaller steps or an implicit solver."
         )
-    numbers = {"t": first.t, "step": first.step, "path": first.path, "found_in": first.found_in}
+    numbers = {"t": value.t, "step": value.step, "path": value.path, "found_in": value.found_in}
     return Finding("nonfinite", text, advice, numbers)
 
 
 def _it_stayed(evidence: Evidence) -> bool:
     """Whether it was in the state that the solve went on with. A step that was tried and rejected does no harm."""
-    return any(record.found_in in {"state", "initial state"} for record in evidence.nonfinite)
+    return any(record.nonfinite.found_in in {"state", "initial state"} for record in evidence.nonfinite)
 
 
 def _by_result(evidence: Evidence) -> Finding | None:

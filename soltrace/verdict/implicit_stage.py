@@ -18,9 +18,9 @@ _LINEAR: Final = {
     "stagnation": "the iteration stagnated",
     "conlim": "the matrix was too badly conditioned",
 }
-_MANY: Final = 0.2
-"""The share of attempts that fail so, where it did arrive."""
-_FEW: Final = 50
+_MANY: Final = 0.6
+"""The share of attempts that fail so, where it did arrive. Half is usual: the step grows until they do."""
+_FEW: Final = 100
 
 
 def nonlinear_failed(evidence: Evidence) -> Finding | None:

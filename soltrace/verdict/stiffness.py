@@ -41,9 +41,9 @@ def stiff(evidence: Evidence) -> Finding | None:
     rejected = tried.rejected / tried.attempted
     text = (
         f"The model is stiff: from t={figure(first)} to {figure(last)} stability held {started.solver} to steps of "
-        f"dt={dt:.2g}, {times(tried.attempted, 'attempt')} of which {share(rejected)} were rejected. When one was tried "
-        f"again, its error fell like dt^{tried.median:.1f}, every time alike; where accuracy limits the steps, it does "
-        f"so like dt^{order}, and unlike."
+        f"dt={dt:.2g}, {times(tried.attempted, 'attempt')} of which {share(rejected)} were rejected. When one was "
+        f"tried again, its error fell like dt^{tried.median:.1f}, every time alike; where accuracy limits steps, it "
+        f"falls like dt^{order}, and not so evenly."
     )
     advice = "Take an implicit solver, such as Kvaerno5 (Kvaerno3 at loose tolerances), or one with an implicit part."
     numbers = {"dt": dt, "t": first, "rejected_share": rejected, "exponent": tried.median, "order": order}

@@ -1,6 +1,7 @@
 """All rules on the evidence of one pass, the most telling first."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from soltrace.verdict.bad_lanes import bad_lanes
@@ -38,6 +39,9 @@ RULES: Final[Sequence[Callable[[Evidence], Finding | None]]] = (
 """In this order: what says why comes before what says that."""
 
 
+_INSTEAD: Final = "More steps would only take longer: see what is said before."
+
+
 def findings(evidence: Evidence) -> list[Finding]:
     """Ask every rule.
 
@@ -63,4 +67,9 @@ def _without_consequences(found: list[Finding]) -> list[Finding]:
         idle |= {"not_smooth", "stuck"}
     if "nonfinite" in kinds:
         idle |= {"stuck", "not_smooth"}
-    return [finding for finding in found if finding.kind not in idle]
+    causes = kinds & {"stiff", "not_smooth", "tolerance_below_grain"}
+    return [
+        replace(finding, advice=_INSTEAD) if causes and finding.kind == "max_steps" else finding
+        for finding in found
+        if finding.kind not in idle
+    ]

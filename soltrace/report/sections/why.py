@@ -32,7 +32,7 @@ def why_section(report: LogReport) -> Section | None:
         for row in top.rows
     ]
     count = sum(row.passes for row in top.rows)
-    text = f"Something is wrong with {plural(count, 'pass')}. The command soltrace explain says it of each, with the evidence."
+    text = f"Something is wrong with {plural(count, 'pass')}. The command soltrace explain says what, of each."
     return Section(
         "why",
         "Why",

@@ -236,7 +236,9 @@ class _ReportingWhile:
         meter, signal = after.progress_meter_state, self.signals.every_step
         if signal is not None:
             ints, floats = step_noted(state, after, observed)
-            meter = dataclasses.replace(meter, pace=note(meter.pace, signal, self.signals.info, cond(state), ints, floats))
+            meter = dataclasses.replace(
+                meter, pace=note(meter.pace, signal, self.signals.info, cond(state), ints, floats)
+            )
         return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:

@@ -391,7 +391,7 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     watched: Watched | UnsetType = UNSET
     """The quantities that the user watches, where it ended. Of a batch, those of the slowest lane."""
     nonfinite: Nonfinite | UnsetType = UNSET
-    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of the first lane which has one."""
+    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of its first such lane."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):

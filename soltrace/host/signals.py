@@ -92,7 +92,7 @@ class Signal(Enum):
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
     # handle, step, accepted, result; t; int32 handle
     FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
-    # handle, first step; -; int32 0. The extras: float[*batch, rows, 3] t0, t1, error; int32[*batch, rows, 2] step, code
+    # handle, first step; -; int32 0. Extras: float[*batch, rows, 3] t0, t1, error; int32[*batch, rows, 2] step, code
     FORWARD_STEPS = "forward.steps", Kind.FORWARD, Role.DETAIL, _NO_HANDLE
     # forward handle, lane of the forward pass; -; float32[2] elapsed wanted, backward handle
     BACKWARD_START = "backward.start", Kind.BACKWARD, Role.START, _NO_WAY_BACK

@@ -11,19 +11,23 @@ from msgspec import UNSET, UnsetType
 from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
+    Attempts,
     Attribute,
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
+    LaneNonfinite,
     Lanes,
     LogOpened,
     LogResource,
+    Nonfinite,
     Number,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassRecord,
     PassStarted,
+    PassSteps,
     ProgramCompiled,
     Steps,
     TelemetryDropped,
@@ -84,7 +88,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
 
 
 def _of_a_pass(
-    record: PassStarted | PassProgress | PassHeartbeat | LaneEnded | PassEnded, known: Mapping[str, Attribute]
+    record: PassStarted | PassProgress | PassSteps | PassHeartbeat | LaneNonfinite | LaneEnded | PassEnded,
+    known: Mapping[str, Attribute],
 ) -> str:
     match record:
         case PassStarted():
@@ -97,7 +102,24 @@ def _of_a_pass(
             text = f"lane {lane_name(record.batch_index)} {_outcome(record)}"
         case PassEnded():
             text = pass_ended_text(record)
+        case PassSteps():
+            text = _attempts(record.attempts)
+        case LaneNonfinite():
+            lane = "" if record.batch_index is UNSET else f"lane {lane_name(record.batch_index)}"
+            text = _words(lane, nonfinite_text(record.nonfinite))
     return text
+
+
+def _attempts(attempts: Attempts) -> str:
+    first, last = attempts.step[0], attempts.step[-1]
+    return f"every step from {first:,} to {last:,}: {plural(len(attempts.step), 'attempt')}"
+
+
+def nonfinite_text(found: Nonfinite) -> str:
+    """Write where a value that is not finite was found: `NaN in y['a'][3] (state), in step 12 at t=0.3, from 1.5`."""
+    before = "" if found.before is UNSET else f", from {number(found.before)}"
+    where = f"{clean(found.path, _LONGEST_ERROR)} ({clean(found.found_in)})"
+    return f"{number(found.value)} in {where}, in step {found.step:,} at t={number(found.t)}{before}"
 
 
 def pass_ended_text(record: PassEnded) -> str:

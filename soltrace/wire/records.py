@@ -398,7 +398,7 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     verdict: Verdict | UnsetType = UNSET
     """Why it ended so, or took so long, where that can be told. Not known of one that is in order."""
     nonfinite: Nonfinite | UnsetType = UNSET
-    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of the first lane which has one."""
+    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of its first such lane."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from soltrace.verdict.evidence import Evidence, Gatherings
+from soltrace.verdict.evidence import Gatherings
 from soltrace.verdict.judge import findings
 from soltrace.wire.losses import Losses, What
-from soltrace.wire.records import AnyRecord, PassEnded
+from soltrace.wire.records import AnyRecord
 
 
 class Judge:
@@ -23,17 +23,15 @@ class Judge:
 
     def __call__(self, records: Sequence[AnyRecord]) -> Sequence[AnyRecord]:
         """The same records; the last one of a pass has its verdict, if there is one."""
-        try:
-            return [self._judged(record) for record in records]
-        except Exception as error:  # noqa: BLE001 - the pass is told without
-            self._losses.failed(What.RECORD, error)
-            return records
-
-    def _judged(self, record: AnyRecord) -> AnyRecord:
-        evidence = self._gatherings.add(record)
-        return record if evidence is None else _with_verdict(evidence)
-
-
-def _with_verdict(evidence: Evidence) -> PassEnded:
-    found = findings(evidence)
-    return structs.replace(evidence.ended, verdict=found[0].verdict) if found else evidence.ended
+        told = records
+        for position, record in enumerate(records):
+            try:
+                evidence = self._gatherings.add(record)
+                found = None if evidence is None else findings(evidence)
+            except Exception as error:  # noqa: BLE001 - the pass is told without
+                self._losses.failed(What.RECORD, error)
+                continue
+            if evidence is not None and found:
+                ended = structs.replace(evidence.ended, verdict=found[0].verdict)
+                told = [*told[:position], ended, *told[position + 1 :]]
+        return told

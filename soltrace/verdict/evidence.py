@@ -116,6 +116,8 @@ class Evidence:
 class Gathering:
     """The evidence of one pass, while it is under way."""
 
+    __slots__ = ("_attempts", "_lanes", "_nonfinite", "_reports", "begun")
+
     def __init__(self, started: PassStarted | None) -> None:
         """Begin with its first line."""
         self.begun = started
@@ -126,24 +128,19 @@ class Gathering:
 
     def add(self, record: AnyRecord) -> None:
         """Take one of its lines."""
-        match record:
-            case PassProgress():
-                self._add_report(record)
-            case LaneEnded():
-                if len(self._lanes) < _LANES_KEPT or record.status == "error":
-                    self._lanes.append(record)
-            case PassSteps():
-                self._add_steps(record)
-            case LaneNonfinite():
-                self._nonfinite.append(record)
-            case _:
-                pass
+        if isinstance(record, PassProgress):
+            self._add_report(record)
+        elif isinstance(record, LaneEnded):
+            if len(self._lanes) < _LANES_KEPT or record.status == "error":
+                self._lanes.append(record)
+        elif isinstance(record, PassSteps):
+            self._add_steps(record)
+        elif isinstance(record, LaneNonfinite):
+            self._nonfinite.append(record)
 
     def ended(self, record: PassEnded, forward: ForwardCost | None) -> Evidence:
         """Its last line."""
-        return Evidence(
-            record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward=forward
-        )
+        return Evidence(record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward)
 
     def _add_report(self, record: PassProgress) -> None:
         if record.lanes is not UNSET or not isinstance(record.t, float):
@@ -189,16 +186,13 @@ class Gatherings:
 
     def add(self, record: AnyRecord) -> Evidence | None:
         """Take a record of any kind. Of the last one of a pass, return the evidence of that pass."""
-        match record:
-            case PassStarted():
-                self._open[record.pass_id] = Gathering(record)
-            case PassEnded():
-                return self._end(record)
-            case PassRecord():
-                if (gathering := self._open.get(record.pass_id)) is not None:
-                    gathering.add(record)
-            case _:
-                pass
+        # Not a match: this is asked of every record of every solve.
+        if isinstance(record, PassEnded):
+            return self._end(record)
+        if isinstance(record, PassStarted):
+            self._open[record.pass_id] = Gathering(record)
+        elif isinstance(record, PassRecord) and (gathering := self._open.get(record.pass_id)) is not None:
+            gathering.add(record)
         return None
 
     def _end(self, record: PassEnded) -> Evidence:

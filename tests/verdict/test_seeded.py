@@ -8,9 +8,11 @@ from contextlib import nullcontext
 
 import jax
 import pytest
+from msgspec import UNSET
 
 from soltrace.reading.explaining import Explainer
 from soltrace.testing import capture
+from soltrace.wire.records import PassEnded
 from tests.verdict.seeded import FAILURES, HEALTHY
 
 ALL = bool(os.environ.get("SEEDED_ALL"))
@@ -27,8 +29,13 @@ def kinds_found(seed):
     """The kind of the first verdict on each pass and run with trouble, and those of all the others."""
     with jax.enable_x64(True) if seed.double else nullcontext(), capture(every=10, programs=True) as told:
         seed.run()
-        explained = list(Explainer().explain(told.records))
-    found = [[finding.kind for finding in each.found] for each in explained]
+        records = told.records
+    explained = [(each.evidence, [finding.kind for finding in each.found]) for each in Explainer().explain(records)]
+    ends = {record.pass_id: record.verdict for record in records if isinstance(record, PassEnded)}
+    said = {pass_id: verdict.kind for pass_id, verdict in ends.items() if verdict is not UNSET}
+    # What the process itself has said when the pass ended is what its log says.
+    assert said == {evidence.ended.pass_id: kinds[0] for evidence, kinds in explained if evidence is not None}
+    found = [kinds for _, kinds in explained]
     return {kinds[0] for kinds in found}, {kind for kinds in found for kind in kinds}
 
 

@@ -8,12 +8,13 @@ from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.process import callers_place, compiled, detail, enabled, failed, receive, register_barrier
 from soltrace.host.registered import RegisteredSolve, registered_solve
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
-from soltrace.host.step_codes import StepCode
+from soltrace.host.step_codes import Place, StepCode
 
 __all__ = [
     "NEVER",
     "NEVER_ELAPSED",
     "Detail",
+    "Place",
     "RegisteredSolve",
     "Signal",
     "SolveInfo",

@@ -52,7 +52,7 @@ class Answers:
                 return self.step(event)
             case Role.END:
                 return self.end(event)
-            case Role.DETAIL:
+            case Role.DETAIL | Role.FINDING:
                 return self.detail(event)
 
     def start(self, event: Emission, run: OwningRun) -> Answer:

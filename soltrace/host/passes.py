@@ -15,19 +15,22 @@ from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
 from soltrace.host.one_lane import OneLane
+from soltrace.host.odd_steps import OddSteps
 from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
-from soltrace.host.values import lanes_of, static_attributes
+from soltrace.host.values import is_single, lanes_of, static_attributes
 from soltrace.wire.array_values import attribute, written
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
     LaneEnded,
+    LaneNonfinite,
     Level,
     LogResource,
+    Nonfinite,
     Number,
     PassEnded,
     PassHeartbeat,
@@ -84,6 +87,7 @@ class PassView:
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
+        self._odd = OddSteps()
         self._recent = RecentProgress()
 
     def started(self, event: Emission, **known: Any) -> list[AnyRecord]:
@@ -142,6 +146,16 @@ class PassView:
         found = attempts(*rows, self.lanes.direction, index)
         return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
+    def found(self, event: Emission) -> list[AnyRecord]:
+        """Keep what was found in its steps, until it is known whether it went on so."""
+        self.look_for_lanes(event)
+        axes, single = event.ints.ndim - 1, is_single(event.extras[0])
+        rows = [lanes_of(extra, axes) for extra in event.extras]
+        if isinstance(self.lanes, LaneTable):
+            rows = self.lanes.fit(event.ints.shape[:axes], *rows)
+        self._odd.take(*rows, event.info.places, single=single)
+        return []
+
     def heartbeat(self, time_ns: int, now: float, usage: Usage | UnsetType, *, stalled: bool) -> PassHeartbeat:
         """Say that it is still open."""
         eta_s = self._recent.eta_s
@@ -161,6 +175,8 @@ class PassView:
         self.over = True
         lines = self._ended_lanes(event, last=True)
         lanes, batch = self.lanes, self.batch
+        odd = self._odd.told(lanes.step, lanes.direction)
+        lines += [self._lane_nonfinite(event, lane, found) for lane, found in odd.items()]
         slowest, failed = lanes.slowest(), lanes.first_failed()
         result = int(lanes.result[slowest if failed is None else failed])
         status = "ok" if failed is None else "error"
@@ -173,6 +189,7 @@ class PassView:
                 **self._place(slowest),
                 steps=self.steps(None),
                 lanes=UNSET if batch is None else batch.summary(),
+                nonfinite=next(iter(odd.values()), UNSET),
             )
         )
         return lines
@@ -220,6 +237,14 @@ class PassView:
         told = self.run.selection.ended(lanes, index, last=last)
         lanes.said[told] = True
         return [self._lane_ended(event, lane, index[lane].tolist()) for lane in told.tolist()]
+
+    def _lane_nonfinite(self, event: Emission | Abandonment, lane: int, found: Nonfinite) -> AnyRecord:
+        batch = self.batch
+        return LaneNonfinite(
+            **(self._every_line(event.time_ns, "warning") | self._of_lane(lane)),
+            batch_index=UNSET if batch is None else self.index.rows(batch.shape)[lane].tolist(),
+            nonfinite=found,
+        )
 
     def _lane_ended(self, event: Emission | Abandonment, lane: int, index: list[int]) -> AnyRecord:
         result = int(self.lanes.result[lane])

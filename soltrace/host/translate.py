@@ -54,6 +54,8 @@ class Translator:
                 return view.step(event)
             case Role.DETAIL:
                 return view.detail(event)
+            case Role.FINDING:
+                return view.found(event)
             case _:
                 return self._end(event, view)
 

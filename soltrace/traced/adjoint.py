@@ -27,10 +27,12 @@ from soltrace.traced.fallback import or_bare
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
+from soltrace.traced.note import Wanted
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
+from soltrace.traced.watch import Watch, Watched, watch_of
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 from soltrace.wire.warn import warn_once
@@ -53,10 +55,12 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             0, the experiment that whoever calls the program is in.
         detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
             `soltrace.configure` was told.
+        watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
+            `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
-        soltrace.ConfigurationError: There is no such detail.
+        soltrace.ConfigurationError: There is no such detail, or nothing of the kind can be watched.
 
     Example:
         >>> import diffrax
@@ -82,6 +86,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     context: Any
     enabled: bool = eqx.field(static=True)
     detail: host.Detail = eqx.field(static=True)
+    watch: Watch
 
     def __init__(
         self,
@@ -90,13 +95,14 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
         detail: str | None = None,
+        watch: Watched | Watch = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
-            base, detail = inner.attributes, detail or inner.detail
+            base, detail, watch = inner.attributes, detail or inner.detail, watch or inner.watch
             inner, context = inner.inner, inner.context if _is_default(context) else context
         elif (held := _held_by(inner)) is not None:  # by an adjoint of the user's
-            base, detail = held.attributes, detail or held.detail
+            base, detail, watch = held.attributes, detail or held.detail, watch or held.watch
             context = held.context if _is_default(context) else context
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
@@ -104,6 +110,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
         self.detail = host.detail(detail)
+        self.watch = watch_of(watch)
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
@@ -117,6 +124,13 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
         return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
+
+
+    def _wanted(self, info: host.SolveInfo) -> Wanted | None:
+        """What is told of each step; None: nothing."""
+        steps = host.Signal.FORWARD_STEPS if self.detail == "steps" else None
+        nonfinite = host.Signal.FORWARD_NONFINITE if self.watch.nonfinite else None
+        return None if steps is None and nonfinite is None else Wanted(info, steps, nonfinite)
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):
@@ -179,7 +193,7 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         backward=way is not Way.AROUND,
         in_chunks=in_chunks,
         unread=unread,
-        every_step=host.Signal.FORWARD_STEPS if self.detail == "steps" else None,
+        wanted=self._wanted(info),
     )
     final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
@@ -272,7 +286,7 @@ def _run(
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
     pace = getattr(final.progress_meter_state, "pace", None)
-    handle = start[0] if pace is None or signals.every_step is None else _when_told(start[0], pace)
+    handle = start[0] if pace is None or signals.wanted is None else _when_told(start[0], pace)
     (done,) = emit(end, signals.info, [handle, *counts], [t], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
 

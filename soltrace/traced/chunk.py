@@ -24,7 +24,7 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced._jax import lenient
 from soltrace.traced.gate import report
-from soltrace.traced.rows import Rows
+from soltrace.traced.rows import EveryStep, FirstNonfinite
 from soltrace.traced.tap import is_due, report_transposed
 
 STATE = 3
@@ -115,11 +115,14 @@ class _Loop:
         told = self.mark.reads[n_body:]
         is_used = lambda i: i == 0 or told[i] or used is None or i - STATE in used
         keep = [is_used(i) and not is_pace for i, is_pace in enumerate(paces)]
-        whole, self.body_literals, self.rows = body.jaxpr, body.consts, None
+        whole, self.body_literals = body.jaxpr, body.consts
+        self.rows: EveryStep | None = None
+        self.odd: FirstNonfinite | None = None
         if not backwards and marks.holds(body.jaxpr, marks.is_note):
             whole, self.body_literals, note = marks.exposed(body, marks.is_note)
-            noted = [v.aval for v in note.invars[1:]]
-            self.rows = Rows(noted, self.init[paces.index(True)], note.params)
+            wanted, told = note.params["wanted"], ([v.aval for v in note.invars[1:]], self.init[paces.index(True)])
+            self.rows = None if wanted.steps is None else EveryStep(*told, wanted, wanted.steps)
+            self.odd = None if wanted.nonfinite is None else FirstNonfinite(*told, wanted, wanted.nonfinite)
         stripped = marks.without_marks(whole)
         self.live, self.body, self.ins = _live(self.cond.jaxpr, stripped, n_cond, n_body, keep)
         self.body_consts = [c for c, u in zip(self.all_body_consts, self.ins[:n_body], strict=True) if u]
@@ -175,8 +178,8 @@ class _Loop:
     @lenient
     def run(self) -> list[Any]:
         reports = self.reports
-        if self.rows is not None:
-            return self._run_noting(self.rows)
+        if self.rows is not None or self.odd is not None:
+            return self._run_noting(self.rows, self.odd)
 
         def chunk(state: tuple[tuple[Any, ...], Any]) -> tuple[tuple[Any, ...], Any]:
             carry, told = state
@@ -190,34 +193,41 @@ class _Loop:
         carry, told = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
         return reports.ended(self.full(carry), told)
 
-    def _run_noting(self, noted: Rows) -> list[Any]:
-        """Run it, and hand over what each step was like whenever the rows are full."""
+    def _run_noting(self, rows: EveryStep | None, odd: FirstNonfinite | None) -> list[Any]:
+        """Run it, and hand over what each step was like whenever the rows are full, and what was found at the end."""
         reports = self.reports
         counter = lambda carry: self.full(carry)[0]
 
-        def step(state: tuple[tuple[Any, ...], jax.Array], first: Any) -> tuple[tuple[Any, ...], jax.Array]:
-            carry, rows = state
+        def step(state: tuple[tuple[Any, ...], Any], first: Any) -> tuple[tuple[Any, ...], Any]:
+            carry, (written, found) = state
             before = counter(carry)
             carry, told = self._step(carry)
-            return carry, noted.write(rows, before - first, told)
+            if rows is not None:
+                written = rows.write(written, before - first, told)
+            return carry, (written, found if odd is None else odd.write(found, told))
 
-        def chunk(state: tuple[tuple[Any, ...], jax.Array, Any, Any]) -> tuple[tuple[Any, ...], jax.Array, Any, Any]:
-            carry, rows, told, first = state
-            over = lambda carry: reports.due(self.full(carry), told) | (counter(carry) - first >= noted.count)
+        def is_full(carry: Any, first: Any) -> Any:
+            return False if rows is None else counter(carry) - first >= rows.count
+
+        def chunk(state: tuple[tuple[Any, ...], Any, Any, Any]) -> tuple[tuple[Any, ...], Any, Any, Any]:
+            carry, kept, told, first = state
+            over = lambda carry: reports.due(self.full(carry), told) | is_full(carry, first)
             goes_on = lambda state: self.goes_on(state[0]) & ~over(state[0])
-            carry, rows = jax.lax.while_loop(goes_on, lambda state: step(state, first), (carry, rows))
+            carry, kept = jax.lax.while_loop(goes_on, lambda state: step(state, first), (carry, kept))
             goes_on, at = self.goes_on(carry), counter(carry)
             tell = lambda carry: reports.tell(self.full(carry), told)
             told = jax.lax.cond(goes_on & reports.due(self.full(carry), told), tell, lambda _: told, carry)
-            # Whatever the host answers, the loop goes on.
-            hand_over = lambda: jnp.maximum(at, noted.hand_over(rows, first, at - first).astype(at.dtype))
-            first = jax.lax.cond(~goes_on | (at - first >= noted.count), hand_over, lambda: first)
-            return carry, rows, told, first
+            if rows is not None:
+                # Whatever the host answers, the loop goes on.
+                hand_over = lambda: jnp.maximum(at, rows.hand_over(kept[0], first, at - first).astype(at.dtype))
+                first = jax.lax.cond(~goes_on | is_full(carry, first), hand_over, lambda: first)
+            return carry, kept, told, first
 
-        zero = jnp.zeros_like(self.init[0])
-        init = self.first(), noted.empty(), reports.first(), zero
-        carry, _, told, first = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
-        return reports.ended(self.full(carry), told, first)
+        kept = None if rows is None else rows.empty(), None if odd is None else odd.empty()
+        init = self.first(), kept, reports.first(), jnp.zeros_like(self.init[0])
+        carry, kept, told, first = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
+        last = jnp.zeros((), jnp.int32) if odd is None else odd.hand_over(kept[1])
+        return reports.ended(self.full(carry), told, jnp.minimum(first, last))
 
 
 class _Forwards:

@@ -29,7 +29,8 @@ from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
-from soltrace.traced.note import note
+from soltrace.traced.nonfinite import first_nonfinite, nothing_found, with_found
+from soltrace.traced.note import Wanted, note
 from soltrace.traced.observed import Observed, step_noted
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
@@ -70,8 +71,8 @@ class LoopSignals:
     """Whether it may run in chunks where nothing differentiates it."""
     unread: tuple[str, ...] | None = ()
     """Fields of the final state that neither the adjoint nor diffrax reads; None: all may be read."""
-    every_step: host.Signal | None = None
-    """What tells what each step was like, if that is wanted."""
+    wanted: Wanted | None = None
+    """What is told of each step, if anything is."""
     run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
@@ -117,7 +118,7 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(carry, PassCarry) and carry.start is not None:
             carry.signals.run.recomputed = scheme(outer_while_loop, kwargs.get("max_steps"))
             observed = None
-            if carry.signals.every_step is not None:
+            if carry.signals.wanted is not None:
                 observed = Observed()
                 watched = observed.watch(kwargs["solver"], kwargs["stepsize_controller"])
                 kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
@@ -233,12 +234,15 @@ class _ReportingWhile:
         """Note at the end of a step what it was like."""
         observed.forget()
         after = body(state)
-        meter, signal = after.progress_meter_state, self.signals.every_step
-        if signal is not None:
+        meter, wanted = after.progress_meter_state, self.signals.wanted
+        if wanted is not None:
             ints, floats = step_noted(state, after, observed)
-            meter = dataclasses.replace(
-                meter, pace=note(meter.pace, signal, self.signals.info, cond(state), ints, floats)
-            )
+            found, places = nothing_found(), ()
+            if wanted.nonfinite is not None:
+                found, places = first_nonfinite(state, observed)
+            wanted = dataclasses.replace(wanted, info=dataclasses.replace(wanted.info, places=places))
+            noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))
+            meter = dataclasses.replace(meter, pace=noted)
         return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:

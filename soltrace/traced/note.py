@@ -13,14 +13,19 @@ same for all lanes of one may lack its axis:
 | active  | `[*lanes]`    | bool      | false of a lane that had finished before                   |
 | step    | `[*lanes]`    | int32     | steps attempted before this one                            |
 | code    | `[*lanes]`    | int32     | what came of it: `soltrace.host.StepCode`                  |
+| place   | `[*lanes]`    | int32     | of what is not finite: in which of the info's `places`     |
+| element | `[*lanes]`    | int32     | and which element of that                                  |
 | t0, t1  | `[*lanes]`    | any float | where the step began and where it was to end               |
 | error   | `[*lanes]`    | any float | the scaled error estimate; NaN where there is none         |
+| value   | `[*lanes]`    | any float | what is not finite                                         |
+| before  | `[*lanes]`    | any float | what was in its place when the step began                  |
 
-Parameters: `signal`, what is told; `info`, the solve's `SolveInfo`; `axes`, 1 if each operand but the pace has an axis
-more, at its end, of several steps; else 0. Result: the pace, as it came in.
+Parameters: `wanted`, what is told of it; `axes`, 1 if each operand but the pace has an axis more, at its end, of several
+steps; else 0. Result: the pace, as it came in.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -34,30 +39,41 @@ from soltrace.traced.emit import emit
 from soltrace.traced.widen import widen
 
 note_p = Primitive("soltrace_note")
-FLOATS = 3
+FLOATS = 5
 """How many of the operands are floats: the last."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is told of the steps of a loop."""
+
+    info: host.SolveInfo
+    """What is known of the solve while it is traced."""
+    steps: host.Signal | None
+    """What tells of every step; None: that is not wanted."""
+    nonfinite: host.Signal | None
+    """What tells of values that are not finite."""
 
 
 @lenient
 def note(
-    pace: jax.Array, signal: host.Signal, info: host.SolveInfo, active: Any, ints: Sequence[Any], floats: Sequence[Any]
+    pace: jax.Array, wanted: Wanted, active: Any, ints: Sequence[Any], floats: Sequence[Any]
 ) -> jax.Array:
     """Note what a step was like.
 
     Args:
         pace: float32[2].
-        signal: The signal to send.
-        info: What is known of the solve while it is traced.
+        wanted: What is told of it.
         active: bool scalar: whether it is a step at all.
-        ints: Scalars: step, code.
-        floats: Scalars: t0, t1, error.
+        ints: Scalars: step, code, place, element.
+        floats: Scalars: t0, t1, error, value, before.
 
     Returns:
         The pace as it came in.
     """
     whole = [jnp.asarray(active), *[jnp.asarray(x).astype(jnp.int32) for x in ints]]
     sent = [jax.lax.stop_gradient(x) for x in (*whole, *map(jnp.asarray, floats))]
-    return note_p.bind(pace, *sent, signal=signal, info=info, axes=0)
+    return note_p.bind(pace, *sent, wanted=wanted, axes=0)
 
 
 @note_p.def_abstract_eval
@@ -67,31 +83,38 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 
 @note_p.def_impl
 @lenient
-def _impl(pace: Any, *noted: Any, axes: int, **params: Any) -> jax.Array:
-    active, step, code, *floats = [x if axes else x[..., None] for x in noted]
+def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted) -> jax.Array:
+    active, step, code, *others = [x if axes else x[..., None] for x in noted]
     lanes = (*pace.shape[:-1], step.shape[-1])
-    row = jnp.stack([jnp.broadcast_to(x, lanes) for x in floats], axis=-1)
-    own = jnp.where(active, step, -1)
-    ints = jnp.stack([jnp.broadcast_to(x, lanes) for x in (own, code)], axis=-1)
-    (answer,) = tell_rows(pace, jnp.max(step), row, ints, **params)
-    return jnp.where(answer == -1, -1.0, pace)
+    side_by_side = lambda xs: jnp.stack([jnp.broadcast_to(x, lanes) for x in xs], axis=-1)
+    floats = side_by_side(others[-FLOATS:])
+    tell = lambda signal, which: tell_rows(
+        pace, floats, side_by_side([jnp.where(which, step, -1), code, *others[:-FLOATS]]), signal, wanted.info
+    )
+    if wanted.steps is not None:
+        pace = jnp.where(tell(wanted.steps, active) == -1, -1.0, pace)
+    if wanted.nonfinite is not None:
+        odd = active & (code & host.StepCode.NONFINITE != 0)
+        found = lambda: tell(wanted.nonfinite, odd)
+        answer = jax.lax.cond(odd.any(), found, lambda: jnp.zeros((), jnp.int32))
+        pace = jnp.where(answer == -1, -1.0, pace)
+    return pace
 
 
 def tell_rows(
-    pace: jax.Array, first: Any, floats: jax.Array, ints: jax.Array, *, signal: host.Signal, info: host.SolveInfo
-) -> tuple[jax.Array, ...]:
-    """Hand rows over.
+    pace: jax.Array, floats: jax.Array, ints: jax.Array, signal: host.Signal, info: host.SolveInfo
+) -> jax.Array:
+    """Hand rows over; the answer, an int32 scalar, is 0 or nonsense.
 
     Args:
         pace: Of the loop.
-        first: int32 scalar: the step of the first row.
-        floats: `[*lanes, rows, 3]`: t0, t1, error.
-        ints: int32 `[*lanes, rows, 2]`: step, or -1 where there is none; code.
+        floats: `[*lanes, rows, 5]`: t0, t1, error, value, before; the last may be left out.
+        ints: int32 `[*lanes, rows, 4]`: step, or -1 where there is none; code, place, element; likewise.
         signal: The signal to send.
         info: The solve's.
     """
-    handle = pace[..., 1].astype(jnp.int32)
-    return emit(signal, info, [handle, jnp.broadcast_to(first, handle.shape)], extras=[floats, ints])
+    (answer,) = emit(signal, info, [pace[..., 1].astype(jnp.int32)], extras=[floats, ints])
+    return answer
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[jax.Array, Any]:

@@ -31,6 +31,8 @@ class Observed:
         """The scaled error estimate: a float scalar."""
         self.result: Any = None
         """How the solver's step ended: one of `diffrax.RESULTS`."""
+        self.outcome: Any = None
+        """All that the solver's step returned."""
 
     def watch(self, solver: Any, controller: Any) -> tuple[Any, Any]:
         """Copy a solver and a controller, so that what they compute is seen."""
@@ -41,7 +43,7 @@ class Observed:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             outcome = step(*args, **kwargs)
-            self.result = outcome[-1]
+            self.outcome, self.result = outcome, outcome[-1]
             return outcome
 
         return _with(solver, "step", watched)

@@ -1,6 +1,6 @@
-"""Rows: what the last steps of a loop were like, which it carries and hands over when they are full.
+"""Rows: what the steps of a loop were like, which it carries and hands over.
 
-Traced side. One array, in which each step writes one row: a loop variable costs more than what is in it.
+Traced side. Arrays into which each step writes one row: a loop variable costs more than what is in it.
 """
 
 import math
@@ -10,36 +10,44 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 
+from soltrace import host
 from soltrace.host import StepCode
-from soltrace.traced.note import FLOATS, tell_rows
+from soltrace.traced.note import FLOATS, Wanted, tell_rows
 
 BYTES_AT_MOST: Final = 2**20
 """Of all rows of a loop: a call hands them over at once."""
 ROWS_AT_MOST: Final = 1024
+_OF_A_STEP: Final = 3
+"""Floats of every step: t0, t1, error."""
 _ACTIVE: Final = 2 ** (len(StepCode) + 1)
 """In a row: the lane had not finished yet."""
 
 
-class Rows:
-    """The rows of one loop, over all lanes: `[rows, FLOATS + 1, *lanes]`, the last of a row its code."""
+class EveryStep:
+    """One row for each step, over all lanes: `[rows, 4, *lanes]`, t0, t1, error, code; handed over when they are full.
 
-    def __init__(self, noted: Sequence[Any], pace: jax.Array, params: dict[str, Any]) -> None:
+    One array for ints and floats: two are dearer. A code is small, and exact as a float.
+    """
+
+    def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
         """Make room for them.
 
         Args:
             noted: Types of what is noted: the operands of `note_p` but the pace.
             pace: Of the loop.
-            params: Parameters of `note_p`.
+            wanted: What is told.
+            signal: The signal to send.
         """
-        self._pace, self._told = pace, {name: params[name] for name in ("signal", "info")}
+        self._pace, self._wanted, self._signal = pace, wanted, signal
         self._lanes = pace.shape[:-1]
-        self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in noted[-FLOATS:]])
-        row = (FLOATS + 1) * math.prod(self._lanes) * self._dtype.itemsize
+        times_and_error = noted[-FLOATS:][:_OF_A_STEP]
+        self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in times_and_error])
+        row = (_OF_A_STEP + 1) * math.prod(self._lanes) * self._dtype.itemsize
         self.count = max(1, min(ROWS_AT_MOST, BYTES_AT_MOST // max(row, 1)))
 
     def empty(self) -> jax.Array:
         """Begin with nothing in them."""
-        return jnp.zeros((self.count, FLOATS + 1, *self._lanes), self._dtype)
+        return jnp.zeros((self.count, _OF_A_STEP + 1, *self._lanes), self._dtype)
 
     def write(self, rows: jax.Array, at: Any, noted: Sequence[Any]) -> jax.Array:
         """Write one row.
@@ -47,11 +55,12 @@ class Rows:
         Args:
             rows: As they are.
             at: int scalar, which row.
-            noted: active, step, code, t0, t1, error.
+            noted: The operands of `note_p` but the pace.
         """
-        active, _, code, *floats = noted
+        active, _, code = noted[:3]
         code = code + (jnp.where(active, _ACTIVE, 0) if self._lanes else _ACTIVE)
-        row = jnp.stack([jnp.broadcast_to(x.astype(self._dtype), self._lanes) for x in (*floats, code)])
+        values = *noted[-FLOATS:][:_OF_A_STEP], code
+        row = jnp.stack([jnp.broadcast_to(x.astype(self._dtype), self._lanes) for x in values])
         return jax.lax.dynamic_update_slice_in_dim(rows, row[None], at, axis=0)
 
     def hand_over(self, rows: jax.Array, first: Any, count: Any) -> jax.Array:
@@ -63,9 +72,42 @@ class Rows:
             count: int scalar.
         """
         rows = jnp.moveaxis(rows, (0, 1), (-2, -1))
-        code = rows[..., FLOATS].astype(jnp.int32)
+        code = rows[..., _OF_A_STEP].astype(jnp.int32)
         place = jnp.arange(self.count, dtype=jnp.int32)
         step = jnp.where((code >= _ACTIVE) & (place < count), first.astype(jnp.int32) + place, -1)
         ints = jnp.stack([step, code % _ACTIVE], axis=-1)
-        (answer,) = tell_rows(self._pace, first, rows[..., :FLOATS], ints, **self._told)
-        return answer
+        return tell_rows(self._pace, rows[..., :_OF_A_STEP], ints, self._signal, self._wanted.info)
+
+
+class FirstNonfinite:
+    """One row a lane: the first step of those that go on to the last and have, each, something that is not finite."""
+
+    def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
+        """Make room for it; as of `EveryStep`."""
+        self._pace, self._wanted, self._signal = pace, wanted, signal
+        self._lanes = pace.shape[:-1]
+        self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in noted[-FLOATS:]])
+        self._ints = len(noted) - FLOATS - 1
+
+    def empty(self) -> tuple[jax.Array, jax.Array]:
+        """Begin with none."""
+        return jnp.zeros((FLOATS, *self._lanes), self._dtype), jnp.full((self._ints, *self._lanes), -1, jnp.int32)
+
+    def write(self, kept: tuple[jax.Array, jax.Array], noted: Sequence[Any]) -> tuple[jax.Array, jax.Array]:
+        """Keep this step, the one before, or none."""
+        floats, ints = kept
+        active, _, code = noted[:3]
+        wide = lambda xs, dtype: jnp.stack([jnp.broadcast_to(x.astype(dtype), self._lanes) for x in xs])
+        odd = code & StepCode.NONFINITE != 0
+        new = active & odd & (ints[0] < 0)
+        floats = jnp.where(new, wide(noted[-FLOATS:], self._dtype), floats)
+        ints = jnp.where(new, wide(noted[1:-FLOATS], jnp.int32), jnp.where(active & ~odd, -1, ints))
+        return floats, ints
+
+    def hand_over(self, kept: tuple[jax.Array, jax.Array]) -> jax.Array:
+        """Hand them over, if there are any; the answer, an int32 scalar, is 0 or nonsense."""
+        floats, ints = kept
+        ints = ints.at[1].set(ints[1] | StepCode.TO_THE_END)
+        rows = [jnp.moveaxis(x, 0, -1)[..., None, :] for x in (floats, ints)]
+        tell = lambda: tell_rows(self._pace, rows[0], rows[1], self._signal, self._wanted.info)
+        return jax.lax.cond((ints[0] >= 0).any(), tell, lambda: jnp.zeros((), jnp.int32))

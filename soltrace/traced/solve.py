@@ -18,11 +18,12 @@ from soltrace.traced.adjoint import TracedAdjoint
 from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
+from soltrace.traced.watch import Watched, watch_of
 
 
 @wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
 def diffeqsolve(
-    *args: Any, attributes: Mapping[str, Any] | None = None, detail: str | None = None, **kwargs: Any
+    *args: Any, attributes: Mapping[str, Any] | None = None, detail: str | None = None, watch: Watched = None, **kwargs: Any
 ) -> dfx.Solution:
     """Solve a differential equation as `diffrax.diffeqsolve` does, and report the passes of the solve.
 
@@ -36,6 +37,8 @@ def diffeqsolve(
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
             `soltrace.configure` was told.
+        watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
+            `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
         **kwargs: As for `diffrax.diffeqsolve`. A `progress_meter` works as it would alone, but for
             `soltrace.ProgressMeter`, which reports nothing that the solve doesn't.
 
@@ -44,7 +47,7 @@ def diffeqsolve(
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
-        soltrace.ConfigurationError: There is no such detail.
+        soltrace.ConfigurationError: There is no such detail, or nothing of the kind can be watched.
 
     Example:
         >>> import diffrax
@@ -61,16 +64,20 @@ def diffeqsolve(
     if host.enabled():
         # An eager solve is told its caller as data, so that one compiled program serves all threads.
         with nullcontext() if under_a_jit() else KEY.setting(0):
-            return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes, detail))
+            return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes, detail, watch))
     check_attributes(attributes)
     host.detail(detail)
+    watch_of(watch)
     adjoint = kwargs.pop("adjoint", None)
     adjoint = adjoint.inner if isinstance(adjoint, TracedAdjoint) else adjoint
     return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
 
 
 def reporting(
-    arguments: Mapping[str, Any], more: Mapping[str, Any] | None = None, detail: str | None = None
+    arguments: Mapping[str, Any],
+    more: Mapping[str, Any] | None = None,
+    detail: str | None = None,
+    watch: Watched = None,
 ) -> dict[str, Any]:
     """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
 
@@ -78,6 +85,7 @@ def reporting(
         arguments: Of that call, by name.
         more: Attributes of that solve, beside those that its adjoint has already.
         detail: What is told of each of its steps; None: what its adjoint says.
+        watch: What of it is watched; None: what its adjoint says.
 
     Returns:
         The arguments to replace.
@@ -88,6 +96,7 @@ def reporting(
         adjoint = TracedAdjoint(adjoint)
     attributes = adjoint.attributes.updated(more).called_here()
     own = {"attributes": attributes, "context": adjoint.context, "detail": detail or adjoint.detail}
+    own |= {"watch": adjoint.watch if watch is None else watch}
     replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, **own)}
     if "progress_meter" in arguments:
         replaced["progress_meter"] = silenced(arguments["progress_meter"])
@@ -97,7 +106,7 @@ def reporting(
 def _signature() -> inspect.Signature:
     theirs = inspect.signature(dfx.diffeqsolve)
     ours = inspect.signature(diffeqsolve, follow_wrapped=False).parameters
-    return theirs.replace(parameters=[*theirs.parameters.values(), ours["attributes"], ours["detail"]])
+    return theirs.replace(parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))])
 
 
 diffeqsolve.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -279,7 +279,9 @@ class Nonfinite(Struct, frozen=True, kw_only=True):
     dt: Number
     """How far it goes, in the user's time."""
     found_in: str
-    """`initial state`, `state`, `error estimate` or `vector field`; on a backward pass, `cotangent`."""
+    """`initial state`, `vector field`, `state` or `error estimate`; on a backward pass, `cotangent`."""
+    stage: int | UnsetType = UNSET
+    """Of the vector field: in which stage of the step it was evaluated, from 1."""
     path: str
     """Where in the pytree, such as `y['membrane'][3]`."""
     value: Number

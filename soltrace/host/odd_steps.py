@@ -1,0 +1,87 @@
+"""Steps in which something is not finite: of each lane the first of those that go on to its last.
+
+Host side, on the worker thread. One that was rejected, and tried again with success, is nothing to tell of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from msgspec import UNSET
+
+from soltrace.host.signals import Array
+from soltrace.host.step_codes import Place, StepCode
+from soltrace.wire.array_values import written
+from soltrace.wire.records import Nonfinite
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Steps, one after the other, that have something."""
+
+    floats: Array
+    """Of the first: t0, t1, error, value, before."""
+    place: Place
+    element: int
+    first: int
+    last: int
+    single: bool
+    to_the_end: bool
+
+
+class OddSteps:
+    """Those of one pass."""
+
+    def __init__(self) -> None:
+        """There are none."""
+        self._stretches: dict[int, _Stretch] = {}
+
+    def take(self, floats: Array, ints: Array, places: Sequence[Place], *, single: bool) -> None:
+        """Take rows.
+
+        Args:
+            floats: `[lanes, rows, 5]`: t0, t1, error, value, before.
+            ints: int `[lanes, rows, 4]`: step, from 0, or -1 where there is none; code, place, element.
+            places: What the places are.
+            single: Whether the floats have no more digits than a float32.
+        """
+        for lane, row in zip(*np.nonzero(ints[..., 0] >= 0), strict=True):
+            step, code, place, element = ints[lane, row].tolist()
+            known = self._stretches.get(int(lane))
+            if known is not None and step == known.last + 1:
+                known.last = step
+            else:
+                goes_on = bool(code & StepCode.TO_THE_END)
+                own = floats[lane, row], places[place], element, step, step, single, goes_on
+                self._stretches[int(lane)] = _Stretch(*own)
+
+    def told(self, attempted: Sequence[Any] | Array, direction: Sequence[Any] | Array) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes.
+
+        Args:
+            attempted: Steps of each lane.
+            direction: The sign by which the time of each was multiplied.
+        """
+        return {
+            lane: _told(found, float(direction[lane]))
+            for lane, found in sorted(self._stretches.items())
+            if found.to_the_end or found.last + 1 >= attempted[lane]
+        }
+
+
+def _told(found: _Stretch, sign: float) -> Nonfinite:
+    t0, t1, _, value, before = found.floats
+    path, stage = found.place.element(found.element)
+    number = lambda x: written(x, single=found.single)
+    is_first = found.place.found_in == "initial state"
+    return Nonfinite(
+        step=found.first + 1,
+        t=number(sign * t0 + 0.0),
+        dt=number(sign * (t1 - t0)),
+        found_in=found.place.found_in,
+        stage=UNSET if stage is None else stage,
+        path=path,
+        value=number(value),
+        before=UNSET if is_first else number(before),
+    )

@@ -41,8 +41,19 @@ def nonfinite(evidence: Evidence) -> Finding | None:
 
 
 def _it_stayed(evidence: Evidence) -> bool:
-    """Whether it was in the state that the solve went on with. A step that was tried and rejected does no harm."""
-    return any(record.nonfinite.found_in in {"state", "initial state"} for record in evidence.nonfinite)
+    """Whether the solve went on with it. A step that is tried and rejected does no harm, and one that is not finite is.
+
+    So it stayed where it was there at the beginning, or where nothing was rejected.
+    """
+    if any(record.nonfinite.found_in == "initial state" for record in evidence.nonfinite):
+        return True
+    lanes = {tuple(lane.batch_index): lane.steps for lane in evidence.lanes}
+    for record in evidence.nonfinite:
+        lane = () if record.batch_index is UNSET else tuple(record.batch_index)
+        steps = lanes.get(lane, evidence.ended.steps)
+        if steps is not UNSET and not steps.rejected:
+            return True
+    return False
 
 
 def _by_result(evidence: Evidence) -> Finding | None:

@@ -177,6 +177,7 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
+    watch = self.watch if self.watch.quantities else None
     way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
     if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
@@ -195,7 +196,7 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         unread=unread,
         wanted=self._wanted(info),
     )
-    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
+    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(
@@ -224,6 +225,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
         attributes=plain.constants,
         registered=plain.registered,
         traced_attributes=tuple(arrays),
+        watched=self.watch.names,
         sharded=sharded,
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
@@ -267,7 +269,12 @@ def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.Abs
 
 
 def _run(
-    adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], signals: LoopSignals, end: host.Signal
+    adjoint: Any,
+    solve: dict[str, Any],
+    start: tuple[jax.Array, ...],
+    signals: LoopSignals,
+    end: host.Signal,
+    watch: Watch | None = None,
 ) -> Any:
     """Run the loop, and report the end.
 
@@ -277,7 +284,7 @@ def _run(
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
     try:
-        final, aux = run_loop(adjoint, solve, start, signals, known=known)
+        final, aux = run_loop(adjoint, solve, start, signals, known=known, watch=watch)
     except Exception:
         _end_at_once(end, signals.info, start[0], solve["t0"])
         raise
@@ -287,7 +294,8 @@ def _run(
     t = time_reached(final, solve)
     pace = getattr(final.progress_meter_state, "pace", None)
     handle = start[0] if pace is None or signals.wanted is None else _when_told(start[0], pace)
-    (done,) = emit(end, signals.info, [handle, *counts], [t], witnesses=jtu.tree_leaves(pace))
+    watched = [] if watch is None or pace is None else watch.at(final, time_direction(solve["terms"]), solve["args"])
+    (done,) = emit(end, signals.info, [handle, *counts], [t, *watched], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
 
 

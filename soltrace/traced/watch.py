@@ -36,8 +36,12 @@ class Watch(eqx.Module):
         """Evaluate the quantities: a float scalar each, without derivatives."""
         return [_scalar(name, function(t, y, args)) for name, function in self.quantities.items()]
 
+    @lenient
+    def at(self, state: Any, direction: Any, args: Any) -> list[jax.Array]:
+        """Evaluate them where a solve is; `direction` is the sign by which its time was multiplied."""
+        return self.values(state.tprev * direction, state.y, args)
 
-@lenient
+
 def _scalar(name: str, value: Any) -> jax.Array:
     value = jax.lax.stop_gradient(jnp.asarray(value))
     if value.shape:

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "wire": {"errors"},
     "callers": set(),
     "sinks": {"wire", "callers"},
-    "host": {"wire", "callers", "sinks"},
+    "host": {"errors", "wire", "callers", "sinks"},
     "traced": {"errors", "wire", "callers", "host"},
     "export": {"errors", "wire"},
     "reading": {"wire"},

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from soltrace.host.attempts import attempts
+from soltrace.host.attempted import attempts
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
-from soltrace.host.one_lane import OneLane
 from soltrace.host.odd_steps import OddSteps
+from soltrace.host.one_lane import OneLane
 from soltrace.host.outcomes import ABANDONED
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array

@@ -32,7 +32,7 @@ from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
-from soltrace.traced.watch import Watch, Watched, watch_of
+from soltrace.traced.watch import Watched, Watching, watch_of
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 from soltrace.wire.warn import warn_once
@@ -86,7 +86,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     context: Any
     enabled: bool = eqx.field(static=True)
     detail: host.Detail = eqx.field(static=True)
-    watch: Watch
+    watch: Watching
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
         detail: str | None = None,
-        watch: Watched | Watch = None,
+        watch: Watched | Watching = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
@@ -124,7 +124,6 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
         return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
-
 
     def _wanted(self, info: host.SolveInfo) -> Wanted | None:
         """What is told of each step; None: nothing."""
@@ -196,7 +195,9 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         unread=unread,
         wanted=self._wanted(info),
     )
-    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch)
+    final, aux, done = _run(
+        _with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch
+    )
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(
@@ -274,7 +275,7 @@ def _run(
     start: tuple[jax.Array, ...],
     signals: LoopSignals,
     end: host.Signal,
-    watch: Watch | None = None,
+    watch: Watching | None = None,
 ) -> Any:
     """Run the loop, and report the end.
 

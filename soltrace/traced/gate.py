@@ -39,7 +39,7 @@ from soltrace.traced.emit import emit
 from soltrace.traced.widen import widen
 
 gate_p = Primitive("soltrace_gate")
-COUNTS = 3
+GATE_INTS = 3
 """How many of the operands, after the pace, are ints."""
 
 
@@ -71,7 +71,7 @@ def report(
     pace: jax.Array, progress: Sequence[jax.Array], *, signal: host.Signal, info: host.SolveInfo | None
 ) -> jax.Array:
     """Report now. Operands and parameters are those of `gate_p`; the answer is an int32 scalar, the step wanted."""
-    counts, floats = progress[:COUNTS], progress[COUNTS:]
+    counts, floats = progress[:GATE_INTS], progress[GATE_INTS:]
     (answer,) = emit(signal, info, [pace[..., 1].astype(jnp.int32), *counts], floats)
     return answer
 

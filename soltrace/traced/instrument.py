@@ -35,7 +35,7 @@ from soltrace.traced.note import Wanted, note
 from soltrace.traced.observed import Observed, step_noted
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
-from soltrace.traced.watch import Watch
+from soltrace.traced.watch import Watching
 from soltrace.wire.warn import warn_once
 
 
@@ -86,7 +86,7 @@ class PassCarry(eqx.Module):
     start: tuple[jax.Array, ...] | None
     """The host's answer to the start, int32 scalars (handle of the pass, first step wanted); None inside the loop."""
     signals: LoopSignals = eqx.field(static=True)
-    watch: Watch | None = None
+    watch: Watching | None = None
     """What the user watches; None inside the loop."""
     pace: jax.Array | None = None
     """float32[2], once a loop has begun: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
@@ -160,7 +160,7 @@ def run_loop(
     signals: LoopSignals,
     *,
     known: bool,
-    watch: Watch | None = None,
+    watch: Watching | None = None,
 ) -> Any:
     """Run an adjoint's loop as that of a pass; or bare, where an adjoint of the user's can't bear what that adds.
 

@@ -23,7 +23,11 @@ from soltrace.traced.watch import Watched, watch_of
 
 @wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
 def diffeqsolve(
-    *args: Any, attributes: Mapping[str, Any] | None = None, detail: str | None = None, watch: Watched = None, **kwargs: Any
+    *args: Any,
+    attributes: Mapping[str, Any] | None = None,
+    detail: str | None = None,
+    watch: Watched = None,
+    **kwargs: Any,
 ) -> dfx.Solution:
     """Solve a differential equation as `diffrax.diffeqsolve` does, and report the passes of the solve.
 
@@ -106,7 +110,9 @@ def reporting(
 def _signature() -> inspect.Signature:
     theirs = inspect.signature(dfx.diffeqsolve)
     ours = inspect.signature(diffeqsolve, follow_wrapped=False).parameters
-    return theirs.replace(parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))])
+    return theirs.replace(
+        parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))]
+    )
 
 
 diffeqsolve.__signature__ = _signature()  # type: ignore[attr-defined]

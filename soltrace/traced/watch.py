@@ -19,7 +19,7 @@ Watched: TypeAlias = str | Quantities | Iterable["str | Quantities"] | None
 NONFINITE: Final = "nonfinite"
 
 
-class Watch(eqx.Module):
+class Watching(eqx.Module):
     """What `watch=` says."""
 
     nonfinite: bool = eqx.field(static=True, default=False)
@@ -49,7 +49,7 @@ def _scalar(name: str, value: Any) -> jax.Array:
     return value.real.astype(jnp.result_type(jnp.float32, value.real.dtype))
 
 
-def watch_of(watch: "Watched | Watch") -> Watch:
+def watch_of(watch: "Watched | Watching") -> Watching:
     """Understand what `watch=` says.
 
     Args:
@@ -58,7 +58,7 @@ def watch_of(watch: "Watched | Watch") -> Watch:
     Raises:
         soltrace.ConfigurationError: It is something else.
     """
-    if isinstance(watch, Watch):
+    if isinstance(watch, Watching):
         return watch
     nonfinite, quantities = False, dict[str, Any]()
     for part in _parts(watch):
@@ -70,7 +70,7 @@ def watch_of(watch: "Watched | Watch") -> Watch:
             raise _refused(watch)
     if not all(isinstance(name, str) and callable(function) for name, function in quantities.items()):
         raise _refused(watch)
-    return Watch(nonfinite, quantities)
+    return Watching(nonfinite, quantities)
 
 
 def _parts(watch: Any) -> list[Any]:

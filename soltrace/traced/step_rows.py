@@ -14,9 +14,9 @@ from soltrace import host
 from soltrace.host import StepCode
 from soltrace.traced.note import FLOATS, Wanted, tell_rows
 
-BYTES_AT_MOST: Final = 2**20
+BYTES_OF_ROWS: Final = 2**20
 """Of all rows of a loop: a call hands them over at once."""
-ROWS_AT_MOST: Final = 1024
+ROWS_IN_A_LOOP: Final = 1024
 _OF_A_STEP: Final = 3
 """Floats of every step: t0, t1, error."""
 _ACTIVE: Final = 2 ** (len(StepCode) + 1)
@@ -43,7 +43,7 @@ class EveryStep:
         times_and_error = noted[-FLOATS:][:_OF_A_STEP]
         self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in times_and_error])
         row = (_OF_A_STEP + 1) * math.prod(self._lanes) * self._dtype.itemsize
-        self.count = max(1, min(ROWS_AT_MOST, BYTES_AT_MOST // max(row, 1)))
+        self.count = max(1, min(ROWS_IN_A_LOOP, BYTES_OF_ROWS // max(row, 1)))
 
     def empty(self) -> jax.Array:
         """Begin with nothing in them."""

@@ -32,7 +32,7 @@ from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
-from soltrace.traced.watch import Watched, Watching, watch_of
+from soltrace.traced.watch import Watchable, Watching, watch_of
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 from soltrace.wire.warn import warn_once
@@ -95,7 +95,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
         detail: str | None = None,
-        watch: Watched | Watching = None,
+        watch: Watchable | Watching = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped

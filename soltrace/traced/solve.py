@@ -18,7 +18,7 @@ from soltrace.traced.adjoint import TracedAdjoint
 from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
-from soltrace.traced.watch import Watched, watch_of
+from soltrace.traced.watch import Watchable, watch_of
 
 
 @wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
@@ -26,7 +26,7 @@ def diffeqsolve(
     *args: Any,
     attributes: Mapping[str, Any] | None = None,
     detail: str | None = None,
-    watch: Watched = None,
+    watch: Watchable = None,
     **kwargs: Any,
 ) -> dfx.Solution:
     """Solve a differential equation as `diffrax.diffeqsolve` does, and report the passes of the solve.
@@ -81,7 +81,7 @@ def reporting(
     arguments: Mapping[str, Any],
     more: Mapping[str, Any] | None = None,
     detail: str | None = None,
-    watch: Watched = None,
+    watch: Watchable = None,
 ) -> dict[str, Any]:
     """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
 

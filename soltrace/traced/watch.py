@@ -15,7 +15,7 @@ from soltrace.traced._jax import lenient
 
 Quantities: TypeAlias = Mapping[str, Callable[[Any, Any, Any], Any]]
 """Names, and functions of t, y and args that return a scalar."""
-Watched: TypeAlias = str | Quantities | Iterable["str | Quantities"] | None
+Watchable: TypeAlias = str | Quantities | Iterable["str | Quantities"] | None
 NONFINITE: Final = "nonfinite"
 
 
@@ -49,7 +49,7 @@ def _scalar(name: str, value: Any) -> jax.Array:
     return value.real.astype(jnp.result_type(jnp.float32, value.real.dtype))
 
 
-def watch_of(watch: "Watched | Watching") -> Watching:
+def watch_of(watch: "Watchable | Watching") -> Watching:
     """Understand what `watch=` says.
 
     Args:

@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "verdict": {"wire"},
     "callers": set(),
     "sinks": {"wire", "callers"},
-    "host": {"wire", "verdict", "callers", "sinks"},
+    "host": {"errors", "wire", "verdict", "callers", "sinks"},
     "traced": {"errors", "wire", "callers", "host"},
     "export": {"errors", "wire"},
     "reading": {"wire", "verdict"},

@@ -79,12 +79,14 @@ class Forward(PassView):
         """Say how far it is."""
         self.look_for_lanes(event)
         self.lanes.go_on(event.ints, event.floats, events_located=self.entry.info.events_located)
+        self.watch(event)
         return self.progressed(event)
 
     def end(self, event: Emission) -> list[AnyRecord]:
         """Say how it ended, and where in truth."""
         self.look_for_lanes(event)
         self.lanes.arrive(event.ints, event.floats)
+        self.watch(event)
         return self.finished(event)
 
     def memory(self) -> Memory:

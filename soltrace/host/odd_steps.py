@@ -1,6 +1,7 @@
-"""Steps in which something is not finite: of each lane the first of those that go on to its last.
+"""Steps in which something is not finite: of each lane the first that the solve did not get past.
 
-Host side, on the worker thread. One that was rejected, and tried again with success, is nothing to tell of.
+Host side, on the worker thread. One that was rejected, and tried again with success, is nothing to tell of; nor is one
+of a solve that ended well with all finite.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from soltrace.wire.records import Nonfinite
 
 
 @dataclass(slots=True)
-class _Stretch:
-    """Steps, one after the other, that have something."""
+class _Odd:
+    """What the first of them had, and when it was so again."""
 
     floats: Array
     """Of the first: t0, t1, error, value, before."""
@@ -35,7 +36,7 @@ class OddSteps:
 
     def __init__(self) -> None:
         """There are none."""
-        self._stretches: dict[int, _Stretch] = {}
+        self._lanes: dict[int, _Odd] = {}
 
     def take(self, floats: Array, ints: Array, places: Sequence[Place], *, single: bool) -> None:
         """Take rows.
@@ -48,29 +49,32 @@ class OddSteps:
         """
         for lane, row in zip(*np.nonzero(ints[..., 0] >= 0), strict=True):
             step, code, place, element = ints[lane, row].tolist()
-            known = self._stretches.get(int(lane))
-            if known is not None and step == known.last + 1:
+            known = self._lanes.get(int(lane))
+            if known is not None and (step == known.last + 1 or floats[lane, row, 0] < known.floats[1]):
                 known.last = step
             else:
                 goes_on = bool(code & StepCode.TO_THE_END)
                 own = floats[lane, row], places[place], element, step, step, single, goes_on
-                self._stretches[int(lane)] = _Stretch(*own)
+                self._lanes[int(lane)] = _Odd(*own)
 
-    def told(self, attempted: Sequence[Any] | Array, direction: Sequence[Any] | Array) -> dict[int, Nonfinite]:
+    def told(
+        self, attempted: Sequence[Any] | Array, failed: Sequence[Any] | Array, direction: Sequence[Any] | Array
+    ) -> dict[int, Nonfinite]:
         """Say what there is to tell of each lane that has something, in the order of the lanes.
 
         Args:
             attempted: Steps of each lane.
+            failed: Whether each has failed.
             direction: The sign by which the time of each was multiplied.
         """
         return {
             lane: _told(found, float(direction[lane]))
-            for lane, found in sorted(self._stretches.items())
-            if found.to_the_end or found.last + 1 >= attempted[lane]
+            for lane, found in sorted(self._lanes.items())
+            if failed[lane] or found.to_the_end or found.last + 1 >= attempted[lane]
         }
 
 
-def _told(found: _Stretch, sign: float) -> Nonfinite:
+def _told(found: _Odd, sign: float) -> Nonfinite:
     t0, t1, _, value, before = found.floats
     path, stage = found.place.element(found.element)
     number = lambda x: written(x, single=found.single)

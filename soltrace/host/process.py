@@ -16,12 +16,12 @@ from soltrace.callers.slots import TRUE
 from soltrace.host.answering import answers
 from soltrace.host.calls import Mark, calling_thread
 from soltrace.host.context import Context
-from soltrace.host.detail import Detail, checked, of_the_environment
 from soltrace.host.emission import Emission
 from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Barrier, Shared
 from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
+from soltrace.host.step_detail import Detail, checked, of_the_environment
 from soltrace.host.table import PassEntry
 from soltrace.wire.losses import What, Why, described
 

@@ -165,6 +165,8 @@ class SolveInfo:
     """An event's time is looked for inside the step that it ends, after the loop: FORWARD_END tells it."""
     throws: bool = False
     """A solve that fails stops its program, if anything that it computes is read."""
+    watched: tuple[str, ...] = ()
+    """Names of the quantities that come after t with each report, and at the end."""
     places: tuple[Place, ...] = ()
     """Of what tells of values that are not finite: where they may be."""
     backward: Literal["steps", "whole"] = "steps"

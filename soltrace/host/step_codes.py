@@ -24,7 +24,7 @@ class StepCode(IntFlag):
     NONFINITE = 32
     """Something in it is not finite."""
     TO_THE_END = 64
-    """So it is in each step after it, to the last."""
+    """So it is in the last step too."""
 
 
 class Place(NamedTuple):

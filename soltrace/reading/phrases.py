@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
-    Attempts,
+    AttemptedSteps,
     Attribute,
     ExperimentEnded,
     ExperimentStarted,
@@ -110,7 +110,7 @@ def _of_a_pass(
     return text
 
 
-def _attempts(attempts: Attempts) -> str:
+def _attempts(attempts: AttemptedSteps) -> str:
     first, last = attempts.step[0], attempts.step[-1]
     return f"every step from {first:,} to {last:,}: {plural(len(attempts.step), 'attempt')}"
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
-from soltrace.host.detail import Detail
 from soltrace.host.emission import moment
 from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Shared
+from soltrace.host.step_detail import Detail
 from soltrace.setup import outputs
 from soltrace.setup.process_end import with_the_process
 from soltrace.setup.settings import Settings

@@ -16,9 +16,9 @@ from typing import Any, Final, ParamSpec
 from urllib.parse import urlsplit
 
 from soltrace.errors import ConfigurationError
-from soltrace.host.detail import Detail
 from soltrace.host.pacing import Budget
 from soltrace.host.selection import LaneChoice, Selection, selection
+from soltrace.host.step_detail import Detail
 from soltrace.wire.attributes import plain_attributes
 from soltrace.wire.records import Attribute
 

@@ -32,7 +32,7 @@ from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
-from soltrace.traced.watch import Watch, Watched, watch_of
+from soltrace.traced.watch import Watchable, Watching, watch_of
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 from soltrace.wire.warn import warn_once
@@ -86,7 +86,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     context: Any
     enabled: bool = eqx.field(static=True)
     detail: host.Detail = eqx.field(static=True)
-    watch: Watch
+    watch: Watching
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
         detail: str | None = None,
-        watch: Watched | Watch = None,
+        watch: Watchable | Watching = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
@@ -124,7 +124,6 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
         return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
-
 
     def _wanted(self, info: host.SolveInfo) -> Wanted | None:
         """What is told of each step; None: nothing."""
@@ -177,6 +176,7 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
+    watch = self.watch if self.watch.quantities else None
     way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
     if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
@@ -195,7 +195,9 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         unread=unread,
         wanted=self._wanted(info),
     )
-    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
+    final, aux, done = _run(
+        _with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch
+    )
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(
@@ -224,6 +226,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
         attributes=plain.constants,
         registered=plain.registered,
         traced_attributes=tuple(arrays),
+        watched=self.watch.names,
         sharded=sharded,
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
@@ -267,7 +270,12 @@ def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.Abs
 
 
 def _run(
-    adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], signals: LoopSignals, end: host.Signal
+    adjoint: Any,
+    solve: dict[str, Any],
+    start: tuple[jax.Array, ...],
+    signals: LoopSignals,
+    end: host.Signal,
+    watch: Watching | None = None,
 ) -> Any:
     """Run the loop, and report the end.
 
@@ -277,7 +285,7 @@ def _run(
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
     try:
-        final, aux = run_loop(adjoint, solve, start, signals, known=known)
+        final, aux = run_loop(adjoint, solve, start, signals, known=known, watch=watch)
     except Exception:
         _end_at_once(end, signals.info, start[0], solve["t0"])
         raise
@@ -287,7 +295,8 @@ def _run(
     t = time_reached(final, solve)
     pace = getattr(final.progress_meter_state, "pace", None)
     handle = start[0] if pace is None or signals.wanted is None else _when_told(start[0], pace)
-    (done,) = emit(end, signals.info, [handle, *counts], [t], witnesses=jtu.tree_leaves(pace))
+    watched = [] if watch is None or pace is None else watch.at(final, time_direction(solve["terms"]), solve["args"])
+    (done,) = emit(end, signals.info, [handle, *counts], [t, *watched], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
 
 

@@ -80,7 +80,7 @@ def _block(eqn: JaxprEqn) -> list[JaxprEqn]:
 
 def _noting(scan: JaxprEqn, body: Any, pace: int) -> list[JaxprEqn]:
     """Let what is noted of each step come out of a `scan`, and note it all after that."""
-    whole, note = exposed(body.jaxpr, marks.is_note)
+    whole, note = exposed_in_branches(body.jaxpr, marks.is_note)
     collecting = _collecting(scan, body.replace(jaxpr=marks.without_marks(whole)))
     noted = collecting.outvars[len(scan.outvars) :]
     outs = list(scan.outvars)
@@ -110,7 +110,7 @@ def _collecting(scan: JaxprEqn, body: Any) -> JaxprEqn:
     return eqn.replace(invars=marks.renamed(made.jaxpr, scan.invars).eqns[0].invars)
 
 
-def exposed(jaxpr: Jaxpr, found: marks.Which) -> tuple[Jaxpr, JaxprEqn]:
+def exposed_in_branches(jaxpr: Jaxpr, found: marks.Which) -> tuple[Jaxpr, JaxprEqn]:
     """Make a jaxpr that returns, after its results, the operands of an equation, the pace among them left out.
 
     Args:
@@ -140,7 +140,7 @@ def exposed(jaxpr: Jaxpr, found: marks.Which) -> tuple[Jaxpr, JaxprEqn]:
 
 def _through(jaxpr: Jaxpr, eqn: JaxprEqn, found: marks.Which) -> tuple[Jaxpr, JaxprEqn]:
     held = next(x for x in eqn.params["branches"] if marks.holds(x.jaxpr, found))
-    whole, mark = exposed(held.jaxpr, found)
+    whole, mark = exposed_in_branches(held.jaxpr, found)
     zeros = [Literal(np.zeros((), v.aval.dtype)[()], v.aval) for v in mark.invars[1:]]
     branches = tuple(
         x.replace(jaxpr=whole if x is held else x.jaxpr.replace(outvars=[*x.jaxpr.outvars, *zeros]))

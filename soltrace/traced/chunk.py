@@ -24,7 +24,7 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced._jax import lenient
 from soltrace.traced.gate import report
-from soltrace.traced.rows import EveryStep, FirstNonfinite
+from soltrace.traced.step_rows import EveryStep, FirstNonfinite
 from soltrace.traced.tap import is_due, report_transposed
 
 STATE = 3

@@ -30,6 +30,7 @@ def describe_solve(
     attributes: tuple[tuple[str, Attribute], ...] = (),
     registered: object = None,
     traced_attributes: tuple[str, ...] = (),
+    watched: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
     """Describe a solve from the arguments that diffrax hands to its adjoint."""
@@ -43,6 +44,7 @@ def describe_solve(
         attributes=attributes,
         registered=registered,
         traced_attributes=traced_attributes,
+        watched=watched,
         sharded=sharded,
         events_located=is_located(solve["event"]),
         throws=bool(solve["throw"]),

@@ -27,6 +27,7 @@ from soltrace import host
 from soltrace.traced._jax import join_arrays, stage
 from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
+from soltrace.traced.describe import time_direction
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.nonfinite import first_nonfinite, nothing_found, with_found
@@ -34,6 +35,7 @@ from soltrace.traced.note import Wanted, note
 from soltrace.traced.observed import Observed, step_noted
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
+from soltrace.traced.watch import Watching
 from soltrace.wire.warn import warn_once
 
 
@@ -84,6 +86,8 @@ class PassCarry(eqx.Module):
     start: tuple[jax.Array, ...] | None
     """The host's answer to the start, int32 scalars (handle of the pass, first step wanted); None inside the loop."""
     signals: LoopSignals = eqx.field(static=True)
+    watch: Watching | None = None
+    """What the user watches; None inside the loop."""
     pace: jax.Array | None = None
     """float32[2], once a loop has begun: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
@@ -122,7 +126,9 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
                 observed = Observed()
                 watched = observed.watch(kwargs["solver"], kwargs["stepsize_controller"])
                 kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
-            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed)
+            direction = time_direction(terms)
+            quantities = lambda state: [] if carry.watch is None else carry.watch.at(state, direction, args)
+            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed, quantities)
             if _is_eager() and carry.signals.backward:
                 init_state, args, terms = _end_of_backward(init_state, args, terms)
         return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, args=args, terms=terms, **kwargs)
@@ -154,6 +160,7 @@ def run_loop(
     signals: LoopSignals,
     *,
     known: bool,
+    watch: Watching | None = None,
 ) -> Any:
     """Run an adjoint's loop as that of a pass; or bare, where an adjoint of the user's can't bear what that adds.
 
@@ -163,11 +170,12 @@ def run_loop(
         start: The host's answer to the start, int32 scalars (handle of the pass, first step wanted).
         signals: What the loop sends to the host.
         known: Whether its `loop` is one of diffrax's.
+        watch: What the user watches.
 
     Returns:
         The final state and diffrax's auxiliary statistics.
     """
-    state = _with_meter(solve["init_state"], PassCarry(solve["init_state"].progress_meter_state, start, signals))
+    state = _with_meter(solve["init_state"], PassCarry(solve["init_state"].progress_meter_state, start, signals, watch))
     try:
         return adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(solve["progress_meter"])})
     except Exception as error:
@@ -195,6 +203,8 @@ class _ReportingWhile:
     t0: Any
     observed: Observed | None
     """Where it is seen what the body computes, if that is told."""
+    quantities: Callable[[Any], list[Any]]
+    """What the user watches, of a state."""
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter: PassCarry = init.progress_meter_state
@@ -202,12 +212,12 @@ class _ReportingWhile:
         ended = final.progress_meter_state
         if ended.pace is not None:
             self.signals.run.ended_with(ended.pace)
-        return _with_meter(final, dataclasses.replace(ended, start=meter.start))
+        return _with_meter(final, dataclasses.replace(ended, start=meter.start, watch=meter.watch))
 
     def _run(self, cond: Any, body: Any, init: Any, start: Any, **kwargs: Any) -> Any:
         given = init.progress_meter_state.pace if _is_eager() else None
         meter = dataclasses.replace(
-            init.progress_meter_state, start=None, pace=first_pace(start) if given is None else given
+            init.progress_meter_state, start=None, watch=None, pace=first_pace(start) if given is None else given
         )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
         body = self._reporting(cond, body)
@@ -221,7 +231,8 @@ class _ReportingWhile:
         def reporting(state: Any) -> Any:
             # The state as it comes in: under vmap that of a finished lane stays as it is, what goes out does not.
             meter = state.progress_meter_state
-            pace = gate(meter.pace, signals.step, signals.info, report_of(state))
+            told = [*report_of(state), *self.quantities(state)]
+            pace = gate(meter.pace, signals.step, signals.info, told)
             if signals.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
                 _, pace = tap(host.Signal.BACKWARD_STEP, signals.info, None, pace, sent)

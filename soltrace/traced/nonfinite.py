@@ -36,7 +36,7 @@ class Found(NamedTuple):
 def nothing_found(dtype: Any = jnp.float32) -> Found:
     """Return what is found where all is finite."""
     nothing = jnp.zeros((), jnp.int32)
-    return Found(jnp.asarray(False), nothing, nothing, jnp.zeros((), dtype), jnp.zeros((), dtype))
+    return Found(jnp.zeros((), bool), nothing, nothing, jnp.zeros((), dtype), jnp.zeros((), dtype))
 
 
 def with_found(ints: list[Any], floats: list[Any], found: Found) -> tuple[list[Any], list[Any]]:

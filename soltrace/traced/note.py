@@ -20,8 +20,8 @@ same for all lanes of one may lack its axis:
 | value   | `[*lanes]`    | any float | what is not finite                                         |
 | before  | `[*lanes]`    | any float | what was in its place when the step began                  |
 
-Parameters: `wanted`, what is told of it; `axes`, 1 if each operand but the pace has an axis more, at its end, of several
-steps; else 0. Result: the pace, as it came in.
+Parameters: `wanted`, what is told of it; `axes`, 1 if each operand but the pace has an axis more, at its end, of
+several steps; else 0. Result: the pace, as it came in.
 """
 
 from collections.abc import Sequence
@@ -56,9 +56,7 @@ class Wanted:
 
 
 @lenient
-def note(
-    pace: jax.Array, wanted: Wanted, active: Any, ints: Sequence[Any], floats: Sequence[Any]
-) -> jax.Array:
+def note(pace: jax.Array, wanted: Wanted, active: Any, ints: Sequence[Any], floats: Sequence[Any]) -> jax.Array:
     """Note what a step was like.
 
     Args:

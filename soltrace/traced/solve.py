@@ -18,12 +18,16 @@ from soltrace.traced.adjoint import TracedAdjoint
 from soltrace.traced.compiling import tracing
 from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
-from soltrace.traced.watch import Watched, watch_of
+from soltrace.traced.watch import Watchable, watch_of
 
 
 @wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
 def diffeqsolve(
-    *args: Any, attributes: Mapping[str, Any] | None = None, detail: str | None = None, watch: Watched = None, **kwargs: Any
+    *args: Any,
+    attributes: Mapping[str, Any] | None = None,
+    detail: str | None = None,
+    watch: Watchable = None,
+    **kwargs: Any,
 ) -> dfx.Solution:
     """Solve a differential equation as `diffrax.diffeqsolve` does, and report the passes of the solve.
 
@@ -77,7 +81,7 @@ def reporting(
     arguments: Mapping[str, Any],
     more: Mapping[str, Any] | None = None,
     detail: str | None = None,
-    watch: Watched = None,
+    watch: Watchable = None,
 ) -> dict[str, Any]:
     """Find the arguments with which one call of `diffrax.diffeqsolve`, made by whoever calls this, reports.
 
@@ -106,7 +110,9 @@ def reporting(
 def _signature() -> inspect.Signature:
     theirs = inspect.signature(dfx.diffeqsolve)
     ours = inspect.signature(diffeqsolve, follow_wrapped=False).parameters
-    return theirs.replace(parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))])
+    return theirs.replace(
+        parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))]
+    )
 
 
 diffeqsolve.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -15,11 +15,11 @@ from soltrace.traced._jax import lenient
 
 Quantities: TypeAlias = Mapping[str, Callable[[Any, Any, Any], Any]]
 """Names, and functions of t, y and args that return a scalar."""
-Watched: TypeAlias = str | Quantities | Iterable["str | Quantities"] | None
+Watchable: TypeAlias = str | Quantities | Iterable["str | Quantities"] | None
 NONFINITE: Final = "nonfinite"
 
 
-class Watch(eqx.Module):
+class Watching(eqx.Module):
     """What `watch=` says."""
 
     nonfinite: bool = eqx.field(static=True, default=False)
@@ -36,8 +36,12 @@ class Watch(eqx.Module):
         """Evaluate the quantities: a float scalar each, without derivatives."""
         return [_scalar(name, function(t, y, args)) for name, function in self.quantities.items()]
 
+    @lenient
+    def at(self, state: Any, direction: Any, args: Any) -> list[jax.Array]:
+        """Evaluate them where a solve is; `direction` is the sign by which its time was multiplied."""
+        return self.values(state.tprev * direction, state.y, args)
 
-@lenient
+
 def _scalar(name: str, value: Any) -> jax.Array:
     value = jax.lax.stop_gradient(jnp.asarray(value))
     if value.shape:
@@ -45,7 +49,7 @@ def _scalar(name: str, value: Any) -> jax.Array:
     return value.real.astype(jnp.result_type(jnp.float32, value.real.dtype))
 
 
-def watch_of(watch: "Watched | Watch") -> Watch:
+def watch_of(watch: "Watchable | Watching") -> Watching:
     """Understand what `watch=` says.
 
     Args:
@@ -54,7 +58,7 @@ def watch_of(watch: "Watched | Watch") -> Watch:
     Raises:
         soltrace.ConfigurationError: It is something else.
     """
-    if isinstance(watch, Watch):
+    if isinstance(watch, Watching):
         return watch
     nonfinite, quantities = False, dict[str, Any]()
     for part in _parts(watch):
@@ -66,7 +70,7 @@ def watch_of(watch: "Watched | Watch") -> Watch:
             raise _refused(watch)
     if not all(isinstance(name, str) and callable(function) for name, function in quantities.items()):
         raise _refused(watch)
-    return Watch(nonfinite, quantities)
+    return Watching(nonfinite, quantities)
 
 
 def _parts(watch: Any) -> list[Any]:

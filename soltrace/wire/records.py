@@ -5,7 +5,6 @@ line's keys, and `schema.json` is generated from them (`soltrace.wire.schema`). 
 to. An optional field that is not known is `UNSET`, and is left out of the line.
 """
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,6 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
+from soltrace.wire.line_values import Attribute, Number, Scalar, Watched, json_number  # noqa: F401 - handed on
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,26 +28,6 @@ Status: TypeAlias = Literal["ok", "error"]
 """How something ended."""
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The severity of a line, by structlog's names."""
-Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-"""A float as strict JSON can carry it: null would hide the evidence of a non-finite value.
-
-A record holds the text too, and not the float: it then equals what its line decodes to, and a reader meets one form.
-"""
-Watched: TypeAlias = Mapping[str, Number]
-"""What quantities that the user watches are, by their names."""
-Scalar: TypeAlias = bool | int | float | str
-"""One value of a user's."""
-Attribute: TypeAlias = Scalar | list[Scalar]
-"""A user's attribute. A non-finite float in it is written as in a `Number`."""
-
-
-def json_number(value: float) -> Number:
-    """Turn a float into what strict JSON can carry: `"NaN"`, `"Infinity"` and `"-Infinity"` if it is not finite."""
-    if math.isfinite(value):
-        return float(value)
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
 
 
 class Steps(Struct, frozen=True, kw_only=True):
@@ -239,55 +220,11 @@ class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
     """The quantities that the user watches, there. With `lanes`, those of the slowest lane."""
 
 
-class Attempts(Struct, frozen=True, kw_only=True):
-    """Attempted steps, one after the other, as columns: each list has one item a step."""
-
-    step: list[int]
-    """Which attempt of its lane it is, from 1. On a backward pass: which of the forward pass's is transposed."""
-    t: list[Number]
-    """Where it begins, in the user's time."""
-    dt: list[Number]
-    """How far it goes, in the user's time: negative where that runs backwards."""
-    accepted: list[bool]
-    """Whether the step size controller accepted it."""
-    reason: list[str]
-    """Why. Of a rejected step, `error`: the error estimate is above the tolerance; `nonfinite`: the new state or the
-    error estimate is not finite; `nonlinear`: the nonlinear solver of an implicit step failed; `controller`: a step
-    size controller that does not tell. Of an accepted one, `dtmin`: it could not be smaller, whatever its error;
-    `jump`: it ends at a jump; `event`: an event occurred in it; or else empty.
-    """
-    scaled_error: list[Number] | UnsetType = UNSET
-    """The error estimate over the tolerance, unitless: above 1 a step is rejected. Known of `PIDController`."""
-    batch_index: list[list[int]] | UnsetType = UNSET
-    """The lane of each. Not known of a single solve."""
-
-
 class PassSteps(PassRecord, frozen=True, kw_only=True, tag="pass.steps"):
     """Every step of a stretch of a pass, of all lanes: with `detail="steps"`, or the last ones of lanes that failed."""
 
-    attempts: Attempts
+    attempts: AttemptedSteps
     """The steps."""
-
-
-class Nonfinite(Struct, frozen=True, kw_only=True):
-    """The first value that is not finite."""
-
-    step: int
-    """In which attempt of its lane, from 1. On a backward pass: which of the forward pass's is transposed."""
-    t: Number
-    """Where that step begins, in the user's time."""
-    dt: Number
-    """How far it goes, in the user's time."""
-    found_in: str
-    """`initial state`, `vector field`, `state` or `error estimate`; on a backward pass, `cotangent`."""
-    stage: int | UnsetType = UNSET
-    """Of the vector field: in which stage of the step it was evaluated, from 1."""
-    path: str
-    """Where in the pytree, such as `y['membrane'][3]`."""
-    value: Number
-    """What it is."""
-    before: Number | UnsetType = UNSET
-    """What was in this place of the state when the step began."""
 
 
 class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite"):

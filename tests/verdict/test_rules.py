@@ -14,15 +14,14 @@ from soltrace.verdict.retries import retries
 from soltrace.verdict.run_course import RunCourse
 from soltrace.wire.losses import Losses
 from soltrace.wire.records import (
-    Attempts,
     LaneNonfinite,
-    Nonfinite,
     PassEnded,
     PassStarted,
     PassSteps,
     ProgramCompiled,
     Steps,
 )
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run", "experiment": None, "attributes": {}}
 SOLVER = {"solver": "Tsit5", "adjoint": "RecursiveCheckpointAdjoint", "controller": "PIDController", "batch_shape": []}
@@ -88,7 +87,7 @@ def test_retries_are_compared_with_themselves_alone():
         (0.2, 0.05, True, 0.5),
     ]
     t, dt, accepted, error = map(list, zip(*columns, strict=True))
-    attempts = Attempts(
+    attempts = AttemptedSteps(
         step=[1, 2, 3, 4, 5, 6], t=t, dt=dt, accepted=accepted, reason=[""] * 6, scaled_error=error, batch_index=UNSET
     )
     gatherings = Gatherings()

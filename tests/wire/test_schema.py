@@ -11,6 +11,7 @@ from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
+    LaneNonfinite,
     Lanes,
     LogOpened,
     LogResource,
@@ -18,12 +19,14 @@ from soltrace.wire.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    PassSteps,
     ProgramCompiled,
     Steps,
     TelemetryDropped,
     Usage,
 )
 from soltrace.wire.schema import FILE, schema, text
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 COMMON = {
@@ -36,6 +39,9 @@ PASS = COMMON | {"solve_id": "run.1", "pass_id": "run.1.forward", "phase": "forw
 STEPS = Steps(accepted=1, rejected=0, recomputed=2)
 ENDED = {"status": "ok", "result": "successful", "progress": 1.0, "t": 1.0, "step": 1, "steps": STEPS}
 LANES = Lanes(total=2, finished=1, failed=0, progress_min=0.0, progress_median=0.5, progress_max=1.0)
+NONFINITE = Nonfinite(
+    step=3, t=0.5, dt=0.1, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0
+)
 RECORDS = [
     LogOpened(**COMMON, resource={"pid": 1}),
     ExperimentStarted(**COMMON, trace_id="0" * 32, span_id="0" * 16),
@@ -72,9 +78,28 @@ RECORDS = [
             device_utilization=1,
         ),
     ),
+    PassSteps(
+        **PASS,
+        attempts=AttemptedSteps(
+            step=[1, 1],
+            t=[0.0, 0.0],
+            dt=[0.5, "NaN"],
+            accepted=[True, False],
+            reason=["", "error"],
+            scaled_error=[0.5, "Infinity"],
+            batch_index=[[0], [1]],
+        ),
+    ),
+    LaneNonfinite(**PASS, level="warning", batch_index=[1], nonfinite=NONFINITE),
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
     PassEnded(
-        **PASS, **ENDED, duration_s=1.0, process_index=3, verdict=Verdict(kind="stiff", text="it is", advice="do not")
+        **PASS,
+        **ENDED,
+        duration_s=1.0,
+        process_index=3,
+        watched={"energy": 2.0},
+        nonfinite=NONFINITE,
+        verdict=Verdict(kind="stiff", text="it is", advice="do not"),
     ),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
     LogResource(**COMMON, resource={"pid": 1, "backend": "cpu"}),
@@ -110,6 +135,8 @@ def test_all_kinds_are_tested():
         "Steps",
         "Lanes",
         "Usage",
+        "AttemptedSteps",
+        "Nonfinite",
         "Verdict",
     }
 

@@ -14,9 +14,9 @@ from soltrace import host
 from soltrace.host import StepCode
 from soltrace.traced.note import FLOATS, Wanted, tell_rows
 
-BYTES_AT_MOST: Final = 2**20
+BYTES_OF_ROWS: Final = 2**20
 """Of all rows of a loop: a call hands them over at once."""
-ROWS_AT_MOST: Final = 1024
+ROWS_IN_A_LOOP: Final = 1024
 _OF_A_STEP: Final = 3
 """Floats of every step: t0, t1, error."""
 _ACTIVE: Final = 2 ** (len(StepCode) + 1)
@@ -43,7 +43,7 @@ class EveryStep:
         times_and_error = noted[-FLOATS:][:_OF_A_STEP]
         self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in times_and_error])
         row = (_OF_A_STEP + 1) * math.prod(self._lanes) * self._dtype.itemsize
-        self.count = max(1, min(ROWS_AT_MOST, BYTES_AT_MOST // max(row, 1)))
+        self.count = max(1, min(ROWS_IN_A_LOOP, BYTES_OF_ROWS // max(row, 1)))
 
     def empty(self) -> jax.Array:
         """Begin with nothing in them."""
@@ -80,7 +80,7 @@ class EveryStep:
 
 
 class FirstNonfinite:
-    """One row a lane: the first step of those that go on to the last and have, each, something that is not finite."""
+    """One row a lane: the first step that had something which is not finite, unless the solve has got past it."""
 
     def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
         """Make room for it; as of `EveryStep`."""
@@ -96,18 +96,20 @@ class FirstNonfinite:
     def write(self, kept: tuple[jax.Array, jax.Array], noted: Sequence[Any]) -> tuple[jax.Array, jax.Array]:
         """Keep this step, the one before, or none."""
         floats, ints = kept
-        active, _, code = noted[:3]
+        active, _, code, *_ = noted
         wide = lambda xs, dtype: jnp.stack([jnp.broadcast_to(x.astype(dtype), self._lanes) for x in xs])
         odd = code & StepCode.NONFINITE != 0
         new = active & odd & (ints[0] < 0)
+        # An accepted step that goes as far as the one which failed.
+        past = active & ~odd & (code & StepCode.ACCEPTED != 0) & (noted[-FLOATS + 1] >= floats[1])
         floats = jnp.where(new, wide(noted[-FLOATS:], self._dtype), floats)
-        ints = jnp.where(new, wide(noted[1:-FLOATS], jnp.int32), jnp.where(active & ~odd, -1, ints))
-        return floats, ints
+        ints = jnp.where(new, wide(noted[1:-FLOATS], jnp.int32), jnp.where(past, -1, ints))
+        to_the_end = jnp.where(odd, ints[1] | StepCode.TO_THE_END, ints[1] & ~StepCode.TO_THE_END)
+        return floats, ints.at[1].set(jnp.where(active & (ints[0] >= 0), to_the_end, ints[1]))
 
     def hand_over(self, kept: tuple[jax.Array, jax.Array]) -> jax.Array:
         """Hand them over, if there are any; the answer, an int32 scalar, is 0 or nonsense."""
         floats, ints = kept
-        ints = ints.at[1].set(ints[1] | StepCode.TO_THE_END)
         rows = [jnp.moveaxis(x, 0, -1)[..., None, :] for x in (floats, ints)]
         tell = lambda: tell_rows(self._pace, rows[0], rows[1], self._signal, self._wanted.info)
         return jax.lax.cond((ints[0] >= 0).any(), tell, lambda: jnp.zeros((), jnp.int32))

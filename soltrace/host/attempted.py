@@ -12,17 +12,19 @@ from msgspec import UNSET
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import StepCode
 from soltrace.host.values import numbers
-from soltrace.wire.records import Attempts
+from soltrace.wire.records import AttemptedSteps
 
 _REASONS: Final = ("", "error", "nonfinite", "nonlinear", "controller", "dtmin", "jump", "event")
 
 
-def attempts(floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None) -> Attempts | None:
+def attempts(
+    floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None
+) -> AttemptedSteps | None:
     """Make columns of rows, lane by lane.
 
     Args:
-        floats: `[lanes, rows, 3]`: t0, t1, error. Times are the solver's own.
-        ints: int `[lanes, rows, 2]`: the step, from 0, or -1 where there is none; its code.
+        floats: `[lanes, rows, 3]`, or more: t0, t1, error. Times are the solver's own.
+        ints: int `[lanes, rows, 2]`, or more: the step, from 0, or -1 where there is none; its code.
         direction: Of each lane: the sign by which its time was multiplied.
         index: int `[lanes, axes]`, their batch indices; None of a single solve.
 
@@ -32,11 +34,11 @@ def attempts(floats: Array, ints: Array, direction: Sequence[float] | Array, ind
     lane, row = np.nonzero(ints[..., 0] >= 0)
     if not len(lane):
         return None
-    step, code = ints[lane, row].T
-    t0, t1, error = floats[lane, row].T
+    step, code = ints[lane, row, :2].T
+    t0, t1, error = floats[lane, row, :3].T
     sign = np.asarray(direction, floats.dtype)[lane]
     known = bool((code & StepCode.CONTROLLED).all())
-    return Attempts(
+    return AttemptedSteps(
         step=(step + 1).tolist(),
         t=numbers(sign * t0 + 0.0),
         dt=numbers(sign * (t1 - t0)),

@@ -153,6 +153,8 @@ class Gathering:
         self._reports[lane].append((record.step, record.t))
 
     def _add_steps(self, record: PassSteps) -> None:
+        if record.phase == "backward":
+            return  # those of the forward pass once more
         told = record.attempts
         count = len(told.t)
         errors = [None] * count if told.scaled_error is UNSET else told.scaled_error

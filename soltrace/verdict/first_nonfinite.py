@@ -21,12 +21,18 @@ def nonfinite(evidence: Evidence) -> Finding | None:
     value = first.nonfinite
     whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
     before = "" if value.before is UNSET else f"; it was {figure(value.before)} when the step began"
-    step = f"in step {value.step:,}, from t={figure(value.t)} on with dt={figure(value.dt)}"
+    stage = "" if value.stage is UNSET else f" in its stage {value.stage}"
+    step = f"in step {value.step:,}{stage}, from t={figure(value.t)} on with dt={figure(value.dt)}"
     text = (
         f"The first value that was not finite{whose}: {figure(value.value)} in {value.path}, in the {value.found_in},"
     )
     text += f" {step}{before}."
-    if first.phase == "backward":
+    if first.phase == "backward" and "Infinity" in str(value.value):
+        advice = (
+            "The gradient exploded: on its way back from t1 it grew beyond what numbers hold. Shorten the interval, or "
+            "cut it into pieces (multiple shooting); chaos, and states that decay fast forwards, make it so."
+        )
+    elif first.phase == "backward":
         advice = (
             "The gradient, not the solution, is lost there: look for a function whose derivative is infinite at the "
             "value that it is given (sqrt and norm at 0, log, x**p, where on both branches), and make it safe there."

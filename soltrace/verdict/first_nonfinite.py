@@ -6,18 +6,18 @@ from msgspec import UNSET
 
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding, figure, lane_text
+from soltrace.wire.records import LaneNonfinite
 
 _RESULTS: Final = frozenset({"nonfinite", "nonfinite_input"})
 
 
 def nonfinite(evidence: Evidence) -> Finding | None:
     """Tell the first value that was not finite."""
-    if not evidence.nonfinite:
-        return _by_result(evidence)
-    if evidence.ended.status == "ok" and evidence.ended.phase == "forward" and not _it_stayed(evidence):
-        return None
-    pick = max if evidence.ended.phase == "backward" else min
-    first = pick(evidence.nonfinite, key=lambda record: record.nonfinite.step)
+    backward = evidence.ended.phase == "backward"
+    told = [record for record in evidence.nonfinite if backward or _matters(evidence, record)]
+    if not told:
+        return None if evidence.nonfinite else _by_result(evidence)
+    first = (max if backward else min)(told, key=lambda record: record.nonfinite.step)
     value = first.nonfinite
     whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
     before = "" if value.before is UNSET else f"; it was {figure(value.before)} when the step began"
@@ -46,20 +46,20 @@ def nonfinite(evidence: Evidence) -> Finding | None:
     return Finding("nonfinite", text, advice, numbers)
 
 
-def _it_stayed(evidence: Evidence) -> bool:
-    """Whether the solve went on with it. A step that is tried and rejected does no harm, and one that is not finite is.
+def _matters(evidence: Evidence, record: LaneNonfinite) -> bool:
+    """Whether the solve went on with it, or did not get past it.
 
-    So it stayed where it was there at the beginning, or where nothing was rejected.
+    A step that is tried and rejected does no harm, and one that is not finite is rejected, by who rejects steps at all.
     """
-    if any(record.nonfinite.found_in == "initial state" for record in evidence.nonfinite):
+    value, lane = record.nonfinite, [] if record.batch_index is UNSET else record.batch_index
+    ended = next((one for one in evidence.lanes if one.batch_index == lane), evidence.ended)
+    if value.found_in == "initial state" or (ended.steps is not UNSET and not ended.steps.rejected):
         return True
-    lanes = {tuple(lane.batch_index): lane.steps for lane in evidence.lanes}
-    for record in evidence.nonfinite:
-        lane = () if record.batch_index is UNSET else tuple(record.batch_index)
-        steps = lanes.get(lane, evidence.ended.steps)
-        if steps is not UNSET and not steps.rejected:
-            return True
-    return False
+    if ended.status == "ok" or not isinstance(ended.t, float):
+        return ended.status == "error"
+    if not isinstance(value.t, float) or not isinstance(value.dt, float):
+        return True
+    return min(value.t, value.t + value.dt) <= ended.t <= max(value.t, value.t + value.dt)
 
 
 def _by_result(evidence: Evidence) -> Finding | None:

@@ -52,7 +52,7 @@ def judged(*records):
 def test_the_first_value_that_is_not_finite():
     """Forwards the earliest, with what was there before; backwards the one that the gradient meets first."""
     started = PassStarted(**of_pass(), **SOLVER)
-    failed = {"status": "error", "result": "max_steps_reached", "progress": 0.5}
+    failed = {"status": "error", "result": "max_steps_reached", "progress": 0.505, "t": 0.505}
     (found,) = judged(started, nonfinite("state", 41, before=0.25), ended(**failed))
     assert found.kind == "nonfinite"
     assert found.text == (
@@ -67,7 +67,12 @@ def test_the_first_value_that_is_not_finite():
 
 def test_a_step_that_was_tried_in_vain_is_no_trouble():
     """A first step far too large meets NaN, is rejected, and nothing is lost."""
-    assert judged(PassStarted(**of_pass(), **SOLVER), nonfinite("vector field", 1), ended()) == []
+    tried = nonfinite("vector field", 1)
+    steps = Steps(accepted=80, rejected=20)
+    assert judged(PassStarted(**of_pass(), **SOLVER), tried, ended(steps=steps)) == []
+    short = {"status": "error", "result": "max_steps_reached", "progress": 0.9, "t": 0.9, "steps": steps}
+    (found,) = judged(PassStarted(**of_pass(), **SOLVER), tried, ended(**short))
+    assert found.kind == "max_steps"
 
 
 def test_of_what_is_not_known_nothing_is_said():

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.wire import records
+from soltrace.wire import records, step_fields
 
 from . import source
 
@@ -29,6 +29,8 @@ def page() -> str:
         _part("The object `steps`", records.Steps, own_fields(records.Steps)),
         _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
         _part("The object `usage`", records.Usage, own_fields(records.Usage)),
+        _part("The object `attempts`", step_fields.AttemptedSteps, own_fields(step_fields.AttemptedSteps)),
+        _part("The object `nonfinite`", step_fields.Nonfinite, own_fields(step_fields.Nonfinite)),
     ]
     return "\n".join(parts)
 
@@ -41,7 +43,7 @@ def own_fields(kind: type) -> list[FieldInfo]:
 
 
 def _part(title: str, kind: Any, rows: Iterable[FieldInfo], *, with_event: bool = False) -> str:
-    documented = source.fields(records)[kind.__name__]
+    documented = (source.fields(records) | source.fields(step_fields))[kind.__name__]
     table = [_row(field, documented[field.name]) for field in rows]
     if with_event:
         table.append("| `event` | string | which of the events below this is |")

@@ -14,8 +14,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
 from soltrace.wire.line_values import Attribute, Number, Watched
-from soltrace.wire.line_values import Scalar as Scalar
-from soltrace.wire.line_values import json_number as json_number
+from soltrace.wire.line_values import Scalar as Scalar  # noqa: PLC0414 - handed on
+from soltrace.wire.line_values import json_number as json_number  # noqa: PLC0414 - handed on
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.wire import records, verdicts
+from soltrace.wire import records, step_fields, verdicts
 
 from . import source
 
@@ -30,6 +30,8 @@ def page() -> str:
         _part("The object `steps`", records.Steps, own_fields(records.Steps)),
         _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
         _part("The object `usage`", records.Usage, own_fields(records.Usage)),
+        _part("The object `attempts`", step_fields.AttemptedSteps, own_fields(step_fields.AttemptedSteps)),
+        _part("The object `nonfinite`", step_fields.Nonfinite, own_fields(step_fields.Nonfinite)),
         _part("The object `verdict`", verdicts.Verdict, own_fields(verdicts.Verdict)),
     ]
     return "\n".join(parts)

@@ -3,7 +3,7 @@
 Host side, on the worker thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -51,11 +51,11 @@ def attempts(
 
 def _reasons(code: Array, error: Array) -> Array:
     """Find why each was accepted or rejected, as an index into `_REASONS`."""
-    is_set = lambda bit: code & bit != 0
+    is_set: Callable[[int], Array] = lambda bit: code & bit != 0
     accepted, controlled = is_set(StepCode.ACCEPTED), is_set(StepCode.CONTROLLED)
     with np.errstate(invalid="ignore"):
         too_large = controlled & ~(error < 1.0)
-    reasons = {
+    reasons: dict[str, Array] = {
         "nonlinear": is_set(StepCode.UNSOLVED),
         "event": accepted & is_set(StepCode.EVENT),
         "jump": accepted & is_set(StepCode.JUMP),

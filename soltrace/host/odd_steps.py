@@ -4,7 +4,7 @@ Host side, on the worker thread. One that was rejected, and tried again with suc
 of a solve that ended well with all finite.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from msgspec import UNSET
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import Place, StepCode
 from soltrace.wire.array_values import written
-from soltrace.wire.records import Nonfinite
+from soltrace.wire.line_values import Number
+from soltrace.wire.step_fields import Nonfinite
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class OddSteps:
             single: Whether the floats have no more digits than a float32.
         """
         for lane, row in zip(*np.nonzero(ints[..., 0] >= 0), strict=True):
-            step, code, place, element = ints[lane, row].tolist()
+            step, code, place, element = map(int, ints[lane, row])
             known = self._lanes.get(int(lane))
             if known is not None and (step == known.last + 1 or floats[lane, row, 0] < known.floats[1]):
                 known.last = step
@@ -77,7 +78,7 @@ class OddSteps:
 def _told(found: _Odd, sign: float) -> Nonfinite:
     t0, t1, _, value, before = found.floats
     path, stage = found.place.element(found.element)
-    number = lambda x: written(x, single=found.single)
+    number: Callable[[float], Number] = lambda x: written(x, single=found.single)
     is_first = found.place.found_in == "initial state"
     return Nonfinite(
         step=found.first + 1,

@@ -148,7 +148,7 @@ class PassView:
             rows = self.lanes.fit(event.ints.shape[:axes], *rows)
         batch = self.batch
         index = None if batch is None else self.index.rows(batch.shape)
-        found = attempts(*rows, self.lanes.direction, index)
+        found = attempts(rows[0], rows[1], self.lanes.direction, index)
         return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
     def watch(self, event: Emission) -> None:
@@ -174,7 +174,7 @@ class PassView:
         rows = [lanes_of(extra, axes) for extra in event.extras]
         if isinstance(self.lanes, LaneTable):
             rows = self.lanes.fit(event.ints.shape[:axes], *rows)
-        self._odd.take(*rows, event.info.places, single=single)
+        self._odd.take(rows[0], rows[1], event.info.places, single=single)
         return []
 
     def heartbeat(self, time_ns: int, now: float, usage: Usage | UnsetType, *, stalled: bool) -> PassHeartbeat:

@@ -141,12 +141,13 @@ def exposed_in_branches(jaxpr: Jaxpr, found: marks.Which) -> tuple[Jaxpr, JaxprE
 def _through(jaxpr: Jaxpr, eqn: JaxprEqn, found: marks.Which) -> tuple[Jaxpr, JaxprEqn]:
     held = next(x for x in eqn.params["branches"] if marks.holds(x.jaxpr, found))
     whole, mark = exposed_in_branches(held.jaxpr, found)
-    zeros = [Literal(np.zeros((), v.aval.dtype)[()], v.aval) for v in mark.invars[1:]]
+    avals: list[Any] = [v.aval for v in mark.invars[1:]]
+    zeros = [Literal(np.zeros((), aval.dtype)[()], aval) for aval in avals]
     branches = tuple(
         x.replace(jaxpr=whole if x is held else x.jaxpr.replace(outvars=[*x.jaxpr.outvars, *zeros]))
         for x in eqn.params["branches"]
     )
-    outs = [Var(v.aval) for v in mark.invars[1:]]
+    outs = [Var(aval) for aval in avals]
     extended = eqn.replace(outvars=[*eqn.outvars, *outs], params=eqn.params | {"branches": branches})
     eqns = [extended if e is eqn else e for e in jaxpr.eqns]
     return jaxpr.replace(eqns=eqns, outvars=[*jaxpr.outvars, *outs]), mark

@@ -218,8 +218,9 @@ class _Loop:
             tell = lambda carry: reports.tell(self.full(carry), told)
             told = jax.lax.cond(goes_on & reports.due(self.full(carry), told), tell, lambda _: told, carry)
             if rows is not None:
+                written, tell_all = kept[0], rows.hand_over
                 # Whatever the host answers, the loop goes on.
-                hand_over = lambda: jnp.maximum(at, rows.hand_over(kept[0], first, at - first).astype(at.dtype))
+                hand_over = lambda: jnp.maximum(at, tell_all(written, first, at - first).astype(at.dtype))
                 first = jax.lax.cond(~goes_on | is_full(carry, first), hand_over, lambda: first)
             return carry, kept, told, first
 

@@ -99,7 +99,7 @@ def reporting(
     if not isinstance(adjoint, TracedAdjoint):
         adjoint = TracedAdjoint(adjoint)
     attributes = adjoint.attributes.updated(more).called_here()
-    own = {"attributes": attributes, "context": adjoint.context, "detail": detail or adjoint.detail}
+    own: dict[str, Any] = {"attributes": attributes, "context": adjoint.context, "detail": detail or adjoint.detail}
     own |= {"watch": adjoint.watch if watch is None else watch}
     replaced: dict[str, Any] = {"adjoint": TracedAdjoint(adjoint.inner, **own)}
     if "progress_meter" in arguments:

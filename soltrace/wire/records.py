@@ -13,7 +13,9 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
-from soltrace.wire.line_values import Attribute, Number, Scalar, Watched, json_number  # noqa: F401 - handed on
+from soltrace.wire.line_values import Attribute, Number, Watched
+from soltrace.wire.line_values import Scalar as Scalar  # noqa: PLC0414 - handed on
+from soltrace.wire.line_values import json_number as json_number  # noqa: PLC0414 - handed on
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 from soltrace.wire.verdicts import Verdict
 

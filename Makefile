@@ -19,7 +19,7 @@ UNIT := not servers and not programs and not slow
 OLDEST := not servers and not once
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep kills
+.PHONY: help env demo unit test test-oldest coverage servers check format bench docs package pins programs diffrax-tests diffrax-examples sweep kills failures
 
 help: ## say what each command does
 	@echo "Commands (PYTHON=python3.12 make ... chooses an interpreter; otherwise it is the newest that is there):"
@@ -78,6 +78,10 @@ bench: $(STAMP) ## measure loops of solves, where they spend their time, one alo
 		$(BIN)/python -m benchmarks.$$module || exit 1; done
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)
+
+failures: $(STAMP) ## solve every program whose trouble is known, and compare the verdicts
+	@echo "==> pytest tests/verdict, all of it"
+	@SEEDED_ALL=1 $(BIN)/python -m pytest tests/verdict $(PYTEST_ARGS)
 
 sweep: $(STAMP) ## compare 500 random solves with diffrax, to the bit; an hour (SWEEP_ARGS="--count 40 --seed 7")
 	@echo "==> python -m tests.traced.sweep $(SWEEP_ARGS)"

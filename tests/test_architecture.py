@@ -21,12 +21,13 @@ HEAVY = {"jax", "jaxlib", "diffrax", "equinox", "numpy", "structlog", "opentelem
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "wire": {"errors"},
+    "verdict": {"wire"},
     "callers": set(),
     "sinks": {"wire", "callers"},
-    "host": {"wire", "callers", "sinks"},
+    "host": {"errors", "wire", "verdict", "callers", "sinks"},
     "traced": {"errors", "wire", "callers", "host"},
     "export": {"errors", "wire"},
-    "reading": {"wire"},
+    "reading": {"wire", "verdict"},
     "at_hand": {"wire", "host", "sinks", "reading"},
     "setup": {"errors", "wire", "callers", "host", "sinks", "export", "at_hand"},
     "experiments": {"errors", "wire", "callers", "host", "sinks"},
@@ -202,7 +203,7 @@ def test_importing_soltrace_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "tail", "demo", "report", "query", "convert", "ship", "formats", "completion"]
+    "command", ["run", "tail", "demo", "report", "explain", "query", "convert", "ship", "formats", "completion"]
 )
 def test_the_command_line_imports_neither_jax_nor_opentelemetry(command):
     """`soltrace tail` on a login node starts at once, and so does the help of every command."""

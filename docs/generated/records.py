@@ -1,5 +1,6 @@
 """The reference of the JSON log: every record and its fields, from the record types and their docstrings."""
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.wire import records
+from soltrace.wire import records, step_fields, verdicts
 
 from . import source
 
@@ -29,6 +30,9 @@ def page() -> str:
         _part("The object `steps`", records.Steps, own_fields(records.Steps)),
         _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
         _part("The object `usage`", records.Usage, own_fields(records.Usage)),
+        _part("The object `attempts`", step_fields.AttemptedSteps, own_fields(step_fields.AttemptedSteps)),
+        _part("The object `nonfinite`", step_fields.Nonfinite, own_fields(step_fields.Nonfinite)),
+        _part("The object `verdict`", verdicts.Verdict, own_fields(verdicts.Verdict)),
     ]
     return "\n".join(parts)
 
@@ -41,7 +45,7 @@ def own_fields(kind: type) -> list[FieldInfo]:
 
 
 def _part(title: str, kind: Any, rows: Iterable[FieldInfo], *, with_event: bool = False) -> str:
-    documented = source.fields(records)[kind.__name__]
+    documented = source.fields(inspect.getmodule(kind))[kind.__name__]
     table = [_row(field, documented[field.name]) for field in rows]
     if with_event:
         table.append("| `event` | string | which of the events below this is |")
@@ -93,6 +97,8 @@ _PLAIN: Final[dict[Any, str]] = {
     records.Steps: "[object](#the-object-steps)",
     records.Lanes: "[object](#the-object-lanes)",
     records.Usage: "[object](#the-object-usage)",
+    verdicts.Verdict: "[object](#the-object-verdict)",
+    verdicts.VerdictKind: "one of [these words](verdicts.md)",
     Mapping[str, records.Attribute]: "object: of booleans, numbers, strings, and lists of them",
 }
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "tail": ("soltrace.cli.tail", "follow logs: a live view on a terminal, else a readable line per event"),
     "demo": ("soltrace.cli.demo", "fit a Lotka-Volterra model to the lynx and hare pelts, and watch it"),
     "report": ("soltrace.cli.report", "say what logs hold as a whole: a page, Markdown or JSON"),
+    "explain": ("soltrace.cli.explain", "say why passes failed or took long, and what to try"),
     "query": ("soltrace.cli.query", "ask logs a question in SQL"),
     "convert": (
         "soltrace.cli.convert",

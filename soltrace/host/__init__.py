@@ -4,19 +4,25 @@ It imports numpy, and neither jax nor a logging or tracing library. What stands 
 """
 
 from soltrace.host.handlers import raised_by_a_handler
-from soltrace.host.process import callers_place, compiled, enabled, failed, receive, register_barrier
+from soltrace.host.process import callers_place, compiled, detail, enabled, failed, receive, register_barrier
 from soltrace.host.registered import RegisteredSolve, registered_solve
 from soltrace.host.signals import NEVER, NEVER_ELAPSED, Signal, SolveInfo, default_answer
+from soltrace.host.step_codes import Place, StepCode
+from soltrace.host.step_detail import Detail
 
 __all__ = [
     "NEVER",
     "NEVER_ELAPSED",
+    "Detail",
+    "Place",
     "RegisteredSolve",
     "Signal",
     "SolveInfo",
+    "StepCode",
     "callers_place",
     "compiled",
     "default_answer",
+    "detail",
     "enabled",
     "failed",
     "raised_by_a_handler",

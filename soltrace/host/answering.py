@@ -52,6 +52,8 @@ class Answers:
                 return self.step(event)
             case Role.END:
                 return self.end(event)
+            case Role.DETAIL | Role.FINDING:
+                return self.detail(event)
 
     def start(self, event: Emission, run: OwningRun) -> Answer:
         """Open a pass."""
@@ -64,6 +66,14 @@ class Answers:
     def end(self, event: Emission) -> Answer:
         """Close a pass."""
         raise NotImplementedError
+
+    def detail(self, event: Emission) -> Answer:
+        """Take what its steps were like. After its end, these are recomputed ones."""
+        entry = self.find(event.ints_of_a_lane()[0])
+        if entry is None or entry.ended:
+            return _nothing(event)
+        entry.seen(event.monotonic)
+        return default_answer(event.signal), entry
 
     def find(self, handle: int) -> PassEntry | None:
         """Find the pass of that handle."""

@@ -233,6 +233,14 @@ class Stretch:
         self._backward.take_stretch(event, self._shape, self._direction)
         return self._backward.progressed(event)
 
+    def detail(self, event: Emission) -> list[AnyRecord]:
+        """Say what its steps were like, in a line of the pass."""
+        return [] if not isinstance(self._backward, Backward) else self._backward.detail(event)
+
+    def found(self, event: Emission) -> list[AnyRecord]:  # noqa: ARG002 - what a stretch finds is not told yet
+        """Say nothing."""
+        return []
+
     def end(self, event: Emission) -> list[AnyRecord]:
         """Add its steps to those of the pass."""
         if not isinstance(self._backward, Backward):

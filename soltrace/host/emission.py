@@ -10,6 +10,7 @@ from typing import Final
 
 from soltrace.host.signals import Array, Role, Signal, SolveInfo
 from soltrace.host.table import PassEntry
+from soltrace.wire.losses import What
 from soltrace.wire.records import AnyRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +37,14 @@ class Emission:
     @property
     def progress(self) -> bool:
         """May be dropped. A stretch's end may not: its steps count."""
-        return self.signal.role is Role.STEP
+        return self.signal.role is Role.STEP or self.signal.role is Role.DETAIL
+
+    @property
+    def lost(self) -> tuple[What, int]:
+        """What is lost where it is dropped, and how much of it."""
+        if self.signal.role is not Role.DETAIL:
+            return What.PROGRESS, 1
+        return What.STEPS, int((self.extras[1][..., 0] >= 0).sum())
 
     @property
     def nbytes(self) -> int:
@@ -64,6 +72,7 @@ class Abandonment:
     """Because of a signal."""
     progress: bool = False
     nbytes: int = 0
+    lost: tuple[What, int] = (What.PROGRESS, 1)
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,6 +83,7 @@ class Announcement:
     parent: object = None
     progress: bool = False
     nbytes: int = 0
+    lost: tuple[What, int] = (What.PROGRESS, 1)
 
 
 Queued = Emission | Abandonment | Announcement

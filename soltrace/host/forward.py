@@ -72,18 +72,21 @@ class Forward(PassView):
             atol=self._tolerance(self._atol),
             t0=self._common(lanes.in_users_time(lanes.t0)),
             t1=self._common(lanes.in_users_time(lanes.t1)),
+            dtype=self.entry.info.dtype,
         )
 
     def step(self, event: Emission) -> list[AnyRecord]:
         """Say how far it is."""
         self.look_for_lanes(event)
         self.lanes.go_on(event.ints, event.floats, events_located=self.entry.info.events_located)
+        self.watch(event)
         return self.progressed(event)
 
     def end(self, event: Emission) -> list[AnyRecord]:
         """Say how it ended, and where in truth."""
         self.look_for_lanes(event)
         self.lanes.arrive(event.ints, event.floats)
+        self.watch(event)
         return self.finished(event)
 
     def memory(self) -> Memory:

@@ -10,29 +10,34 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.host.attempted import attempts
 from soltrace.host.doing import stuck_in
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
+from soltrace.host.odd_steps import OddSteps
 from soltrace.host.one_lane import OneLane
 from soltrace.host.outcomes import ABANDONED, CUT_SHORT
 from soltrace.host.selection import Selection
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
-from soltrace.host.values import static_attributes
+from soltrace.host.values import columns, is_single, lanes_of, static_attributes
 from soltrace.wire.array_values import attribute, written
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
     LaneEnded,
+    LaneNonfinite,
     Level,
     LogResource,
+    Nonfinite,
     Number,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    PassSteps,
     Phase,
     Status,
     Steps,
@@ -83,6 +88,10 @@ class PassView:
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
+        self._odd = OddSteps()
+        self._watched: Sequence[Array] | Array | None = None
+        """What the user watches: of each quantity, its values in the lanes."""
+        self._watched_single = True
         self._recent = RecentProgress()
 
     def started(self, event: Emission, **known: Any) -> list[AnyRecord]:
@@ -115,6 +124,7 @@ class PassView:
                         **self._place(lane),
                         steps=self.steps_so_far(lane),
                         batch_index=index[lane].tolist(),
+                        watched=self._watched_of(lane),
                     )
                 )
         whole = self._place(self.lanes.slowest())
@@ -125,9 +135,48 @@ class PassView:
                 **whole,
                 steps=self.steps_so_far(None),
                 lanes=UNSET if batch is None else batch.summary(),
+                watched=self._watched_of(self.lanes.slowest()),
             )
         )
         return lines
+
+    def detail(self, event: Emission) -> list[AnyRecord]:
+        """The line that says what its steps were like."""
+        axes, (floats, ints) = event.ints.ndim - 1, event.extras
+        self.look_for_lanes(event)
+        rows = [lanes_of(floats, axes), lanes_of(ints, axes)]
+        if isinstance(self.lanes, LaneTable):
+            rows = self.lanes.fit(event.ints.shape[:axes], *rows)
+        batch = self.batch
+        index = None if batch is None else self.index.rows(batch.shape)
+        found = attempts(rows[0], rows[1], self.lanes.direction, index)
+        return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
+
+    def watch(self, event: Emission) -> None:
+        """Take what the user watches from a report, or from the end, if it is there."""
+        axes, names = event.ints.ndim - 1, self.entry.info.watched
+        values = columns(event.floats, axes)[1 : 1 + len(names)]
+        if not len(values):
+            return
+        if isinstance(self.lanes, LaneTable):
+            values = self.lanes.fit(event.ints.shape[:axes], *values)
+        self._watched, self._watched_single = values, is_single(event.floats)
+
+    def _watched_of(self, lane: int) -> dict[str, Number] | UnsetType:
+        names, single = self.entry.info.watched, self._watched_single
+        if self._watched is None:
+            return UNSET
+        return {name: written(of[lane], single=single) for name, of in zip(names, self._watched, strict=True)}
+
+    def found(self, event: Emission) -> list[AnyRecord]:
+        """Keep what was found in its steps, until it is known whether it went on so."""
+        self.look_for_lanes(event)
+        axes, single = event.ints.ndim - 1, is_single(event.extras[0])
+        rows = [lanes_of(extra, axes) for extra in event.extras]
+        if isinstance(self.lanes, LaneTable):
+            rows = self.lanes.fit(event.ints.shape[:axes], *rows)
+        self._odd.take(rows[0], rows[1], event.info.places, single=single)
+        return []
 
     def heartbeat(self, time_ns: int, now: float, usage: Usage | UnsetType, *, stalled: bool) -> PassHeartbeat:
         """Say that it is still open."""
@@ -149,6 +198,9 @@ class PassView:
         self.over = True
         lines = self._ended_lanes(event, last=True)
         lanes, batch = self.lanes, self.batch
+        failed = [not lanes.outcomes.is_good(int(code)) for code in lanes.result]
+        odd = self._odd.told(lanes.step, failed, lanes.direction)
+        lines += [self._lane_nonfinite(event, lane, found) for lane, found in odd.items()]
         slowest, failed = lanes.slowest(), lanes.first_failed()
         result = int(lanes.result[slowest if failed is None else failed])
         status = "ok" if failed is None else "error"
@@ -161,6 +213,8 @@ class PassView:
                 **self._place(slowest),
                 steps=self.steps(None),
                 lanes=UNSET if batch is None else batch.summary(),
+                watched=self._watched_of(slowest),
+                nonfinite=next(iter(odd.values()), UNSET),
             )
         )
         return lines
@@ -210,6 +264,14 @@ class PassView:
         lanes.said[told] = True
         return [self._lane_ended(event, lane, index[lane].tolist()) for lane in told.tolist()]
 
+    def _lane_nonfinite(self, event: Emission | Abandonment, lane: int, found: Nonfinite) -> AnyRecord:
+        batch = self.batch
+        return LaneNonfinite(
+            **(self._every_line(event.time_ns, "warning") | self._of_lane(lane)),
+            batch_index=UNSET if batch is None else self.index.rows(batch.shape)[lane].tolist(),
+            nonfinite=found,
+        )
+
     def _lane_ended(self, event: Emission | Abandonment, lane: int, index: list[int]) -> AnyRecord:
         result = int(self.lanes.result[lane])
         status = self.lanes.outcomes.status(result)
@@ -222,6 +284,7 @@ class PassView:
             t0=self.user_time(lane, self.lanes.t0),
             t1=self.user_time(lane, self.lanes.t1),
             steps=self.steps(lane),
+            watched=self._watched_of(lane),
         )
 
     def _of_lane(self, lane: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from soltrace.host.handlers import raised_by_a_handler
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Barrier, Shared
 from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
+from soltrace.host.step_detail import Detail, checked, of_the_environment
 from soltrace.host.table import PassEntry
 from soltrace.wire.losses import What, Why, described
 
@@ -35,6 +36,11 @@ class Plan(Protocol):
     @property
     def enabled(self) -> bool | None:
         """Whether solves report at all; None: unless SOLTRACE_DISABLED is true."""
+        ...
+
+    @property
+    def detail(self) -> Detail | None:
+        """What is told of each step; None: as SOLTRACE_DETAIL says."""
         ...
 
     def open(self, shared: Shared) -> Recorder | None:
@@ -103,6 +109,11 @@ class Process:
         if self.plan is not None and self.plan.enabled is not None:
             return self.plan.enabled
         return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
+
+    def detail(self) -> Detail:
+        """What is told of each step: `configure(detail=...)`, else SOLTRACE_DETAIL."""
+        wanted = None if self.plan is None else self.plan.detail
+        return of_the_environment() if wanted is None else wanted
 
     def open(self, experiment: str | None = None) -> Recorder | None:
         """Find the current run's, opened now if need be; None where telemetry is disabled, or can't be had.
@@ -240,6 +251,7 @@ class _AlwaysOn:
     """The plan while a test records: report, and open no run of your own."""
 
     enabled = True
+    detail = None
 
     def open(self, shared: Shared) -> Recorder | None:  # noqa: ARG002 - as a plan is asked
         return None
@@ -254,6 +266,18 @@ if hasattr(os, "register_at_fork"):
 def enabled() -> bool:
     """Say whether solves are to be traced at all."""
     return PROCESS.enabled()
+
+
+def detail(wanted: str | None = None) -> Detail:
+    """Find what is to be told of each step of a solve.
+
+    Args:
+        wanted: Of this solve; None: what the process is set to.
+
+    Raises:
+        soltrace.ConfigurationError: There is no such detail.
+    """
+    return PROCESS.detail() if wanted is None else checked(wanted)
 
 
 def receive(signal: Signal, info: SolveInfo | None, ints: Array, floats: Array, extras: Sequence[Array] = ()) -> Array:
@@ -285,7 +309,9 @@ def failed(error: BaseException) -> None:
     PROCESS.failed(error)
 
 
-def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
+def compiled(
+    function: str, trace_s: float, lower_s: float, compile_s: float, arguments: Sequence[str] | None = None
+) -> None:
     """Take what the compilation of a program that holds a solve took. Never raises.
 
     Args:
@@ -293,10 +319,11 @@ def compiled(function: str, trace_s: float, lower_s: float, compile_s: float) ->
         trace_s: Seconds for tracing it; 0 where it had been traced before.
         lower_s: Seconds for lowering it.
         compile_s: Seconds for compiling it, or for reading it from jax's cache of compiled programs.
+        arguments: The types of what it takes, the first of them; None where they are not known.
     """
     try:
         if (run := PROCESS.open()) is not None:
-            run.compiled(function, trace_s, lower_s, compile_s)
+            run.compiled(function, trace_s, lower_s, compile_s, arguments)
     except Exception as error:
         if raised_by_a_handler(error):
             raise

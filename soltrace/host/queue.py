@@ -7,8 +7,10 @@ is refused before starts and ends alone could fill it. Nothing here waits on any
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Final, Generic, Protocol, TypeVar
+
+from soltrace.wire.losses import What
 
 LINGER_S: Final = 0.1
 """How long the worker lets items gather. Waking it at once costs the solve: 50 us for the waking alone, and then it
@@ -35,6 +37,11 @@ class Queueable(Protocol):
         """Its size, roughly."""
         ...
 
+    @property
+    def lost(self) -> tuple[What, int]:
+        """What is lost where it is dropped, and how much of it."""
+        ...
+
 
 T = TypeVar("T", bound=Queueable)
 
@@ -52,7 +59,7 @@ class Queue(Generic[T]):
         self._progress: deque[tuple[int, T]] = deque()
         self._kept_bytes = self._progress_bytes = 0
         self._last = 0
-        self._dropped = 0
+        self._dropped: Counter[What] = Counter()
         self._active_until = 0.0
         self._in_hand = math.inf
         """The first item that the worker is dealing with."""
@@ -66,7 +73,7 @@ class Queue(Generic[T]):
         """Add an item."""
         with self._lock:
             if self._closed:
-                self._dropped += 1
+                self._drop(item)
                 return
             self._last += 1
             if item.progress:
@@ -85,7 +92,11 @@ class Queue(Generic[T]):
         ):
             _, item = self._progress.popleft()
             self._progress_bytes -= item.nbytes
-            self._dropped += 1
+            self._drop(item)
+
+    def _drop(self, item: T) -> None:
+        what, much = item.lost
+        self._dropped[what] += much
 
     def __len__(self) -> int:
         """Items waiting."""
@@ -135,10 +146,10 @@ class Queue(Generic[T]):
             self._progress_bytes -= item.nbytes
         return item
 
-    def take_dropped(self) -> int:
-        """How many were dropped since this was asked last."""
+    def take_dropped(self) -> Counter[What]:
+        """What was dropped since this was asked last, and how much of it."""
         with self._lock:
-            dropped, self._dropped = self._dropped, 0
+            dropped, self._dropped = self._dropped, Counter()
             return dropped
 
     def join(self, timeout_s: float) -> bool:

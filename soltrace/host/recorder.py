@@ -176,7 +176,9 @@ class Recorder:
                 self._put(Announcement(record, parent))
             return accepted
 
-    def compiled(self, function: str, trace_s: float, lower_s: float, compile_s: float) -> None:
+    def compiled(
+        self, function: str, trace_s: float, lower_s: float, compile_s: float, arguments: Sequence[str] | None = None
+    ) -> None:
         """Queue what the compilation of a program took."""
         context = self.callers
         self.announce(
@@ -191,6 +193,7 @@ class Recorder:
                 trace_s=trace_s,
                 lower_s=lower_s,
                 compile_s=compile_s,
+                arguments=UNSET if arguments is None else list(arguments),
             )
         )
 

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET, UnsetType
 
+from soltrace.host.step_codes import Place
 from soltrace.wire.losses import What
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute
@@ -69,6 +71,10 @@ class Role(Enum):
     STEP = "step"
     """May be dropped: the next one says more. An end may not, and no start."""
     END = "end"
+    DETAIL = "detail"
+    """What the steps were like; may be dropped too."""
+    FINDING = "finding"
+    """What was found in them; may not."""
 
 
 class Signal(Enum):
@@ -89,6 +95,10 @@ class Signal(Enum):
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
     # handle, step, accepted, result; t; int32 handle
     FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
+    # handle; -; int32 0. Extras: float[*batch, rows, 3] t0, t1, error; int32[*batch, rows, 2] step, or -1, and code
+    FORWARD_STEPS = "forward.steps", Kind.FORWARD, Role.DETAIL, _NO_HANDLE
+    # as before, with more columns: value, what it was before; the place, the element
+    FORWARD_NONFINITE = "forward.nonfinite", Kind.FORWARD, Role.FINDING, _NO_HANDLE
     # forward handle, lane of the forward pass; -; float32[2] elapsed wanted, backward handle
     BACKWARD_START = "backward.start", Kind.BACKWARD, Role.START, _NO_WAY_BACK
     # index of the step; elapsed, wanted, backward handle; float32[2] the pair anew
@@ -137,6 +147,8 @@ class SolveInfo:
     adjoint: str
     controller: str
     max_steps: int | None = None
+    dtype: str | UnsetType = UNSET
+    """Of the state's numbers."""
     results: tuple[str, ...] = ("successful",)
     """The name of each result code, by index."""
     attributes: tuple[tuple[str, Attribute], ...] = ()
@@ -153,6 +165,10 @@ class SolveInfo:
     """An event's time is looked for inside the step that it ends, after the loop: FORWARD_END tells it."""
     throws: bool = False
     """A solve that fails stops its program, if anything that it computes is read."""
+    watched: tuple[str, ...] = ()
+    """Names of the quantities that come after t with each report, and at the end."""
+    places: tuple[Place, ...] = ()
+    """Of what tells of values that are not finite: where they may be."""
     backward: Literal["steps", "whole"] = "steps"
     """`steps`: a backward pass transposes each forward step. `whole`: it takes no numerical steps (ImplicitAdjoint).
     Solves inside a backward pass (BacksolveAdjoint) say so by their stretches."""

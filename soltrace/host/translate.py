@@ -10,6 +10,7 @@ from soltrace.host.backward import Backward, Stretch
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, Told
 from soltrace.host.forward import Forward, Meter
 from soltrace.host.heartbeat import Watch
+from soltrace.host.judging import Judge
 from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Kind, Role
 from soltrace.host.table import PassEntry
@@ -32,13 +33,13 @@ class Translator:
     def __init__(self, run: RunInfo, losses: Losses, watch: Watch) -> None:
         """Make it for one run."""
         self._run, self._losses, self._watch = run, losses, watch
-        self._find_resource = run.find_resource
+        self._find_resource, self._judge = run.find_resource, Judge(losses)
 
     def __call__(self, item: Queued) -> Sequence[Told]:
         """The records of one item, each with the place under which its span is opened."""
         if isinstance(item, Announcement):
             return [(item.record, item.parent)]
-        records = self._abandon(item.entry, item) if isinstance(item, Abandonment) else self._signal(item)
+        records = self._judge(self._abandon(item.entry, item) if isinstance(item, Abandonment) else self._signal(item))
         parent = item.entry.context.parent
         return [(record, parent) for record in records]
 
@@ -48,7 +49,15 @@ class Translator:
         view = event.entry.view
         if not isinstance(view, VIEWS[event.signal.kind]) or view.over:
             return []
-        return view.step(event) if event.signal.role is Role.STEP else self._end(event, view)
+        match event.signal.role:
+            case Role.STEP:
+                return view.step(event)
+            case Role.DETAIL:
+                return view.detail(event)
+            case Role.FINDING:
+                return view.found(event)
+            case _:
+                return self._end(event, view)
 
     def _start(self, event: Emission) -> list[AnyRecord]:
         view = event.entry.view = VIEWS[event.signal.kind](event, self._run)

@@ -208,7 +208,8 @@ class Worker:
         return any(losses.waiting() for losses in (self._losses, *outside, *self._owed))
 
     def _say_losses(self, *, last: bool) -> None:
-        self._losses.add(What.PROGRESS, Why.QUEUE_FULL, self._queue.take_dropped())
+        for what, dropped in self._queue.take_dropped().items():
+            self._losses.add(what, Why.QUEUE_FULL, dropped)
         now = time.monotonic()
         if not self._waiting() or not (last or now - self._said_at >= WINDOW_S):
             if last:

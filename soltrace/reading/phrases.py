@@ -13,19 +13,23 @@ from soltrace.reading.runs.watch import LostRun
 from soltrace.reading.text import clean, duration, number, percent, plural, size
 from soltrace.wire.records import (
     AnyRecord,
+    AttemptedSteps,
     Attribute,
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
+    LaneNonfinite,
     Lanes,
     LogOpened,
     LogResource,
+    Nonfinite,
     Number,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassRecord,
     PassStarted,
+    PassSteps,
     ProgramCompiled,
     RunEnded,
     RunHeartbeat,
@@ -97,7 +101,8 @@ def describe_record(record: AnyRecord, known: Mapping[str, Attribute] | None = N
 
 
 def _of_a_pass(
-    record: PassStarted | PassProgress | PassHeartbeat | LaneEnded | PassEnded, known: Mapping[str, Attribute]
+    record: PassStarted | PassProgress | PassSteps | PassHeartbeat | LaneNonfinite | LaneEnded | PassEnded,
+    known: Mapping[str, Attribute],
 ) -> str:
     match record:
         case PassStarted():
@@ -110,6 +115,11 @@ def _of_a_pass(
             text = f"lane {lane_name(record.batch_index)} {_outcome(record)}"
         case PassEnded():
             text = pass_ended_text(record)
+        case PassSteps():
+            text = _attempts(record.attempts)
+        case LaneNonfinite():
+            lane = "" if record.batch_index is UNSET else f"lane {lane_name(record.batch_index)}"
+            text = _words(lane, nonfinite_text(record.nonfinite))
     return text
 
 
@@ -118,6 +128,18 @@ def lost_text(lost: LostRun, name: str = "") -> str:
     since = f"{lost.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     still_open = f"; {plural(lost.passes, 'pass')} open" if lost.passes else ""
     return f"lost since {since}: {name or clean(lost.run_id)}: {lost.why}{still_open}"
+
+
+def _attempts(attempts: AttemptedSteps) -> str:
+    first, last = attempts.step[0], attempts.step[-1]
+    return f"every step from {first:,} to {last:,}: {plural(len(attempts.step), 'attempt')}"
+
+
+def nonfinite_text(found: Nonfinite) -> str:
+    """Write where a value that is not finite was found: `NaN in y['a'][3] (state), in step 12 at t=0.3, from 1.5`."""
+    before = "" if found.before is UNSET else f", from {number(found.before)}"
+    where = f"{clean(found.path, _LONGEST_ERROR)} ({clean(found.found_in)})"
+    return f"{number(found.value)} in {where}, in step {found.step:,} at t={number(found.t)}{before}"
 
 
 def pass_ended_text(record: PassEnded) -> str:

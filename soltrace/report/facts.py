@@ -245,6 +245,22 @@ class FailureKind(Struct, frozen=True):
     first: datetime
 
 
+class Trouble(Struct, frozen=True):
+    """Passes with which the same is wrong, as the last lines of passes say it."""
+
+    kind: str
+    experiment: str | None
+    phase: Phase
+    passes: int
+    took_s: float
+    """All of them together."""
+    first: datetime
+    pass_id: str
+    """The first of them, whose words these are."""
+    text: str
+    advice: str
+
+
 class UnfinishedPass(Struct, frozen=True):
     """A pass that never ended, as far as the log goes: it was under way, or is lost with its run."""
 
@@ -326,6 +342,7 @@ class LogReport(Struct, frozen=True):
     lanes: Top[Lane]
     failures: Top[Failure]
     failure_kinds: Top[FailureKind]
+    verdicts: Top[Trouble]
     open: Top[UnfinishedPass]
     lost: Top[LostRunFact]
     comparisons: list[Comparison]

@@ -76,6 +76,7 @@ def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport
         lanes=to_top(most("lanes"), f.Lane),
         failures=find_failures(connection, MOST_ROWS),
         failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
+        verdicts=to_top(most("verdicts"), f.Trouble),
         open=to_top(most("open"), f.UnfinishedPass),
         lost=to_top(most("lost_rows"), f.LostRunFact),
         comparisons=compared,

@@ -102,6 +102,8 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("stalled", _BOOL, "", "whether the last that was heard of an open pass is that it has stalled"),
             _column("forward_pass_id", _TEXT, "", "of a backward pass: the `pass_id` of its forward pass"),
             _column("attributes", "JSON", "", f"the experiment's and the solve's: {_ATTRIBUTES}"),
+            _column("dtype", _TEXT, "", "the type of the state's numbers; NULL of a backward pass"),
+            _column("verdict", _TEXT, "", "what is wrong with it, as one word; NULL of a pass that is in order"),
         ),
     ),
     "runs": LogView(

@@ -18,6 +18,7 @@ from soltrace.host.emission import moment
 from soltrace.host.passes import RunInfo
 from soltrace.host.recorder import Recorder
 from soltrace.host.shared import Shared
+from soltrace.host.step_detail import Detail
 from soltrace.setup import outputs
 from soltrace.setup.former_run import former_run
 from soltrace.setup.logs import log
@@ -48,6 +49,11 @@ class OpeningPlan:
     def enabled(self) -> bool | None:
         """As configured."""
         return self.settings.enabled
+
+    @property
+    def detail(self) -> Detail | None:
+        """What is told of each step; None: as SOLTRACE_DETAIL says."""
+        return self.settings.detail
 
     def open(self, shared: Shared) -> Recorder | None:
         """Open a run."""

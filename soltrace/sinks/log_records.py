@@ -18,7 +18,7 @@ from opentelemetry.util.types import AnyValue
 from soltrace import __version__
 from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
 from soltrace.wire.names import SCOPE
-from soltrace.wire.records import AnyRecord, Level
+from soltrace.wire.records import AnyRecord, Level, PassSteps
 
 SEVERITY: Final[Mapping[Level, tuple[str, SeverityNumber]]] = {
     "debug": ("DEBUG", SeverityNumber.DEBUG),
@@ -43,8 +43,8 @@ class OtelLogs:
         self._heard = False
 
     def handle(self, record: AnyRecord) -> None:
-        """Emit one, if somebody takes it."""
-        if not self._somebody_listens():
+        """Emit one, if somebody takes it. The columns of many steps are nothing for a store of logs."""
+        if isinstance(record, PassSteps) or not self._somebody_listens():
             return
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]

@@ -27,10 +27,12 @@ from soltrace.traced.fallback import or_bare
 from soltrace.traced.final_time import save_the_end, time_reached, without_ours
 from soltrace.traced.instrument import LoopSignals, PassCarry, report_of, run_loop
 from soltrace.traced.meter import has_started, silenced_state
+from soltrace.traced.note import Wanted
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
 from soltrace.traced.tap import tap
+from soltrace.traced.watch import Watchable, Watching, watch_of
 from soltrace.traced.ways import Way, way_of
 from soltrace.traced.widen import for_each_lane
 from soltrace.wire.warn import warn_once
@@ -51,9 +53,14 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
             0, the experiment that whoever calls the program is in.
+        detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
+            `soltrace.configure` was told.
+        watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
+            `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
+        soltrace.ConfigurationError: There is no such detail, or nothing of the kind can be watched.
 
     Example:
         >>> import diffrax
@@ -78,6 +85,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
     attributes: SolveAttributes
     context: Any
     enabled: bool = eqx.field(static=True)
+    detail: host.Detail = eqx.field(static=True)
+    watch: Watching
 
     def __init__(
         self,
@@ -85,17 +94,23 @@ class TracedAdjoint(dfx.AbstractAdjoint):
         *,
         attributes: Mapping[str, Any] | SolveAttributes | None = None,
         context: Any = 0,
+        detail: str | None = None,
+        watch: Watchable | Watching = None,
     ) -> None:
         base = NO_ATTRIBUTES
         if isinstance(inner, TracedAdjoint):  # one solve is one pass, however often it is wrapped
-            inner, base, context = inner.inner, inner.attributes, inner.context if _is_default(context) else context
+            base, detail, watch = inner.attributes, detail or inner.detail, watch or inner.watch
+            inner, context = inner.inner, inner.context if _is_default(context) else context
         elif (held := _held_by(inner)) is not None:  # by an adjoint of the user's
-            base, context = held.attributes, held.context if _is_default(context) else context
+            base, detail, watch = held.attributes, detail or held.detail, watch or held.watch
+            context = held.context if _is_default(context) else context
         self.inner = dfx.RecursiveCheckpointAdjoint() if inner is None else inner
         self.attributes = attributes if isinstance(attributes, SolveAttributes) else base.updated(attributes)
         # Data, where it names anything: a Python number would compile an eager solve anew for each experiment.
         self.context = on_device(context) if isinstance(context, int) and context else context
         self.enabled = host.enabled()
+        self.detail = host.detail(detail)
+        self.watch = watch_of(watch)
 
     def loop(self, **kwargs: Any) -> Any:
         """Run the solve; diffrax calls this."""
@@ -109,6 +124,12 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             return self.inner.loop(**kwargs)
         silenced = kwargs | {"init_state": _with_meter_state(kwargs["init_state"], silenced_state(state))}
         return or_bare(lambda: _forward(self, **silenced), lambda: self.inner.loop(**silenced))
+
+    def _wanted(self, info: host.SolveInfo) -> Wanted | None:
+        """What is told of each step; None: nothing."""
+        steps = host.Signal.FORWARD_STEPS if self.detail == "steps" else None
+        nonfinite = host.Signal.FORWARD_NONFINITE if self.watch.nonfinite else None
+        return None if steps is None and nonfinite is None else Wanted(info, steps, nonfinite)
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):
@@ -155,6 +176,7 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
+    watch = self.watch if self.watch.quantities else None
     way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
     if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
@@ -166,9 +188,16 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     unread = fields_unread(solve["saveat"]) if way is not Way.UNKNOWN else None
     in_chunks = way is not Way.AROUND or isinstance(self.inner, dfx.ImplicitAdjoint)
     signals = LoopSignals(
-        host.Signal.FORWARD_STEP, info, backward=way is not Way.AROUND, in_chunks=in_chunks, unread=unread
+        host.Signal.FORWARD_STEP,
+        info,
+        backward=way is not Way.AROUND,
+        in_chunks=in_chunks,
+        unread=unread,
+        wanted=self._wanted(info),
     )
-    final, aux, done = _run(_with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END)
+    final, aux, done = _run(
+        _with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch
+    )
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(
@@ -197,6 +226,7 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
         attributes=plain.constants,
         registered=plain.registered,
         traced_attributes=tuple(arrays),
+        watched=self.watch.names,
         sharded=sharded,
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
@@ -240,7 +270,12 @@ def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.Abs
 
 
 def _run(
-    adjoint: Any, solve: dict[str, Any], start: tuple[jax.Array, ...], signals: LoopSignals, end: host.Signal
+    adjoint: Any,
+    solve: dict[str, Any],
+    start: tuple[jax.Array, ...],
+    signals: LoopSignals,
+    end: host.Signal,
+    watch: Watching | None = None,
 ) -> Any:
     """Run the loop, and report the end.
 
@@ -250,7 +285,7 @@ def _run(
     known = way_of(adjoint) is not Way.UNKNOWN
     solve = save_the_end(solve) if known else solve
     try:
-        final, aux = run_loop(adjoint, solve, start, signals, known=known)
+        final, aux = run_loop(adjoint, solve, start, signals, known=known, watch=watch)
     except Exception:
         _end_at_once(end, signals.info, start[0], solve["t0"])
         raise
@@ -258,9 +293,17 @@ def _run(
         final = eqx.tree_at(lambda s: s.num_rejected_steps, final, final.num_steps - final.num_accepted_steps)
     *counts, _ = report_of(final)
     t = time_reached(final, solve)
-    witnesses = jtu.tree_leaves(getattr(final.progress_meter_state, "pace", None))
-    (done,) = emit(end, signals.info, [start[0], *counts], [t], witnesses=witnesses)
+    pace = getattr(final.progress_meter_state, "pace", None)
+    handle = start[0] if pace is None or signals.wanted is None else _when_told(start[0], pace)
+    watched = [] if watch is None or pace is None else watch.at(final, time_direction(solve["terms"]), solve["args"])
+    (done,) = emit(end, signals.info, [handle, *counts], [t, *watched], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
+
+
+@lenient
+def _when_told(handle: jax.Array, pace: jax.Array) -> jax.Array:
+    """Let the end wait for what is told of the last steps: it has an influence on the pace, and on nothing else."""
+    return jnp.where(jax.lax.stop_gradient(pace)[0] == -1, -1, handle)
 
 
 def _end_at_once(end: host.Signal, info: host.SolveInfo, handle: jax.Array, t: Any) -> None:

@@ -24,6 +24,7 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced._jax import lenient
 from soltrace.traced.gate import report
+from soltrace.traced.step_rows import EveryStep, FirstNonfinite
 from soltrace.traced.tap import is_due, report_transposed
 
 STATE = 3
@@ -110,13 +111,20 @@ class _Loop:
         self.init = values[n_cond + n_body :]
         backwards = marks.holds(body.jaxpr, marks.is_transposed_tap)
         self.mark = marks.Telling(body, marks.is_transposed_tap if backwards else marks.is_gate)
-        paces = marks.carried(body.jaxpr, n_body, marks.is_mark)
+        self.paces = paces = marks.carried(body.jaxpr, n_body, marks.is_mark)
         told = self.mark.reads[n_body:]
         is_used = lambda i: i == 0 or told[i] or used is None or i - STATE in used
         keep = [is_used(i) and not is_pace for i, is_pace in enumerate(paces)]
-        stripped = marks.without_marks(body.jaxpr)
+        whole, self.body_literals = body.jaxpr, body.consts
+        self.rows: EveryStep | None = None
+        self.odd: FirstNonfinite | None = None
+        if not backwards and marks.holds(body.jaxpr, marks.is_note):
+            whole, self.body_literals, note = marks.exposed(body, marks.is_note)
+            wanted, told = note.params["wanted"], ([v.aval for v in note.invars[1:]], self.init[paces.index(True)])
+            self.rows = None if wanted.steps is None else EveryStep(*told, wanted, wanted.steps)
+            self.odd = None if wanted.nonfinite is None else FirstNonfinite(*told, wanted, wanted.nonfinite)
+        stripped = marks.without_marks(whole)
         self.live, self.body, self.ins = _live(self.cond.jaxpr, stripped, n_cond, n_body, keep)
-        self.body_literals = body.consts
         self.body_consts = [c for c, u in zip(self.all_body_consts, self.ins[:n_body], strict=True) if u]
         self.ins = self.ins[n_body:]
         live = [i for i, alive in enumerate(self.live) if alive]
@@ -156,8 +164,13 @@ class _Loop:
         return eval_jaxpr(self.cond.jaxpr, self.cond.consts, *self.cond_consts, *self.full(carry))[0]
 
     def step(self, carry: Sequence[Any]) -> tuple[Any, ...]:
+        return self._step(carry)[0]
+
+    def _step(self, carry: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+        """Take a step; what comes out of it, and what is noted of it."""
         read = [x for x, u in zip(self.full(carry), self.ins, strict=True) if u]
-        return self.pack(eval_jaxpr(self.body, self.body_literals, *self.body_consts, *read))
+        outs = eval_jaxpr(self.body, self.body_literals, *self.body_consts, *read)
+        return self.pack(outs[: sum(self.live)]), outs[sum(self.live) :]
 
     def run_silently(self) -> list[Any]:
         return self.full(jax.lax.while_loop(self.goes_on, self.step, self.first()))
@@ -165,6 +178,8 @@ class _Loop:
     @lenient
     def run(self) -> list[Any]:
         reports = self.reports
+        if self.rows is not None or self.odd is not None:
+            return self._run_noting(self.rows, self.odd)
 
         def chunk(state: tuple[tuple[Any, ...], Any]) -> tuple[tuple[Any, ...], Any]:
             carry, told = state
@@ -178,13 +193,50 @@ class _Loop:
         carry, told = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
         return reports.ended(self.full(carry), told)
 
+    def _run_noting(self, rows: EveryStep | None, odd: FirstNonfinite | None) -> list[Any]:
+        """Run it, and hand over what each step was like whenever the rows are full, and what was found at the end."""
+        reports = self.reports
+        counter = lambda carry: self.full(carry)[0]
+
+        def step(state: tuple[tuple[Any, ...], Any], first: Any) -> tuple[tuple[Any, ...], Any]:
+            carry, (written, found) = state
+            before = counter(carry)
+            carry, told = self._step(carry)
+            if rows is not None:
+                written = rows.write(written, before - first, told)
+            return carry, (written, found if odd is None else odd.write(found, told))
+
+        def is_full(carry: Any, first: Any) -> Any:
+            return False if rows is None else counter(carry) - first >= rows.count
+
+        def chunk(state: tuple[tuple[Any, ...], Any, Any, Any]) -> tuple[tuple[Any, ...], Any, Any, Any]:
+            carry, kept, told, first = state
+            over = lambda carry: reports.due(self.full(carry), told) | is_full(carry, first)
+            goes_on = lambda state: self.goes_on(state[0]) & ~over(state[0])
+            carry, kept = jax.lax.while_loop(goes_on, lambda state: step(state, first), (carry, kept))
+            goes_on, at = self.goes_on(carry), counter(carry)
+            tell = lambda carry: reports.tell(self.full(carry), told)
+            told = jax.lax.cond(goes_on & reports.due(self.full(carry), told), tell, lambda _: told, carry)
+            if rows is not None:
+                written, tell_all = kept[0], rows.hand_over
+                # Whatever the host answers, the loop goes on.
+                hand_over = lambda: jnp.maximum(at, tell_all(written, first, at - first).astype(at.dtype))
+                first = jax.lax.cond(~goes_on | is_full(carry, first), hand_over, lambda: first)
+            return carry, kept, told, first
+
+        kept = None if rows is None else rows.empty(), None if odd is None else odd.empty()
+        init = self.first(), kept, reports.first(), jnp.zeros_like(self.init[0])
+        carry, kept, told, first = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
+        last = jnp.zeros((), jnp.int32) if odd is None else odd.hand_over(kept[1])
+        return reports.ended(self.full(carry), told, jnp.minimum(first, last))
+
 
 class _Forwards:
     """When a loop that goes forwards reports: at the step that the host asks for, an int32 scalar."""
 
     def __init__(self, loop: _Loop) -> None:
         self._loop = loop
-        self._pace = self._told(loop.init)[0]
+        self._pace = next(x for x, is_pace in zip(loop.init, loop.paces, strict=True) if is_pace)
 
     def _told(self, carry: Sequence[Any]) -> list[Any]:
         return self._loop.mark.told([*self._loop.all_body_consts, *carry])
@@ -200,8 +252,12 @@ class _Forwards:
         # Whatever the host answers, the loop goes on.
         return jnp.maximum(report(self._pace, progress, **self._loop.mark.params), carry[0].astype(jnp.int32) + 1)
 
-    def ended(self, carry: list[Any], _: jax.Array) -> list[Any]:
-        return carry
+    def ended(self, carry: list[Any], _: jax.Array, handed_over: Any = None) -> list[Any]:
+        if handed_over is None:
+            return carry
+        # The end of the pass waits for what is handed over last.
+        waiting = jnp.where(handed_over == -1, -1.0, self._pace)
+        return [waiting if x is self._pace else x for x in carry]
 
 
 class _Backwards:
@@ -240,11 +296,13 @@ class _Backwards:
 
 def _live(cond: Jaxpr, body: Jaxpr, n_cond: int, n_body: int, keep: list[bool]) -> tuple[list[bool], Jaxpr, list[bool]]:
     """Find the loop variables that are read. XLA drops a dead one from one loop, but not from two nested ones."""
-    constant = [out is into for out, into in zip(body.outvars, body.invars[n_body:], strict=True)]
+    carried = len(body.invars) - n_body
+    noted = [True] * (len(body.outvars) - carried)
+    constant = [out is into for out, into in zip(body.outvars[:carried], body.invars[n_body:], strict=True)]
     read_by_cond = pe.dce_jaxpr(cond, [True])[1][n_cond:]
     live = [(k or r) and not c for k, r, c in zip(keep, read_by_cond, constant, strict=True)]
     while True:
-        pruned, ins = pe.dce_jaxpr(body, live)[:2]
+        pruned, ins = pe.dce_jaxpr(body, live + noted)[:2]
         grown = [(a or b) and not c for a, b, c in zip(live, ins[n_body:], constant, strict=True)]
         if grown == live:
             return live, pruned, ins

@@ -6,11 +6,12 @@ solve: that is traced inside a program of the user's, which is compiled long aft
 solve under `vmap` or `grad` it does not announce: that alone is timed here.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import jax
 
@@ -20,6 +21,8 @@ TRACE = "/jax/core/compile/jaxpr_trace_duration"
 LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 COMPILE = "/jax/core/compile/backend_compile_duration"
 
+_ARGUMENTS_AT_MOST: Final = 64
+_NAMES: Final = {"i1": "bool", "ui8": "uint8", "ui16": "uint16", "ui32": "uint32", "ui64": "uint64", "bf16": "bfloat16"}
 _AT_MOST: Final = 64
 """Programs that are traced and never lowered, or lowered and never compiled, and are remembered all the same."""
 
@@ -45,6 +48,7 @@ class _Lowered:
     thread: int
     trace_s: float
     lower_s: float
+    arguments: tuple[str, ...] | None
 
 
 @dataclass
@@ -53,6 +57,8 @@ class _Thread(threading.local):
 
     calls: list[tuple[float, host.Signal]] = field(default_factory=list[tuple[float, host.Signal]])
     """When which calls to the host were lowered, into programs whose lowering is not over."""
+    arguments: tuple[str, ...] | None = None
+    """Of the program into which the last of them was."""
     traced: deque[_Span] = field(default_factory=lambda: deque(maxlen=_AT_MOST))
     """What was traced and has not been lowered; the last is the newest."""
     began: float | None = None
@@ -76,9 +82,27 @@ def tracing(*, anew: bool) -> None:
         _THREAD.began = time.time()
 
 
-def lowering(signal: host.Signal) -> None:
-    """Note that the program which this thread lowers has a solve in it, or a part of one."""
+def lowering(signal: host.Signal, module: Any) -> None:
+    """Note that the program which this thread lowers has a solve in it, or a part of one.
+
+    Args:
+        signal: What it will tell.
+        module: The program, as MLIR; its function `main` takes what the program takes.
+    """
     _THREAD.calls.append((time.time(), signal))
+    with contextlib.suppress(Exception):  # no public interface: without it, what a program takes is not told
+        main = next(op for op in module.body.operations if op.name.value == "main")
+        _THREAD.arguments = tuple(_type_name(str(kind)) for kind in main.type.inputs[:_ARGUMENTS_AT_MOST])
+
+
+def _type_name(kind: str) -> str:
+    """Write a type of MLIR's as jax's users know it: `tensor<3x4xf32>` is `float32[3,4]`."""
+    *sizes, element = kind.removeprefix("tensor<").removesuffix(">").split("x")
+    letter = element[:1]
+    name = (
+        {"f": "float", "i": "int", "u": "uint"}.get(letter, "") + element.lstrip("fiu") if letter in "fiu" else element
+    )
+    return f"{_NAMES.get(element, name)}[{','.join(sizes)}]"
 
 
 def _listen(event: str, start_time: float, end_time: float, **kwargs: str | int) -> None:
@@ -111,7 +135,7 @@ def _lowered(name: str, span: _Span) -> None:
         began, _THREAD.began = _THREAD.began, None
         trace_s = None if began is None else span.start - began
     with _LOCK:
-        _LOWERED.append(_Lowered(name, threading.get_ident(), trace_s or 0.0, span.duration_s))
+        _LOWERED.append(_Lowered(name, threading.get_ident(), trace_s or 0.0, span.duration_s, _THREAD.arguments))
 
 
 def _announced(lowered: _Span) -> float | None:
@@ -132,7 +156,7 @@ def _compiled(name: str, span: _Span) -> None:
             return
         lowered = next((one for one in reversed(same) if one.thread == threading.get_ident()), same[-1])
         _LOWERED.remove(lowered)
-    host.compiled(span.function, lowered.trace_s, lowered.lower_s, span.duration_s)
+    host.compiled(span.function, lowered.trace_s, lowered.lower_s, span.duration_s, lowered.arguments)
 
 
 jax.monitoring.register_event_time_span_listener(_listen)

@@ -7,11 +7,14 @@ import math
 from typing import Any
 
 import diffrax as dfx
+import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from diffrax._term import WrapTerm  # no public name
+from msgspec import UNSET, UnsetType
 
 from soltrace import host
+from soltrace.traced._jax import lenient
 from soltrace.traced.final_time import is_located
 from soltrace.traced.ways import Way, way_of
 from soltrace.wire.records import Attribute
@@ -27,6 +30,7 @@ def describe_solve(
     attributes: tuple[tuple[str, Attribute], ...] = (),
     registered: object = None,
     traced_attributes: tuple[str, ...] = (),
+    watched: tuple[str, ...] = (),
     sharded: Any = "",
 ) -> host.SolveInfo:
     """Describe a solve from the arguments that diffrax hands to its adjoint."""
@@ -35,15 +39,23 @@ def describe_solve(
         adjoint=type(adjoint).__name__,
         controller=type(solve["stepsize_controller"]).__name__,
         max_steps=solve["max_steps"],
+        dtype=_dtype(solve["init_state"].y),
         results=_RESULTS,
         attributes=attributes,
         registered=registered,
         traced_attributes=traced_attributes,
+        watched=watched,
         sharded=sharded,
         events_located=is_located(solve["event"]),
         throws=bool(solve["throw"]),
         backward="steps" if way_of(adjoint) is Way.THROUGH or isinstance(adjoint, dfx.BacksolveAdjoint) else "whole",
     )
+
+
+def _dtype(y: Any) -> str | UnsetType:
+    """Name the type of a state's numbers: of several, the one that a sum of them has."""
+    types = {x.dtype for x in jtu.tree_leaves(y) if eqx.is_inexact_array(x)}
+    return lenient(jnp.result_type)(*types).name if types else UNSET
 
 
 def time_direction(terms: Any) -> Any:

@@ -218,7 +218,7 @@ _lower_default = mlir.lower_fun(_default, multiple_results=True)
 def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
     if not reaches_host(ctx):
         return _lower_default(ctx, *operands, **params)
-    lowering(params["callback"].signal)
+    lowering(params["callback"].signal, ctx.module_context.module)
     (platform,) = ctx.module_context.platforms
     return (_lower_directly if platform in _DIRECT else _lower_io_callback)(ctx, *operands, **params)
 

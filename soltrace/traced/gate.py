@@ -18,6 +18,7 @@ same for all lanes of one may lack its axis:
 | accepted | `[*lanes]`    | int32     | steps accepted                                         |
 | result   | `[*lanes]`    | int32     | code of the result                                     |
 | t        | `[*lanes]`    | any float | where the solve is; of a progress meter, its progress  |
+| others   | `[*lanes]`    | any float | quantities that the user watches, any number of them   |
 
 Parameters: `signal`, what is told; `info`, the solve's `SolveInfo` or None. Result: the pace from now on, as it came in
 but for the step wanted.
@@ -38,6 +39,8 @@ from soltrace.traced.emit import emit
 from soltrace.traced.widen import widen
 
 gate_p = Primitive("soltrace_gate")
+GATE_INTS = 3
+"""How many of the operands, after the pace, are ints."""
 
 
 def first_pace(start: Sequence[jax.Array]) -> jax.Array:
@@ -54,22 +57,22 @@ def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, prog
         pace: float32[2].
         signal: The signal to send.
         info: What is known of the solve while it is traced.
-        progress: Scalars: steps attempted, steps accepted, code of the result, t.
+        progress: Scalars: steps attempted, steps accepted, code of the result, t; floats that the user watches.
 
     Returns:
         The pace from now on. The step wanted is later than the present one, whatever the host answered.
     """
-    step, accepted, result, t = map(jax.lax.stop_gradient, map(jnp.asarray, progress))
+    step, accepted, result, *floats = map(jax.lax.stop_gradient, map(jnp.asarray, progress))
     to_int = lambda x: x.astype(jnp.int32)
-    return gate_p.bind(pace, to_int(step), to_int(accepted), to_int(result), t, signal=signal, info=info)
+    return gate_p.bind(pace, to_int(step), to_int(accepted), to_int(result), *floats, signal=signal, info=info)
 
 
 def report(
     pace: jax.Array, progress: Sequence[jax.Array], *, signal: host.Signal, info: host.SolveInfo | None
 ) -> jax.Array:
     """Report now. Operands and parameters are those of `gate_p`; the answer is an int32 scalar, the step wanted."""
-    *counts, t = progress
-    (answer,) = emit(signal, info, [pace[..., 1].astype(jnp.int32), *counts], [t])
+    counts, floats = progress[:GATE_INTS], progress[GATE_INTS:]
+    (answer,) = emit(signal, info, [pace[..., 1].astype(jnp.int32), *counts], floats)
     return answer
 
 
@@ -80,12 +83,12 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 
 @gate_p.def_impl
 @lenient
-def _impl(pace: Any, step: Any, accepted: Any, result: Any, t: Any, **params: Any) -> jax.Array:
+def _impl(pace: Any, step: Any, *progress: Any, **params: Any) -> jax.Array:
     # The largest of each: a lane that has finished keeps the step and the wish that it had then.
     last, wanted = jnp.max(step), jnp.max(pace[..., 0])
 
     def answered(pace: jax.Array) -> jax.Array:
-        answer = report(pace, [step, accepted, result, t], **params)
+        answer = report(pace, [step, *progress], **params)
         # Whatever the host answers, the loop goes on: an answer in the past would make it report for ever.
         return pace.at[..., 0].set(jnp.maximum(answer, last + 1).astype(pace.dtype))
 

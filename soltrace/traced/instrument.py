@@ -27,10 +27,15 @@ from soltrace import host
 from soltrace.traced._jax import join_arrays, stage
 from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
+from soltrace.traced.describe import time_direction
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
+from soltrace.traced.nonfinite import first_nonfinite, nothing_found, with_found
+from soltrace.traced.note import Wanted, note
+from soltrace.traced.observed import Observed, step_noted
 from soltrace.traced.recompute import Scheme, scheme
 from soltrace.traced.tap import tap
+from soltrace.traced.watch import Watching
 from soltrace.wire.warn import warn_once
 
 
@@ -68,6 +73,8 @@ class LoopSignals:
     """Whether it may run in chunks where nothing differentiates it."""
     unread: tuple[str, ...] | None = ()
     """Fields of the final state that neither the adjoint nor diffrax reads; None: all may be read."""
+    wanted: Wanted | None = None
+    """What is told of each step, if anything is."""
     run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
@@ -79,6 +86,8 @@ class PassCarry(eqx.Module):
     start: tuple[jax.Array, ...] | None
     """The host's answer to the start, int32 scalars (handle of the pass, first step wanted); None inside the loop."""
     signals: LoopSignals = eqx.field(static=True)
+    watch: Watching | None = None
+    """What the user watches; None inside the loop."""
     pace: jax.Array | None = None
     """float32[2], once a loop has begun: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
 
@@ -112,7 +121,14 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
         carry = init_state.progress_meter_state
         if isinstance(carry, PassCarry) and carry.start is not None:
             carry.signals.run.recomputed = scheme(outer_while_loop, kwargs.get("max_steps"))
-            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0)
+            observed = None
+            if carry.signals.wanted is not None:
+                observed = Observed()
+                watched = observed.watch(kwargs["solver"], kwargs["stepsize_controller"])
+                kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
+            direction = time_direction(terms)
+            quantities = lambda state: [] if carry.watch is None else carry.watch.at(state, direction, args)
+            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed, quantities)
             if _is_eager() and carry.signals.backward:
                 init_state, args, terms = _end_of_backward(init_state, args, terms)
         return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, args=args, terms=terms, **kwargs)
@@ -144,6 +160,7 @@ def run_loop(
     signals: LoopSignals,
     *,
     known: bool,
+    watch: Watching | None = None,
 ) -> Any:
     """Run an adjoint's loop as that of a pass; or bare, where an adjoint of the user's can't bear what that adds.
 
@@ -153,11 +170,12 @@ def run_loop(
         start: The host's answer to the start, int32 scalars (handle of the pass, first step wanted).
         signals: What the loop sends to the host.
         known: Whether its `loop` is one of diffrax's.
+        watch: What the user watches.
 
     Returns:
         The final state and diffrax's auxiliary statistics.
     """
-    state = _with_meter(solve["init_state"], PassCarry(solve["init_state"].progress_meter_state, start, signals))
+    state = _with_meter(solve["init_state"], PassCarry(solve["init_state"].progress_meter_state, start, signals, watch))
     try:
         return adjoint.loop(**solve | {"init_state": state, "progress_meter": UsersMeter(solve["progress_meter"])})
     except Exception as error:
@@ -183,6 +201,10 @@ class _ReportingWhile:
     while_loop: Any
     signals: LoopSignals
     t0: Any
+    observed: Observed | None
+    """Where it is seen what the body computes, if that is told."""
+    quantities: Callable[[Any], list[Any]]
+    """What the user watches, of a state."""
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter: PassCarry = init.progress_meter_state
@@ -190,32 +212,49 @@ class _ReportingWhile:
         ended = final.progress_meter_state
         if ended.pace is not None:
             self.signals.run.ended_with(ended.pace)
-        return _with_meter(final, dataclasses.replace(ended, start=meter.start))
+        return _with_meter(final, dataclasses.replace(ended, start=meter.start, watch=meter.watch))
 
     def _run(self, cond: Any, body: Any, init: Any, start: Any, **kwargs: Any) -> Any:
         given = init.progress_meter_state.pace if _is_eager() else None
         meter = dataclasses.replace(
-            init.progress_meter_state, start=None, pace=first_pace(start) if given is None else given
+            init.progress_meter_state, start=None, watch=None, pace=first_pace(start) if given is None else given
         )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
-        body = self._reporting(body)
+        body = self._reporting(cond, body)
         if _is_eager():  # a staged loop would round differently from the single operations
             return self.while_loop(cond, body, init, **kwargs)
         return self._staged(lambda state: self.while_loop(cond, body, state, **kwargs), init, start)
 
-    def _reporting(self, body: Any) -> Any:
+    def _reporting(self, cond: Any, body: Any) -> Any:
         signals = self.signals
 
         def reporting(state: Any) -> Any:
             # The state as it comes in: under vmap that of a finished lane stays as it is, what goes out does not.
             meter = state.progress_meter_state
-            pace = gate(meter.pace, signals.step, signals.info, report_of(state))
+            told = [*report_of(state), *self.quantities(state)]
+            pace = gate(meter.pace, signals.step, signals.info, told)
             if signals.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
                 _, pace = tap(host.Signal.BACKWARD_STEP, signals.info, None, pace, sent)
-            return body(_with_meter(state, dataclasses.replace(meter, pace=pace)))
+            into = _with_meter(state, dataclasses.replace(meter, pace=pace))
+            return body(into) if self.observed is None else self._noting(cond, body, into, self.observed)
 
         return reporting
+
+    def _noting(self, cond: Any, body: Any, state: Any, observed: Observed) -> Any:
+        """Note at the end of a step what it was like."""
+        observed.forget()
+        after = body(state)
+        meter, wanted = after.progress_meter_state, self.signals.wanted
+        if wanted is not None:
+            ints, floats = step_noted(state, after, observed)
+            found, places = nothing_found(), ()
+            if wanted.nonfinite is not None:
+                found, places = first_nonfinite(state, observed)
+            wanted = dataclasses.replace(wanted, info=dataclasses.replace(wanted.info, places=places))
+            noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))
+            meter = dataclasses.replace(meter, pace=noted)
+        return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""

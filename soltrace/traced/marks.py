@@ -14,6 +14,7 @@ from jax.interpreters import partial_eval as pe
 
 from soltrace import host
 from soltrace.traced.gate import gate_p
+from soltrace.traced.note import note_p
 from soltrace.traced.tap import tap_p
 
 Which: TypeAlias = Callable[[JaxprEqn], bool]
@@ -37,9 +38,14 @@ def is_transposed_tap(eqn: JaxprEqn) -> bool:
     return is_tap(eqn) and eqn.params["transposed"]
 
 
+def is_note(eqn: JaxprEqn) -> bool:
+    """Say whether an equation is a note."""
+    return eqn.primitive is note_p
+
+
 def is_mark(eqn: JaxprEqn) -> bool:
-    """Say whether an equation is a gate or the tap of a step."""
-    return is_gate(eqn) or is_tap(eqn)
+    """Say whether an equation is a gate, a note or the tap of a step."""
+    return is_gate(eqn) or is_note(eqn) or is_tap(eqn)
 
 
 def calls(eqn: JaxprEqn) -> list[Any]:
@@ -170,6 +176,40 @@ def before(closed: Any, found: Which) -> tuple[Jaxpr, list[Any], JaxprEqn]:
                 inner, consts, mark = before(call, found)
                 return _inlined(jaxpr, eqn, inner), [*closed.consts, *consts], mark
     raise LookupError
+
+
+def exposed(closed: Any, found: Which) -> tuple[Jaxpr, list[Any], JaxprEqn]:
+    """Make a jaxpr that returns, after its results, the operands of an equation, the pace among them left out.
+
+    Returns:
+        The jaxpr, calls on the way to the equation inlined; values of its constants; the equation.
+
+    Raises:
+        LookupError: It is in a branch of a `cond`, or nowhere.
+    """
+    jaxpr, consts = closed.jaxpr, list(closed.consts)
+    while not any(map(found, jaxpr.eqns)):
+        eqn = next((e for e in jaxpr.eqns if any(holds(x.jaxpr, found) for x in calls(e))), None)
+        if eqn is None or len(calls(eqn)) > 1:
+            raise LookupError
+        (call,) = calls(eqn)
+        consts += call.consts
+        jaxpr = replaced(jaxpr, eqn, renamed(call.jaxpr, eqn.invars))
+    mark = next(filter(found, jaxpr.eqns))
+    return jaxpr.replace(outvars=[*jaxpr.outvars, *mark.invars[1:]]), consts, mark
+
+
+def replaced(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:
+    """Evaluate a call where it stands, and go on."""
+    place = jaxpr.eqns.index(eqn)
+    names: dict[Any, Any] = dict(zip(eqn.outvars, call.outvars, strict=True))
+    rest = jaxpr.replace(constvars=[], invars=list(names), eqns=jaxpr.eqns[place + 1 :])
+    rest = renamed(rest, list(names.values()))
+    return jaxpr.replace(
+        constvars=[*jaxpr.constvars, *call.constvars],
+        eqns=[*jaxpr.eqns[:place], *call.eqns, *rest.eqns],
+        outvars=rest.outvars,
+    )
 
 
 def _inlined(jaxpr: Jaxpr, eqn: JaxprEqn, call: Jaxpr) -> Jaxpr:

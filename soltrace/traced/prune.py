@@ -5,7 +5,7 @@ are read; what the loop that goes forwards saves for the others goes too.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal  # pyright: ignore[reportPrivateImportUsage]
 from jax.interpreters import partial_eval as pe
@@ -13,7 +13,8 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced.chunk import STATE, has_chunks, is_ours
 
-_CALLS = {"jit", "pjit", "closed_call"}
+CALLS: Final = frozenset({"jit", "pjit", "closed_call"})
+"""Primitives that are calls and nothing more."""
 
 
 def pruned(jaxpr: Jaxpr, used: Sequence[bool]) -> tuple[Jaxpr, list[bool]] | None:
@@ -44,16 +45,11 @@ def pruned(jaxpr: Jaxpr, used: Sequence[bool]) -> tuple[Jaxpr, list[bool]] | Non
 def _inlined(jaxpr: Jaxpr) -> Jaxpr | None:
     """Evaluate the calls around the loop where they stand."""
     while not any(map(is_ours, jaxpr.eqns)):
-        place = next(i for i, e in enumerate(jaxpr.eqns) if any(has_chunks(x.jaxpr) for x in marks.calls(e)))
-        eqn = jaxpr.eqns[place]
+        eqn = next(e for e in jaxpr.eqns if any(has_chunks(x.jaxpr) for x in marks.calls(e)))
         (call, *others) = marks.calls(eqn)
-        if eqn.primitive.name not in _CALLS or others or call.consts:
+        if eqn.primitive.name not in CALLS or others or call.consts:
             return None
-        inner = marks.renamed(call.jaxpr, eqn.invars)
-        names: dict[Any, Any] = dict(zip(eqn.outvars, inner.outvars, strict=True))
-        rest = jaxpr.replace(invars=[], eqns=jaxpr.eqns[place + 1 :])
-        rest = marks.renamed(rest.replace(invars=list(names)), list(names.values()))
-        jaxpr = jaxpr.replace(eqns=[*jaxpr.eqns[:place], *inner.eqns, *rest.eqns], outvars=rest.outvars)
+        jaxpr = marks.replaced(jaxpr, eqn, marks.renamed(call.jaxpr, eqn.invars))
     return jaxpr
 
 

@@ -30,6 +30,8 @@ class What(StrEnum):
     PASS_END = "end of a pass"
     """Its last line was made up, because the end itself never came."""
     PROGRESS = "progress"
+    STEPS = "steps"
+    """Of `detail="steps"`: the oldest that waited."""
     HEARTBEAT = "heartbeat"
     USAGE = "usage of devices"
     """What a backend does not tell; it is not asked again."""

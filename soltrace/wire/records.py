@@ -5,7 +5,6 @@ line's keys, and `schema.json` is generated from them (`soltrace.wire.schema`). 
 to. An optional field that is not known is `UNSET`, and is left out of the line.
 """
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,6 +13,11 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.flat import flattened, line_of
+from soltrace.wire.line_values import Attribute, Number, Watched
+from soltrace.wire.line_values import Scalar as Scalar  # noqa: PLC0414 - handed on
+from soltrace.wire.line_values import json_number as json_number  # noqa: PLC0414 - handed on
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.verdicts import Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -26,24 +30,6 @@ Status: TypeAlias = Literal["ok", "error"]
 """How something ended."""
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The severity of a line, by structlog's names."""
-Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-"""A float as strict JSON can carry it: null would hide the evidence of a non-finite value.
-
-A record holds the text too, and not the float: it then equals what its line decodes to, and a reader meets one form.
-"""
-Scalar: TypeAlias = bool | int | float | str
-"""One value of a user's."""
-Attribute: TypeAlias = Scalar | list[Scalar]
-"""A user's attribute. A non-finite float in it is written as in a `Number`."""
-
-
-def json_number(value: float) -> Number:
-    """Turn a float into what strict JSON can carry: `"NaN"`, `"Infinity"` and `"-Infinity"` if it is not finite."""
-    if math.isfinite(value):
-        return float(value)
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
 
 
 class Steps(Struct, frozen=True, kw_only=True):
@@ -198,6 +184,8 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
     """Seconds spent lowering to StableHLO."""
     compile_s: float
     """Seconds spent in the backend's compiler; short where the persistent compilation cache had the program."""
+    arguments: list[str] | UnsetType = UNSET
+    """The types of what it takes, such as `float32[3]`, the first 64: what changes between two compilations of one."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -262,6 +250,8 @@ class PassStarted(PassRecord, frozen=True, kw_only=True, tag="pass.started"):
     """Where it is to end, in the user's time."""
     max_steps: int | None = None
     """The most steps that the solver may attempt; None without a limit."""
+    dtype: str | UnsetType = UNSET
+    """The type of the state's numbers, such as `float32`. Not known of a backward pass, nor to a progress meter."""
     batch_shape: list[int]
     """Sizes of the enclosing vmaps, outermost first; empty for a single solve."""
     forward_pass_id: str | UnsetType = UNSET
@@ -287,6 +277,24 @@ class PassProgress(PassRecord, frozen=True, kw_only=True, tag="pass.progress"):
     """The lane, by its index in each enclosing vmap, outermost first."""
     lanes: Lanes | UnsetType = UNSET
     """The batch as a whole."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, there. With `lanes`, those of the slowest lane."""
+
+
+class PassSteps(PassRecord, frozen=True, kw_only=True, tag="pass.steps"):
+    """Every step of a stretch of a pass, of all lanes: with `detail="steps"`, or the last ones of lanes that failed."""
+
+    attempts: AttemptedSteps
+    """The steps."""
+
+
+class LaneNonfinite(PassRecord, frozen=True, kw_only=True, tag="lane.nonfinite"):
+    """A lane, or a single solve, has a value that is not finite: said once, of the first, with `watch="nonfinite"`."""
+
+    batch_index: list[int] | UnsetType = UNSET
+    """The lane, by its index in each enclosing vmap, outermost first. Not known of a single solve."""
+    nonfinite: Nonfinite
+    """What, and where."""
 
 
 class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat"):
@@ -335,6 +343,10 @@ class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
     """Steps attempted in this lane; in a backward pass, steps transposed."""
     steps: Steps | UnsetType = UNSET
     """The same by outcome. Not known to a progress meter."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, where it ended."""
+    nonfinite: Nonfinite | UnsetType = UNSET
+    """The first value that was not finite, with `watch="nonfinite"`."""
 
 
 class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
@@ -362,6 +374,12 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     """Steps of all lanes, by outcome. Not known to a progress meter."""
     lanes: Lanes | UnsetType = UNSET
     """The batch as a whole."""
+    watched: Watched | UnsetType = UNSET
+    """The quantities that the user watches, where it ended. Of a batch, those of the slowest lane."""
+    verdict: Verdict | UnsetType = UNSET
+    """Why it ended so, or took so long, where that can be told. Not known of one that is in order."""
+    nonfinite: Nonfinite | UnsetType = UNSET
+    """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of its first such lane."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):
@@ -383,6 +401,8 @@ AnyRecord: TypeAlias = (
     | ProgramCompiled
     | PassStarted
     | PassProgress
+    | PassSteps
+    | LaneNonfinite
     | PassHeartbeat
     | RunHeartbeat
     | LaneEnded

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,6 +11,7 @@ import soltrace
 from docs.generated import architecture, commands, ideas, records, signals
 from soltrace import cli, testing
 from soltrace.wire import schema
+from soltrace.wire.verdicts import VerdictKind
 from tests.docs.pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -46,6 +48,11 @@ def test_every_option_is_in_the_reference(name, capsys):
     options = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
     assert {option for option in options if f"`{option}`" not in section} == set()
     assert options
+
+
+def test_every_verdict_is_in_the_reference():
+    """In the order in which they are said."""
+    assert re.findall(r"^\| `(\w+)` \|", text("verdicts.md"), re.MULTILINE) == list(get_args(VerdictKind))
 
 
 def test_every_record_and_field_is_in_the_reference():

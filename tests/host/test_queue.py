@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soltrace.host.queue import BATCH, Queue
+from soltrace.wire.losses import What
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Thing:
     name: int
     progress: bool = False
     nbytes: int = 1
+    lost: tuple[What, int] = (What.PROGRESS, 1)
 
 
 def taken(queue):
@@ -38,8 +40,8 @@ def test_a_full_queue_drops_the_oldest_progress():
     for thing in (Thing(0), Thing(1, True), Thing(2, True), Thing(3), Thing(4, True), Thing(5)):
         queue.put(thing)
     assert taken(queue) == [Thing(0), Thing(3), Thing(4, True), Thing(5)]
-    assert queue.take_dropped() == 2
-    assert queue.take_dropped() == 0
+    assert queue.take_dropped() == {What.PROGRESS: 2}
+    assert not queue.take_dropped()
 
 
 def test_starts_and_ends_are_never_dropped():
@@ -52,7 +54,7 @@ def test_starts_and_ends_are_never_dropped():
     queue.put(Thing(3))
     queue.put(Thing(4, True))
     assert taken(queue) == [Thing(n) for n in range(4)]
-    assert queue.take_dropped() == 1
+    assert queue.take_dropped() == {What.PROGRESS: 1}
 
 
 def test_bytes_are_bounded_too():
@@ -80,7 +82,7 @@ def test_what_comes_after_the_end_is_counted_as_dropped():
     queue = Queue(10)
     queue.close()
     queue.put(Thing(0))
-    assert queue.take_dropped() == 1
+    assert queue.take_dropped() == {What.PROGRESS: 1}
     assert taken(queue) == []
 
 
@@ -159,7 +161,7 @@ def test_accepted_and_dropped_are_all_that_was_emitted(progress, capacity):
     for thing in things:
         queue.put(thing)
     accepted = taken(queue)
-    assert len(accepted) + queue.take_dropped() == len(things)
+    assert len(accepted) + queue.take_dropped().total() == len(things)
     assert [thing for thing in accepted if not thing.progress] == [thing for thing in things if not thing.progress]
     assert [thing.name for thing in accepted] == sorted(thing.name for thing in accepted)
     dropped = {thing.name for thing in things} - {thing.name for thing in accepted}

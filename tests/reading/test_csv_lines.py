@@ -7,11 +7,14 @@ from soltrace.wire.records import Steps
 
 HEADER = (
     "timestamp,level,event,schema,run_id,experiment,attributes,process_index,trace_id,span_id,resource,"
-    "parent_span_id,continues,part,status,duration_s,error,function,trace_s,lower_s,compile_s,solve_id,pass_id,phase,"
-    "solver,adjoint,controller,rtol,atol,t0,t1,max_steps,batch_shape,forward_pass_id,step,progress,t,steps.accepted,"
-    "steps.rejected,steps.recomputed,batch_index,lanes.total,lanes.finished,lanes.failed,lanes.progress_min,"
-    "lanes.progress_median,lanes.progress_max,open_s,silent_s,stalled,rate,eta_s,doing,usage.memory_bytes,"
-    "usage.cpu_utilization,usage.device_memory_bytes,usage.device_memory_limit_bytes,usage.device_utilization,result,"
+    "parent_span_id,continues,part,status,duration_s,error,function,trace_s,lower_s,compile_s,arguments,solve_id,"
+    "pass_id,phase,solver,adjoint,controller,rtol,atol,t0,t1,max_steps,dtype,batch_shape,forward_pass_id,step,"
+    "progress,t,steps.accepted,steps.rejected,steps.recomputed,batch_index,lanes.total,lanes.finished,lanes.failed,"
+    "lanes.progress_min,lanes.progress_median,lanes.progress_max,watched,attempts.step,attempts.t,attempts.dt,"
+    "attempts.accepted,attempts.reason,attempts.scaled_error,attempts.batch_index,nonfinite.step,nonfinite.t,"
+    "nonfinite.dt,nonfinite.found_in,nonfinite.stage,nonfinite.path,nonfinite.value,nonfinite.before,open_s,silent_s,"
+    "stalled,rate,eta_s,doing,usage.memory_bytes,usage.cpu_utilization,usage.device_memory_bytes,"
+    "usage.device_memory_limit_bytes,usage.device_utilization,result,verdict.kind,verdict.text,verdict.advice,"
     "dropped,what,reason"
 )
 

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from playwright.sync_api import sync_playwright
 
 from soltrace.wire.records import Steps, Usage
+from soltrace.wire.verdicts import Verdict
 
 _spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).parents[1] / "reading" / "conftest.py")
 _samples = importlib.util.module_from_spec(_spec)
@@ -55,7 +56,12 @@ def write_story(directory: Path) -> None:
         b.lane_ended(4, lane=[2], status="error", result="nonfinite", t="NaN", progress=0.1, step=60),
         b.lane_ended(5, lane=[0], status="error", result="max_steps_reached", progress=0.2),
         b.lane_ended(5, lane=[1]),
-        b.ended(5, status="error", result="nonfinite", duration_s=3.0, progress=0.1, t="NaN", step=120, steps=steps),
+        structs.replace(
+            b.ended(
+                5, status="error", result="nonfinite", duration_s=3.0, progress=0.1, t="NaN", step=120, steps=steps
+            ),
+            verdict=Verdict(kind="nonfinite", text="Lane 2 met NaN.", advice="Look at it."),
+        ),
         b.started(5, 1, "backward", forward_pass_id="b.1.forward"),
         b.ended(
             6, 1, "backward", status="error", result="abandoned", duration_s=1.0, progress=0.0, step=0, steps=UNSET

@@ -5,6 +5,7 @@ from itertools import count
 
 from soltrace.wire import records
 from soltrace.wire.records import AnyRecord, Lanes, Steps, Usage
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
@@ -34,6 +35,9 @@ def every_record(run_id: str) -> list[AnyRecord]:
 
     steps = Steps(accepted=11, rejected=0, recomputed=22)
     lanes = Lanes(total=3, finished=2, failed=1, progress_min=0.0, progress_median=0.5, progress_max=1.0)
+    nonfinite = Nonfinite(
+        step=3, t=0.5, dt=0.25, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0
+    )
     return [
         records.LogOpened(
             **line(experiment=None, attributes={}),
@@ -59,7 +63,20 @@ def every_record(run_id: str) -> list[AnyRecord]:
             batch_shape=[],
             forward_pass_id=f"{run_id}.1.forward",
         ),
-        records.PassProgress(**of_pass(), step=7, progress=1 / 3, t=2.0, steps=steps, batch_index=[0, 2], lanes=lanes),
+        records.PassProgress(
+            **of_pass(),
+            step=7,
+            progress=1 / 3,
+            t=2.0,
+            steps=steps,
+            batch_index=[0, 2],
+            lanes=lanes,
+            watched={"energy": 0.5, "mass": "NaN"},
+        ),
+        records.PassSteps(
+            **of_pass(), attempts=AttemptedSteps(step=[1], t=[0.0], dt=[0.5], accepted=[True], reason=[""])
+        ),
+        records.LaneNonfinite(**of_pass(level="warning"), batch_index=[2], nonfinite=nonfinite),
         records.PassHeartbeat(
             **of_pass(level="warning"),
             open_s=30.0,
@@ -101,6 +118,8 @@ def every_record(run_id: str) -> list[AnyRecord]:
             step=4096,
             steps=steps,
             lanes=lanes,
+            watched={"energy": 0.5},
+            nonfinite=nonfinite,
         ),
         records.TelemetryDropped(**line(level="warning"), dropped=2**53 + 1, what="event", reason="the queue was full"),
         records.RunEnded(

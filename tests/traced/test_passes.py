@@ -31,6 +31,7 @@ def test_gradient_field_by_field() -> None:
         jax.jit(jax.grad(lambda y: loss(solve, y, attributes={"seed": 3})))(Y)
         events = told(c.events(), level="info", experiment=None, attributes={"seed": 3}, solve_id="run.1")
     forward = {"pass_id": "run.1.forward", "phase": "forward"}
+    made_of = {"dtype": "float32"}
     backward = {"pass_id": "run.1.backward", "phase": "backward"}
     start = {
         "event": "pass.started",
@@ -46,7 +47,7 @@ def test_gradient_field_by_field() -> None:
     progress = {"event": "pass.progress"}
     half = progress | {"step": 2, "progress": 0.5, "t": 0.5}
     assert events == [
-        start | forward,
+        start | forward | made_of,
         half | forward | {"steps": {"accepted": 2, "rejected": 0}},
         end | forward | {"t": 1.0, "steps": {"accepted": 4, "rejected": 0}},
         start | backward | {"forward_pass_id": "run.1.forward"},
@@ -72,6 +73,7 @@ def test_batch_field_by_field() -> None:
             "controller": "ConstantStepSize",
             "t0": 0.0,
             "max_steps": 16,
+            "dtype": "float32",
             "batch_shape": [2],
         },
         ended | {"batch_index": [0], "t": 0.5, "t1": 0.5, "step": 2, "steps": {"accepted": 2, "rejected": 0}},

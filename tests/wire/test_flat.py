@@ -17,6 +17,8 @@ from soltrace.wire import records
 from soltrace.wire.flat import LEADING, flat_names
 from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord, Lanes, LogOpened, PassEnded, Steps, Usage
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.verdicts import Verdict
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": None, "attributes": {"a.b": 1, "list": [1, "b"]}}
@@ -126,7 +128,10 @@ def test_all_names_of_a_flat_form_are_known_beforehand(kind):
     """A table can be begun before its first row is there."""
     nested = {"steps": [f"steps.{name}" for name in Steps.__struct_fields__]}
     nested |= {"lanes": [f"lanes.{name}" for name in Lanes.__struct_fields__]}
+    nested |= {"attempts": [f"attempts.{name}" for name in AttemptedSteps.__struct_fields__]}
+    nested |= {"nonfinite": [f"nonfinite.{name}" for name in Nonfinite.__struct_fields__]}
     nested |= {"usage": [f"usage.{name}" for name in Usage.__struct_fields__]}
+    nested |= {"verdict": [f"verdict.{name}" for name in Verdict.__struct_fields__]}
     assert list(flat_names(kind)) == [
         name
         for field in kind.__struct_fields__

@@ -11,6 +11,7 @@ from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
+    LaneNonfinite,
     Lanes,
     LogOpened,
     LogResource,
@@ -18,6 +19,7 @@ from soltrace.wire.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    PassSteps,
     ProgramCompiled,
     RunEnded,
     RunHeartbeat,
@@ -26,6 +28,8 @@ from soltrace.wire.records import (
     Usage,
 )
 from soltrace.wire.schema import FILE, schema, text
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.verdicts import Verdict
 
 COMMON = {
     "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
@@ -37,15 +41,27 @@ PASS = COMMON | {"solve_id": "run.1", "pass_id": "run.1.forward", "phase": "forw
 STEPS = Steps(accepted=1, rejected=0, recomputed=2)
 ENDED = {"status": "ok", "result": "successful", "progress": 1.0, "t": 1.0, "step": 1, "steps": STEPS}
 LANES = Lanes(total=2, finished=1, failed=0, progress_min=0.0, progress_median=0.5, progress_max=1.0)
+NONFINITE = Nonfinite(
+    step=3, t=0.5, dt=0.1, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0
+)
 RECORDS = [
     LogOpened(**COMMON, resource={"pid": 1}, parent_span_id="0" * 16, continues="former", part=2),
     ExperimentStarted(**COMMON, trace_id="0" * 32, span_id="0" * 16),
     ExperimentEnded(**COMMON, status="error", duration_s=1.0, error="ValueError: no"),
     PassStarted(
-        **PASS, solver="a", adjoint="b", controller="c", rtol="NaN", t0=0, t1=1.0, max_steps=None, batch_shape=[2]
+        **PASS,
+        solver="a",
+        adjoint="b",
+        controller="c",
+        rtol="NaN",
+        t0=0,
+        t1=1.0,
+        max_steps=None,
+        batch_shape=[2],
+        dtype="float32",
     ),
     PassProgress(**PASS, step=1, progress=0.5, t="Infinity", steps=STEPS, lanes=LANES),
-    ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2),
+    ProgramCompiled(**COMMON, function="fit", trace_s=0.8, lower_s=0.1, compile_s=1.2, arguments=["float32[3]"]),
     RunHeartbeat(**COMMON, silent_s=30.0, doing="compiling", usage=Usage(memory_bytes=2**30)),
     PassHeartbeat(
         **PASS,
@@ -66,8 +82,29 @@ RECORDS = [
             device_utilization=1,
         ),
     ),
+    PassSteps(
+        **PASS,
+        attempts=AttemptedSteps(
+            step=[1, 1],
+            t=[0.0, 0.0],
+            dt=[0.5, "NaN"],
+            accepted=[True, False],
+            reason=["", "error"],
+            scaled_error=[0.5, "Infinity"],
+            batch_index=[[0], [1]],
+        ),
+    ),
+    LaneNonfinite(**PASS, level="warning", batch_index=[1], nonfinite=NONFINITE),
     LaneEnded(**PASS, **ENDED, batch_index=[1], t0=0.0, t1=1.0),
-    PassEnded(**PASS, **ENDED, duration_s=1.0, process_index=3),
+    PassEnded(
+        **PASS,
+        **ENDED,
+        duration_s=1.0,
+        process_index=3,
+        watched={"energy": 2.0},
+        nonfinite=NONFINITE,
+        verdict=Verdict(kind="stiff", text="it is", advice="do not"),
+    ),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
     LogResource(**COMMON, resource={"pid": 1, "backend": "cpu"}),
     RunEnded(**COMMON, level="error", status="error", duration_s=1.0, error="SIGTERM"),
@@ -99,7 +136,14 @@ def test_every_record_is_written_as_the_schema_says_and_read_as_it_was(record):
 
 def test_all_kinds_are_tested():
     """A new kind of record is written and read here too."""
-    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {"Steps", "Lanes", "Usage"}
+    assert {type(record).__name__ for record in RECORDS} == set(schema()["$defs"]) - {
+        "Steps",
+        "Lanes",
+        "Usage",
+        "AttemptedSteps",
+        "Nonfinite",
+        "Verdict",
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
+from itertools import chain, repeat
+from textwrap import wrap
 from typing import Final
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 from rich.text import Text
 
 from soltrace.reading.live.columns import PHASES, Glyphs, bar
@@ -23,7 +25,7 @@ from soltrace.reading.phrases import (
 )
 from soltrace.reading.plain import LONGEST_LINE
 from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, rate, steady
-from soltrace.wire.records import Attribute, PassStarted
+from soltrace.wire.records import Attribute, PassEnded, PassStarted
 
 _LABEL: Final = 11
 _WIDEST_SPARKLINE: Final = MOST_POINTS // 2
@@ -48,6 +50,7 @@ _RESOURCES: Final = (
 )
 """What is shown of a run's resource, in this order."""
 _SLOWEST: Final = 8
+_LONGEST_VERDICT: Final = 600
 
 
 class DetailRenderer:
@@ -84,6 +87,7 @@ class DetailRenderer:
     def _where(self, shown: OpenPass, now: datetime, width: int) -> Iterator[Text]:
         if shown.end is not None:
             yield _line("", Text(clean(pass_ended_text(shown.end), LONGEST_LINE), "red" if shown.failing else "green"))
+            yield from _why(shown.end, width)
         else:
             yield from self._gauge(shown, now, width)
         rejected = "" if shown.rejected is None else f", {shown.rejected:,} rejected"
@@ -155,6 +159,17 @@ class DetailRenderer:
         if lives := _lives(self._runs.resource(first.run_id)):
             yield _line("run", Text(lives))
         yield _line("id", Text(clean(first.pass_id, LONGEST_LINE)))
+
+
+def _why(end: PassEnded, width: int) -> Iterator[Text]:
+    """Write the verdict, broken into lines: it is what is looked for."""
+    if end.verdict is UNSET:
+        return
+    told = (("why", end.verdict.text), ("try", end.verdict.advice))
+    for label, text in told:
+        lines = wrap(clean(text, _LONGEST_VERDICT), max(20, width - _LABEL))
+        for first, line in zip(chain([label], repeat("")), lines, strict=False):
+            yield _line(first, Text(line, "yellow" if label == "why" else ""))
 
 
 def _line(label: str, text: Text) -> Text:

@@ -4,7 +4,7 @@ CREATE VIEW records AS SELECT * EXCLUDE (valid) FROM log WHERE valid;
 CREATE TABLE passes AS
 WITH begun AS (
     SELECT run_id, pass_id, timestamp AS started, solver, adjoint, controller, rtol, atol, t0, t1, max_steps, batch_shape,
-        forward_pass_id
+        forward_pass_id, dtype
     FROM records WHERE event = 'pass.started'
 )
 SELECT
@@ -13,14 +13,15 @@ SELECT
     coalesce(b.started, TRY(e.timestamp - to_microseconds(CAST(e.duration_s * 1e6 AS BIGINT))), e.timestamp) AS started,
     e.timestamp AS ended, e.timestamp AS seen, e.duration_s, e.duration_s AS took_s,
     e.status, e.result, e.progress, e.step, e.t, e.steps, false AS stalled,
-    b.solver, b.adjoint, b.controller, b.rtol, b.atol, b.t0, b.t1, b.max_steps, b.batch_shape, b.forward_pass_id, e.lanes
+    b.solver, b.adjoint, b.controller, b.rtol, b.atol, b.t0, b.t1, b.max_steps, b.batch_shape, b.forward_pass_id, e.lanes,
+    b.dtype, e.verdict
 FROM records e LEFT JOIN begun b USING (run_id, pass_id)
 WHERE e.event = 'pass.ended';
 
 INSERT INTO passes BY NAME
 WITH open AS (
     SELECT run_id, pass_id, solve_id, experiment, phase, attributes, timestamp AS started, solver, adjoint, controller,
-        rtol, atol, t0, t1, max_steps, batch_shape, forward_pass_id
+        rtol, atol, t0, t1, max_steps, batch_shape, forward_pass_id, dtype
     FROM records ANTI JOIN passes USING (run_id, pass_id)
     WHERE event = 'pass.started'
 ), heard AS (

@@ -6,7 +6,7 @@ SELECT run_id, solve_id, pass_id, experiment, phase, status, result, started, en
     steps.accepted AS accepted, steps.rejected AS rejected, steps.recomputed AS recomputed, t, t0, t1, solver, adjoint,
     controller, rtol, atol, max_steps, batch_shape,
     coalesce(lanes.total, CASE WHEN len(batch_shape) > 0 THEN TRY_CAST(list_product(batch_shape) AS BIGINT) END) AS lanes,
-    lanes.failed AS failed_lanes, stalled, forward_pass_id, attributes
+    lanes.failed AS failed_lanes, stalled, forward_pass_id, attributes, dtype, verdict.kind AS verdict
 FROM main.passes;
 
 CREATE VIEW documented.runs AS

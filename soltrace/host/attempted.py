@@ -1,0 +1,67 @@
+"""What steps were like: rows that a program hands over become the columns of a record.
+
+Host side, on the worker thread.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from msgspec import UNSET
+
+from soltrace.host.signals import Array
+from soltrace.host.step_codes import StepCode
+from soltrace.host.values import numbers
+from soltrace.wire.records import AttemptedSteps
+
+_REASONS: Final = ("", "error", "nonfinite", "nonlinear", "controller", "dtmin", "jump", "event")
+
+
+def attempts(
+    floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None
+) -> AttemptedSteps | None:
+    """Make columns of rows, lane by lane.
+
+    Args:
+        floats: `[lanes, rows, 3]`, or more: t0, t1, error. Times are the solver's own.
+        ints: int `[lanes, rows, 2]`, or more: the step, from 0, or -1 where there is none; its code.
+        direction: Of each lane: the sign by which its time was multiplied.
+        index: int `[lanes, axes]`, their batch indices; None of a single solve.
+
+    Returns:
+        The columns; None where there is no step.
+    """
+    lane, row = np.nonzero(ints[..., 0] >= 0)
+    if not len(lane):
+        return None
+    step, code = ints[lane, row, :2].T
+    t0, t1, error = floats[lane, row, :3].T
+    sign = np.asarray(direction, floats.dtype)[lane]
+    known = bool((code & StepCode.CONTROLLED).all())
+    return AttemptedSteps(
+        step=(step + 1).tolist(),
+        t=numbers(sign * t0 + 0.0),
+        dt=numbers(sign * (t1 - t0)),
+        accepted=(code & StepCode.ACCEPTED != 0).tolist(),
+        reason=[_REASONS[reason] for reason in _reasons(code, error).tolist()],
+        scaled_error=numbers(error) if known else UNSET,
+        batch_index=UNSET if index is None else index[lane].tolist(),
+    )
+
+
+def _reasons(code: Array, error: Array) -> Array:
+    """Find why each was accepted or rejected, as an index into `_REASONS`."""
+    is_set: Callable[[int], Array] = lambda bit: code & bit != 0
+    accepted, controlled = is_set(StepCode.ACCEPTED), is_set(StepCode.CONTROLLED)
+    with np.errstate(invalid="ignore"):
+        too_large = controlled & ~(error < 1.0)
+    reasons: dict[str, Array] = {
+        "nonlinear": is_set(StepCode.UNSOLVED),
+        "event": accepted & is_set(StepCode.EVENT),
+        "jump": accepted & is_set(StepCode.JUMP),
+        "dtmin": accepted & too_large,
+        "nonfinite": ~accepted & controlled & ~np.isfinite(error),
+        "error": ~accepted & controlled,
+        "controller": ~accepted,
+    }
+    return np.select(list(reasons.values()), [_REASONS.index(reason) for reason in reasons], 0)

@@ -1,0 +1,214 @@
+"""What is known of one pass when it is over: its records, as far as they are needed, and no more of them than that.
+
+Any side, one thread at a time.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import UNSET
+
+from soltrace.wire.records import (
+    AnyRecord,
+    LaneEnded,
+    LaneNonfinite,
+    PassEnded,
+    PassProgress,
+    PassRecord,
+    PassStarted,
+    PassSteps,
+)
+
+REPORTS_KEPT: Final = 64
+"""The latest reports of a pass are kept, and of its steps the last few thousand."""
+STEPS_KEPT: Final = 4096
+_LANES_KEPT: Final = 64
+"""Lanes of which steps are kept, and lanes whose end is."""
+_FORWARD_KEPT: Final = 128
+"""Forward passes that are remembered for the backward passes that may come."""
+
+LaneIndex = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempted step."""
+
+    t: float
+    dt: float
+    accepted: bool
+    reason: str
+    error: float | None
+    """The error estimate over the tolerance; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardCost:
+    """What a forward pass took."""
+
+    steps: int
+    duration_s: float
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of a pass that is over."""
+
+    ended: PassEnded
+    started: PassStarted | None = None
+    """None where its line is missing."""
+    lanes: Sequence[LaneEnded] = ()
+    """Of a batch: the lanes whose end was told."""
+    reports: dict[LaneIndex, deque[tuple[int, float]]] = field(
+        default_factory=dict[LaneIndex, deque[tuple[int, float]]]
+    )
+    """The latest reports of each lane, `()` of a single solve: steps attempted, and where it was."""
+    attempts: dict[LaneIndex, deque[Attempt]] = field(default_factory=dict[LaneIndex, deque[Attempt]])
+    """The last steps of each lane, `()` of a single solve, where they are recorded."""
+    nonfinite: Sequence[LaneNonfinite] = ()
+    """The first values that were not finite, where they are watched for."""
+    forward: ForwardCost | None = None
+    """Of a backward pass: what its forward pass took."""
+
+    @property
+    def failing(self) -> LaneEnded | PassEnded:
+        """The lane that failed first, or else the pass itself."""
+        return next((lane for lane in self.lanes if lane.status == "error"), self.ended)
+
+    @property
+    def attempted(self) -> int:
+        """Steps of all lanes."""
+        return _attempted(self.ended)
+
+    @property
+    def rejected_share(self) -> float:
+        """The share of attempted steps that were rejected; 0 where it is not known."""
+        steps = self.failing.steps
+        attempted = 0 if steps is UNSET else steps.accepted + steps.rejected
+        return 0.0 if steps is UNSET or not attempted else steps.rejected / attempted
+
+    @property
+    def telling(self) -> Sequence[Attempt]:
+        """The recorded steps of the lane that failed, or of the one that took most."""
+        if not self.attempts:
+            return ()
+        return self.attempts.get(self._lane) or max(self.attempts.values(), key=len)
+
+    @property
+    def points(self) -> Sequence[tuple[int, float]]:
+        """The latest reports of what failed, or of the pass."""
+        return self.reports.get(self._lane, ())
+
+    @property
+    def _lane(self) -> LaneIndex:
+        failing = self.failing
+        return tuple(failing.batch_index) if isinstance(failing, LaneEnded) else ()
+
+    @property
+    def whose(self) -> str:
+        """Begins a sentence about what failed: `It`, or `Lane 3`."""
+        failing = self.failing
+        return "Lane " + ",".join(map(str, failing.batch_index)) if isinstance(failing, LaneEnded) else "It"
+
+
+class Gathering:
+    """The evidence of one pass, while it is under way."""
+
+    __slots__ = ("_attempts", "_lanes", "_nonfinite", "_reports", "begun")
+
+    def __init__(self, started: PassStarted | None) -> None:
+        """Begin with its first line."""
+        self.begun = started
+        self._lanes: list[LaneEnded] = []
+        self._reports: dict[LaneIndex, deque[tuple[int, float]]] = {}
+        self._attempts: dict[LaneIndex, deque[Attempt]] = {}
+        self._nonfinite: list[LaneNonfinite] = []
+
+    def add(self, record: AnyRecord) -> None:
+        """Take one of its lines."""
+        if isinstance(record, PassProgress):
+            self._add_report(record)
+        elif isinstance(record, LaneEnded):
+            if len(self._lanes) < _LANES_KEPT or record.status == "error":
+                self._lanes.append(record)
+        elif isinstance(record, PassSteps):
+            self._add_steps(record)
+        elif isinstance(record, LaneNonfinite):
+            self._nonfinite.append(record)
+
+    def ended(self, record: PassEnded, forward: ForwardCost | None) -> Evidence:
+        """Its last line."""
+        return Evidence(record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward)
+
+    def _add_report(self, record: PassProgress) -> None:
+        if record.lanes is not UNSET or not isinstance(record.t, float):
+            return
+        lane = () if record.batch_index is UNSET else tuple(record.batch_index)
+        if lane not in self._reports:
+            if len(self._reports) >= _LANES_KEPT:
+                return
+            self._reports[lane] = deque(maxlen=REPORTS_KEPT)
+        self._reports[lane].append((record.step, record.t))
+
+    def _add_steps(self, record: PassSteps) -> None:
+        if record.phase == "backward":
+            return  # those of the forward pass once more
+        told = record.attempts
+        count = len(told.t)
+        errors = [None] * count if told.scaled_error is UNSET else told.scaled_error
+        lanes: list[list[int]] = [[]] * count if told.batch_index is UNSET else told.batch_index
+        columns = told.t, told.dt, told.accepted, told.reason, errors, lanes
+        for t, dt, accepted, reason, error, lane in zip(*columns, strict=True):
+            key = tuple(lane)
+            if key not in self._attempts:
+                if len(self._attempts) >= _LANES_KEPT:
+                    continue
+                self._attempts[key] = deque(maxlen=STEPS_KEPT)
+            known = None if error is None else float(error)
+            self._attempts[key].append(Attempt(float(t), float(dt), accepted, reason, known))
+
+
+class Gatherings:
+    """The evidence of all passes that are under way.
+
+    ```python
+    gatherings = Gatherings()
+    for record in records:
+        if (evidence := gatherings.add(record)) is not None:
+            print([finding.text for finding in findings(evidence)])
+    ```
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[str, Gathering] = {}
+        self._forward: OrderedDict[str, ForwardCost] = OrderedDict()
+
+    def add(self, record: AnyRecord) -> Evidence | None:
+        """Take a record of any kind. Of the last one of a pass, return the evidence of that pass."""
+        # Not a match: this is asked of every record of every solve.
+        if isinstance(record, PassEnded):
+            return self._end(record)
+        if isinstance(record, PassStarted):
+            self._open[record.pass_id] = Gathering(record)
+        elif isinstance(record, PassRecord) and (gathering := self._open.get(record.pass_id)) is not None:
+            gathering.add(record)
+        return None
+
+    def _end(self, record: PassEnded) -> Evidence:
+        gathering = self._open.pop(record.pass_id, None) or Gathering(None)
+        if record.phase == "forward":
+            self._forward[record.pass_id] = ForwardCost(_attempted(record), record.duration_s)
+            if len(self._forward) > _FORWARD_KEPT:
+                self._forward.popitem(last=False)
+            return gathering.ended(record, None)
+        started = gathering.begun
+        known = "" if started is None or started.forward_pass_id is UNSET else started.forward_pass_id
+        return gathering.ended(record, self._forward.get(known))
+
+
+def _attempted(ended: PassEnded) -> int:
+    steps = ended.steps
+    return ended.step if steps is UNSET else steps.accepted + steps.rejected

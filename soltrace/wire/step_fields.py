@@ -1,0 +1,52 @@
+"""What records say of single steps.
+
+Any side, any thread.
+"""
+
+from msgspec import UNSET, Struct, UnsetType
+
+from soltrace.wire.line_values import Number
+
+
+class AttemptedSteps(Struct, frozen=True, kw_only=True):
+    """Attempted steps, one after the other, as columns: each list has one item a step."""
+
+    step: list[int]
+    """Which attempt of its lane it is, from 1. On a backward pass: which of the forward pass's is transposed."""
+    t: list[Number]
+    """Where it begins, in the user's time."""
+    dt: list[Number]
+    """How far it goes, in the user's time: negative where that runs backwards."""
+    accepted: list[bool]
+    """Whether the step size controller accepted it."""
+    reason: list[str]
+    """Why. Of a rejected step, `error`: the error estimate is above the tolerance; `nonfinite`: the new state or the
+    error estimate is not finite; `nonlinear`: the nonlinear solver of an implicit step failed; `controller`: a step
+    size controller that does not tell. Of an accepted one, `dtmin`: it could not be smaller, whatever its error;
+    `jump`: it ends at a jump; `event`: an event occurred in it; or else empty.
+    """
+    scaled_error: list[Number] | UnsetType = UNSET
+    """The error estimate over the tolerance, unitless: above 1 a step is rejected. Known of `PIDController`."""
+    batch_index: list[list[int]] | UnsetType = UNSET
+    """The lane of each. Not known of a single solve."""
+
+
+class Nonfinite(Struct, frozen=True, kw_only=True):
+    """The first value that is not finite."""
+
+    step: int
+    """In which attempt of its lane, from 1. On a backward pass: which of the forward pass's is transposed."""
+    t: Number
+    """Where that step begins, in the user's time."""
+    dt: Number
+    """How far it goes, in the user's time."""
+    found_in: str
+    """`initial state`, `vector field`, `state` or `error estimate`; on a backward pass, `cotangent`."""
+    stage: int | UnsetType = UNSET
+    """Of the vector field: in which stage of the step it was evaluated, from 1."""
+    path: str
+    """Where in the pytree, such as `y['membrane'][3]`."""
+    value: Number
+    """What it is."""
+    before: Number | UnsetType = UNSET
+    """What was in this place of the state when the step began."""

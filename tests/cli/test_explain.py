@@ -1,0 +1,143 @@
+"""`soltrace explain`: why passes failed, for people and for programs, and one pass by its name."""
+
+import json
+
+import pytest
+from msgspec import structs
+
+from soltrace.wire.records import Steps
+from soltrace.wire.verdicts import Verdict
+
+WHY = (
+    "It stopped at max_steps=100 with 25 % done at t=25. Had it gone on at that rate, the whole would have taken "
+    "about 400 steps."
+)
+TRY = (
+    "Raise max_steps to 500 steps, loosen the tolerances, or take a solver of higher order. If that is more than you "
+    "expect, detail='steps' tells whether the model is stiff or not smooth."
+)
+
+
+@pytest.fixture
+def runs(tmp_path, log):
+    """The directory that is read by default: a solve that is in order, and one that runs out of steps."""
+    path = tmp_path / "soltrace-runs"
+    path.mkdir()
+    short = {"status": "error", "result": "max_steps_reached", "progress": 0.25, "t": 25.0, "step": 100}
+    log.append(
+        path / "run.jsonl",
+        *(log.started(0), log.ended(2, duration_s=2.0)),
+        log.started(2, 2, max_steps=100, rtol=1e-5, atol=1e-5, dtype="float32"),
+        log.ended(3, 2, **short, duration_s=0.5, steps=Steps(accepted=80, rejected=20)),
+    )
+    return path
+
+
+def test_what_is_wrong_is_said_with_its_evidence(soltrace, runs):
+    """A pass that is in order is counted, and no more."""
+    facts = "Tsit5 PIDController RecursiveCheckpointAdjoint, rtol 1e-05, atol 1e-05, float32, at most 100 steps"
+    assert soltrace.run("explain") == (
+        0,
+        [
+            "fit  #2 forward  FAILED in 500 ms: max_steps_reached at 25.0 %, t=25  (r1.2.forward)",
+            f"  evidence: {facts}, 100 steps (20 rejected)",
+            f"  max_steps: {WHY}",
+            f"    try: {TRY}",
+            "",
+            "2 passes ended, 1 of them failed: with 1 something is wrong.",
+        ],
+        [],
+    )
+
+
+@pytest.mark.parametrize("name", ["#2", "2", "2.forward", "2 forward", "r1.2", "r1.2.forward"])
+def test_one_pass_by_its_name(soltrace, runs, name):
+    """By what the live view and the report call it, or as the log does; where it is told is said before or after."""
+    answers = [soltrace.run("explain", "--json", *arguments) for arguments in [(name,), (runs, name), (name, runs)]]
+    assert [(status, err) for status, _, err in answers] == [(0, [])] * 3
+    assert answers[0][1] == answers[1][1] == answers[2][1]
+    (line,) = answers[0][1]
+    assert json.loads(line) == {
+        "run_id": "r1",
+        "solve_id": "r1.2",
+        "pass_id": "r1.2.forward",
+        "phase": "forward",
+        "experiment": "fit",
+        "status": "error",
+        "result": "max_steps_reached",
+        "duration_s": 0.5,
+        "progress": 0.25,
+        "t": 25.0,
+        "step": 100,
+        "steps.accepted": 80,
+        "steps.rejected": 20,
+        "solver": "Tsit5",
+        "adjoint": "RecursiveCheckpointAdjoint",
+        "controller": "PIDController",
+        "dtype": "float32",
+        "rtol": 1e-05,
+        "atol": 1e-05,
+        "t0": 0.0,
+        "t1": 100.0,
+        "max_steps": 100,
+        "batch_shape": [],
+        "recorded_steps": 0,
+        "verdicts": [
+            {
+                "kind": "max_steps",
+                "text": WHY,
+                "advice": TRY,
+                "numbers": {"steps": 100, "progress": 0.25, "needed_steps": 400.0},
+            }
+        ],
+    }
+
+
+def test_a_pass_that_is_in_order_is_said_to_be(soltrace, runs):
+    """Whoever asks for it gets an answer."""
+    status, out, err = soltrace.run("explain", "#1")
+    assert (status, err) == (0, [])
+    assert out == [
+        "fit  #1 forward  ok in 2 s: successful at 100.0 %, t=100  (r1.1.forward)",
+        "  evidence: Tsit5 PIDController RecursiveCheckpointAdjoint, at most 4,096 steps, 4,602 steps (17 rejected)",
+        "  Nothing is wrong with it, as far as its records tell.",
+        "",
+    ]
+
+
+def test_what_the_process_knew_and_its_log_does_not(soltrace, tmp_path, log):
+    """The verdict that a line carries is said too: the steps from which it follows may not be there."""
+    verdict = Verdict(kind="stiff", text="The model is stiff.", advice="Take an implicit solver.")
+    log.append(tmp_path / "run.jsonl", log.started(0), structs.replace(log.ended(1), verdict=verdict))
+    _, out, _ = soltrace.run("explain", "--json", tmp_path)
+    assert json.loads(out[0])["verdicts"] == [
+        {"kind": "stiff", "text": "The model is stiff.", "advice": "Take an implicit solver.", "numbers": {}}
+    ]
+
+
+def test_many_alike_are_counted(soltrace, tmp_path, log):
+    """Three are shown."""
+    short = {"status": "error", "result": "dt_min_reached", "progress": 0.25, "t": 25.0, "step": 10}
+    passes = [record for i in range(1, 11) for record in (log.started(i, i), log.ended(i + 0.5, i, **short))]
+    log.append(tmp_path / "run.jsonl", *passes)
+    status, out, err = soltrace.run("explain", tmp_path)
+    assert (status, err) == (0, [])
+    assert [line for line in out if line.startswith("  dtmin")] == [
+        "  dtmin: It stopped at t=25: the error wanted a step smaller than dtmin."
+    ] * 3
+    assert out[-2:] == [
+        "and 7 more forward passes in fit like these: dtmin",
+        "10 passes ended, 10 of them failed: with 10 something is wrong.",
+    ]
+
+
+def test_what_is_not_there(soltrace, runs):
+    """No such pass, two of them, no log: each is said, with the exit status of a wrong call."""
+    said = {
+        ("#9",): "soltrace explain: there is no pass #9 that has ended in soltrace-runs",
+        ("#1", "#2"): "soltrace explain: expected one pass, got 2: #1, #2",
+        ("nothing",): "soltrace explain: nothing does not exist: give a file or a directory that soltrace has written",
+    }
+    assert {arguments: soltrace.run("explain", *arguments) for arguments in said} == {
+        arguments: (2, [], [message]) for arguments, message in said.items()
+    }

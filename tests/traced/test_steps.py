@@ -1,0 +1,110 @@
+"""What is told of every step: to the bit what a plain loop finds, and the numbers stay the same."""
+
+from typing import Any
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import pytest
+
+import soltrace
+from soltrace.testing import Capture, capture
+from soltrace.wire.records import PassSteps
+from tests.traced.by_hand import Row, shortest, steps_by_hand, vdp
+from tests.traced.cases import CASES, YS, Y, run
+from tests.traced.stories import bits
+
+pytestmark = [pytest.mark.slow, pytest.mark.shares]
+
+PID = dfx.PIDController(rtol=1e-4, atol=1e-6)
+START = jnp.array([2.0, 0.0])
+
+
+def telling(*args: Any, **kwargs: Any) -> Any:
+    return soltrace.diffeqsolve(*args, detail="steps", **kwargs)
+
+
+def told(captured: Capture) -> list[Any]:
+    """The columns of what was told."""
+    return [record.attempts for record in captured.records if isinstance(record, PassSteps)]
+
+
+def rows(columns: list[Any]) -> list[Row]:
+    return [
+        row
+        for part in columns
+        for row in zip(part.step, part.t, part.dt, part.accepted, part.scaled_error, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("solver", "controller"),
+    [
+        (dfx.Tsit5(), PID),
+        (dfx.Bosh3(), dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1)),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_every_step_is_what_a_plain_loop_finds(solver: Any, controller: Any) -> None:
+    """Value by value, those of rejected steps too."""
+    expected = steps_by_hand(vdp(8.0), solver, controller, 3.0, 0.1, START)
+    with capture() as captured:
+        jax.jit(lambda y: telling(vdp(8.0), solver, 0.0, 3.0, 0.1, y, stepsize_controller=controller).ys)(START)
+        columns = told(captured)
+    assert rows(columns) == expected
+    assert [bool(reason) for part in columns for reason in part.reason] == [not row[3] for row in expected]
+    assert not all(row[3] for row in expected)
+
+
+@pytest.mark.once
+def test_why_a_step_was_rejected_or_ended_there() -> None:
+    """Each reason, by a solve that has it."""
+    clipped = dfx.ClipStepSizeController(PID, jump_ts=jnp.array([0.5]))
+    smallest = dfx.PIDController(rtol=1e-6, atol=1e-9, dtmin=0.2)
+    reasons = {
+        "error": {},
+        "jump": {"stepsize_controller": clipped},
+        "dtmin": {"stepsize_controller": smallest},
+        "event": {"event": dfx.Event(lambda t, y, args, **_: t > 0.3)},
+        "nonlinear": {"solver": dfx.Kvaerno3(root_finder=dfx.VeryChord(rtol=1e-9, atol=1e-9)), "dt0": 0.9},
+        "nonfinite": {"term": dfx.ODETerm(lambda t, y, _: jnp.where(t > 0.6, jnp.nan, -y)), "max_steps": 20},
+    }
+    for reason, options in reasons.items():
+        given = {"stepsize_controller": PID, "max_steps": 4096, "dt0": 0.5, "throw": False, "solver": dfx.Tsit5()}
+        given |= options
+        term, solver = given.pop("term", vdp(8.0)), given.pop("solver")
+        with capture() as captured:
+            telling(term, solver, 0.0, 1.0, given.pop("dt0"), START, **given)
+            assert reason in {said for part in told(captured) for said in part.reason}
+
+
+def test_lanes_and_long_passes() -> None:
+    """A batch tells of each lane as far as it goes; when the rows are full they are handed over, none is lost."""
+    with capture() as captured:
+        jax.jit(jax.vmap(lambda y, t1: run(telling, y, t1=t1).ys))(YS, jnp.array([0.5, 1.0, 0.75]))
+        (columns,) = told(captured)
+    assert list(zip(columns.batch_index, columns.step, columns.t, strict=True)) == [
+        ([lane], step, (step - 1) / 4) for lane, steps in enumerate((2, 4, 3)) for step in range(1, steps + 1)
+    ]
+    with capture() as captured:
+        jax.jit(lambda y: run(telling, y, dt0=1 / 4096, max_steps=4096).ys)(Y)
+        parts = told(captured)
+    assert [step for part in parts for step in part.step] == list(range(1, 4097))
+    assert [t for part in parts for t in part.t] == [shortest(step / 4096) for step in range(4096)]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "name",
+    ["jvp", "grad_of_vmap", "direct_vmap_of_grad", "backsolve_vmap_of_grad", "effect_in_the_field"],
+)
+def test_the_numbers_stay_the_same(name: str) -> None:
+    """To the bit, and the steps are told under each transformation."""
+    make, args = CASES[name]
+    expected = bits(make(dfx.diffeqsolve)(*args))
+    with capture() as captured:
+        assert bits(jax.block_until_ready(make(telling)(*args))) == expected
+        columns = told(captured)
+        ended = [event for event in captured.events() if event["event"] == "pass.ended"]
+    counted = sum(event["steps"]["accepted"] + event["steps"]["rejected"] for event in ended[:1])
+    assert sum(len(part.step) for part in columns) == counted

@@ -1,0 +1,142 @@
+"""What rules make of records, where a real solve would show it only by chance."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec import UNSET
+
+from soltrace.host.judging import Judge
+from soltrace.verdict import judge as rules
+from soltrace.verdict.evidence import Evidence, Gatherings
+from soltrace.verdict.finding import about, seconds, share
+from soltrace.verdict.judge import findings
+from soltrace.verdict.retries import retries
+from soltrace.verdict.run_course import RunCourse
+from soltrace.wire.losses import Losses
+from soltrace.wire.records import (
+    LaneNonfinite,
+    PassEnded,
+    PassStarted,
+    PassSteps,
+    ProgramCompiled,
+    Steps,
+)
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+
+COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run", "experiment": None, "attributes": {}}
+SOLVER = {"solver": "Tsit5", "adjoint": "RecursiveCheckpointAdjoint", "controller": "PIDController", "batch_shape": []}
+
+
+def of_pass(phase="forward", solve=1):
+    return COMMON | {"solve_id": f"run.{solve}", "pass_id": f"run.{solve}.{phase}", "phase": phase}
+
+
+def ended(phase="forward", solve=1, **more):
+    values = {"status": "ok", "result": "successful", "duration_s": 1.0, "progress": 1.0, "t": 1.0, "step": 100}
+    return PassEnded(**of_pass(phase, solve) | values | more)
+
+
+def nonfinite(found_in, step, phase="forward", **more):
+    where = {"t": 0.5, "dt": 0.01, "path": "y['membrane'][3]", "value": "NaN"}
+    value = Nonfinite(step=step, found_in=found_in, **where | more)
+    return LaneNonfinite(**of_pass(phase), nonfinite=value)
+
+
+def judged(*records):
+    """What is found of the pass that these are about."""
+    gatherings = Gatherings()
+    (evidence,) = [found for record in records if (found := gatherings.add(record)) is not None]
+    return findings(evidence)
+
+
+def test_the_first_value_that_is_not_finite():
+    """Forwards the earliest, with what was there before; backwards the one that the gradient meets first."""
+    started = PassStarted(**of_pass(), **SOLVER)
+    failed = {"status": "error", "result": "max_steps_reached", "progress": 0.505, "t": 0.505}
+    (found,) = judged(started, nonfinite("state", 41, before=0.25), ended(**failed))
+    assert found.kind == "nonfinite"
+    assert found.text == (
+        "The first value that was not finite: NaN in y['membrane'][3], in the state, in step 41, from t=0.5 on with "
+        "dt=0.01; it was 0.25 when the step began."
+    )
+    back = PassStarted(**of_pass("backward"), **SOLVER)
+    cotangents = [nonfinite("cotangent", step, "backward") for step in (7, 9)]
+    (found,) = judged(back, *cotangents, ended("backward"))
+    assert found.numbers == {"t": 0.5, "step": 9, "path": "y['membrane'][3]", "found_in": "cotangent"}
+
+
+def test_a_step_that_was_tried_in_vain_is_no_trouble():
+    """A first step far too large meets NaN, is rejected, and nothing is lost."""
+    tried = nonfinite("vector field", 1)
+    steps = Steps(accepted=80, rejected=20)
+    assert judged(PassStarted(**of_pass(), **SOLVER), tried, ended(steps=steps)) == []
+    short = {"status": "error", "result": "max_steps_reached", "progress": 0.9, "t": 0.9, "steps": steps}
+    (found,) = judged(PassStarted(**of_pass(), **SOLVER), tried, ended(**short))
+    assert found.kind == "max_steps"
+
+
+def test_of_what_is_not_known_nothing_is_said():
+    """Of a pass whose end never came, and of one that only a meter tells of."""
+    assert judged(ended(status="error", result="abandoned", steps=Steps(accepted=1, rejected=99))) == []
+    assert judged(ended(result="unknown")) == []
+
+
+def test_retries_are_compared_with_themselves_alone():
+    """An accepted step, another place, or an error that is not finite tells nothing."""
+    columns = [
+        (0.0, 0.4, False, 32.0),
+        (0.0, 0.2, False, 1.0),  # a fifth order
+        (0.0, 0.1, True, 0.5),  # a first order
+        (0.1, 0.2, False, "Infinity"),
+        (0.1, 0.1, True, 0.5),
+        (0.2, 0.05, True, 0.5),
+    ]
+    t, dt, accepted, error = map(list, zip(*columns, strict=True))
+    attempts = AttemptedSteps(
+        step=[1, 2, 3, 4, 5, 6], t=t, dt=dt, accepted=accepted, reason=[""] * 6, scaled_error=error, batch_index=UNSET
+    )
+    gatherings = Gatherings()
+    for record in (PassStarted(**of_pass(), **SOLVER), PassSteps(**of_pass(), attempts=attempts)):
+        assert gatherings.add(record) is None
+    evidence = gatherings.add(ended())
+    assert isinstance(evidence, Evidence)
+    found = retries(evidence.telling)
+    assert found is not None
+    assert list(found.exponents) == pytest.approx([1.0, 5.0])
+    assert (found.attempted, found.rejected) == (6, 3)
+
+
+def test_what_changed_between_compilations():
+    """The argument by its place, and no more than a few of its types."""
+    course = RunCourse()
+    for size in range(6):
+        took = {"trace_s": 0.5, "lower_s": 0.1, "compile_s": 0.4}
+        course.add(ProgramCompiled(**COMMON, function="fit", **took, arguments=["float32[2]", f"float32[{size}]"]))
+        course.add(PassStarted(**of_pass(solve=size), **SOLVER))
+        course.add(ended(solve=size))
+    (found,) = course.findings()
+    assert found.kind == "recompiled"
+    assert found.text == (
+        "fit was compiled 6 times for 6 solves, which took 6 s. What changed: the type of argument 1 (float32[0], "
+        "float32[1], float32[2], float32[3], …)."
+    )
+
+
+def test_a_rule_that_fails_costs_its_verdict_alone(monkeypatch):
+    """The pass is told without, and the failure is counted."""
+
+    def broken(evidence):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(rules, "RULES", (broken,))
+    losses = Losses()
+    record = ended(status="error", result="max_steps_reached")
+    assert Judge(losses)([record]) == [record]
+    assert [(loss.what, loss.dropped) for loss in losses.take()] == [("record", 1)]
+
+
+def test_numbers_in_words():
+    """Two digits, and no more than is known."""
+    assert [share(x) for x in (0.0, 0.0001, 0.337, 0.996, 1.0)] == ["0 %", "less than 0.1 %", "34 %", "100 %", "100 %"]
+    assert [about(x) for x in (7.4, 123.0, 45_678.0, 3e12)] == ["about 7", "about 120", "about 46,000", "about 3.0e+12"]
+    assert [seconds(x) for x in (0.0123, 3.0, 250.0, 1e5)] == ["12 ms", "3 s", "4.2 min", "1,667 min"]

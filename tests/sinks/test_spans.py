@@ -264,7 +264,9 @@ def test_the_span_of_a_run_begins_the_trace_that_is_chosen(exported):
     """A root in it, once: the next trace is another one. Where that can't be had, it is at least in it."""
     spans = Spans(exported.provider)
     spans.run(None, 17, {"run_id": "a", "continues": "b"}, 5).end(9, "SIGTERM")
-    spans.experiment("fit", "fit", {}, 6, None).end(7, None)
+    fit = spans.experiment("fit", "fit", {}, 6, None)
+    fit.leave()
+    fit.end(7, None)
     Spans(Foreign(exported.provider)).run(None, 17, {}, 5).end(9, None)
     run, fit, foreign = (exported.spans[name] for name in ("run", "fit", "run #2"))
     assert (run.context.trace_id, run.parent, run.start_time, run.end_time) == (17, None, 5, 9)

@@ -2,6 +2,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from msgspec import UNSET, structs
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +15,7 @@ from soltrace import experiment, host
 from soltrace.host import Signal
 from soltrace.host.emission import moment
 from soltrace.sinks import spans as spans_module
+from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
 from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassStarted
@@ -247,6 +249,21 @@ def test_without_an_sdk_there_are_ids_all_the_same(program, capsys):
     assert len(set(traces)) == 2
     assert len({span_id for ((_, span_id),) in ids.values()}) == 5
     assert capsys.readouterr() == ("", "")
+
+
+def test_under_a_span_that_is_not_sampled_there_are_no_ids(program):
+    """Nobody would find anything under them. A backward pass is in the trace of its forward one all the same."""
+    unsampled, _ = received({"TRACEPARENT": f"00-{'a' * 32}-{'b' * 16}-00"})
+    spans = Spans(None, "a run")
+    with capture(tracing=Spans(None, "a run")) as told:
+        with experiment("fit"):
+            handle = program.solve()
+        program.backward_end(handle, program.backward_start(handle)[0])
+        records = told.records
+    started = [record for record in records if isinstance(record, PassStarted)]
+    assert started[0].trace_id == started[1].trace_id
+    bare = structs.replace(started[0], trace_id=UNSET, span_id=UNSET)
+    assert spans.identify(bare, unsampled) == bare
 
 
 class Foreign(trace.TracerProvider):

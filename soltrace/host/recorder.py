@@ -21,6 +21,7 @@ from soltrace.host.context import Context
 from soltrace.host.doing import NEITHER, doing
 from soltrace.host.emission import Abandonment, Announcement, Emission, Queued, moment
 from soltrace.host.heartbeat import BETWEEN_PASSES, Watch
+from soltrace.host.own_span import OwnSpan
 from soltrace.host.pacing import Pacing
 from soltrace.host.passes import RunInfo
 from soltrace.host.queue import Queue
@@ -34,7 +35,7 @@ from soltrace.sinks import RunSpan, Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
-from soltrace.wire.records import AnyRecord, ProgramCompiled, RunEnded, RunHeartbeat, TelemetryDropped, Usage
+from soltrace.wire.records import AnyRecord, ProgramCompiled, RunHeartbeat, TelemetryDropped, Usage
 
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""
@@ -82,7 +83,7 @@ class Recorder:
         """What has ended the process, if that should not have; known when it ends."""
         self.exits_by: str | None = None
         """The exception by which the last experiment was left, if it ends programs: nobody tells of it later."""
-        self._span, self._began = span, 0.0 if span is None else clock.monotonic()
+        self._span = None if span is None else OwnSpan(span, clock)
         self.losses = Losses()
         self.closed = self._afterwards = False
         self._shared, self._lock = shared, shared.lock
@@ -356,7 +357,9 @@ class Recorder:
                 self.abandon(entry, None if over else Why.RUN_CLOSED, interrupted=interrupted)
             if ended_by is not None:
                 self._shared.contexts.close_all(ended_by)
-            self._end()
+            if self._span is not None:
+                self._put(Announcement(self._span.end(self.run, self.base, self.losses, self.ended_by)))
+                self._span = None
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()
@@ -366,34 +369,6 @@ class Recorder:
         flushed = self._flush_sinks(deadline)
         self._worker.give_up()
         return flushed and programs
-
-    def _end(self) -> None:
-        """End the run's own span, once, and say so."""
-        span, self._span = self._span, None
-        if span is None:
-            return
-        time_ns, error = self.clock.time_ns(), self.ended_by
-        try:
-            span.end(time_ns, error)
-        except Exception as failure:  # noqa: BLE001 - what the span is to tell is told all the same
-            self.losses.failed(What.SPAN, failure)
-        self._put(
-            Announcement(
-                RunEnded(
-                    timestamp=moment(time_ns),
-                    level="info" if error is None else "error",
-                    run_id=self.run.run_id,
-                    experiment=self.base.experiment,
-                    attributes=self.base.attributes,
-                    process_index=self.run.process_index,
-                    trace_id=UNSET if span.ids is None else span.ids.trace_id,
-                    span_id=UNSET if span.ids is None else span.ids.span_id,
-                    status="ok" if error is None else "error",
-                    duration_s=self.clock.monotonic() - self._began,
-                    error=UNSET if error is None else error,
-                )
-            )
-        )
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:
         return TelemetryDropped(

@@ -39,7 +39,7 @@ from soltrace.sinks.span_attributes import (
     root_attributes,
     start_attributes,
 )
-from soltrace.sinks.unrecorded import unrecorded_span
+from soltrace.sinks.unrecorded import UnrecordedPasses, unrecorded_span
 from soltrace.wire.derived_ids import derived_trace_id
 from soltrace.wire.names import ATTR_BACKEND, ATTR_MARKER, SCOPE
 from soltrace.wire.plain_text import said_by
@@ -97,6 +97,7 @@ class Spans:
         # The tracer of a provider that soltrace has set up can wait with the attributes until it exports them.
         self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._start_now)
         self._open: dict[str, _Open] = {}
+        self._unrecorded = UnrecordedPasses()
         self._computed_on: dict[str, str] = {}
         """Where jax computes, once that is known: a resource that was made before can't say it any more."""
         self._linkable: OrderedDict[str, SpanContext] = OrderedDict()
@@ -107,11 +108,11 @@ class Spans:
             self._computed_on = {ATTR_BACKEND: str(record.resource["backend"])}
         if not isinstance(record, PassRecord):
             return record
-        if isinstance(record, PassStarted):
+        if isinstance(record, PassStarted) and self._somebody_records():
             self._start(record, parent)
         there = self._open.get(record.pass_id)
         if there is None:
-            return record
+            return self._unrecorded.identify(record, parent)
         # First, so that what is read from the record here is made once for the sinks too.
         identified = _identified(record, there.ids)
         match identified:
@@ -141,17 +142,13 @@ class Spans:
         forward = None if record.forward_pass_id is UNSET else self._linkable.get(record.forward_pass_id)
         if not isinstance(parent, Context):  # in nobody's trace: at least both passes of a solve are in one
             parent = Context() if forward is None else _under(forward)
-        if self._somebody_records():
-            span = self._start_span(
-                name_of(record),
-                context=parent,
-                attributes=partial(_said_at_the_start, record, self._unsaid()),
-                links=[] if forward is None else [Link(forward)],
-                start_time=record.time_ns,
-            )
-        else:
-            begun = derived_trace_id(record.run_id, record.solve_id)
-            span = unrecorded_span(parent, begun, record.pass_id)
+        span = self._start_span(
+            name_of(record),
+            context=parent,
+            attributes=partial(_said_at_the_start, record, self._unsaid()),
+            links=[] if forward is None else [Link(forward)],
+            start_time=record.time_ns,
+        )
         self._open[record.pass_id] = _Open(record, span, ids_of(span))
         if record.phase == "forward" and span.get_span_context().is_valid:
             self._linkable[record.pass_id] = span.get_span_context()

@@ -2,6 +2,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from msgspec import UNSET, structs
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +15,7 @@ from soltrace import experiment, host
 from soltrace.host import Signal
 from soltrace.host.emission import moment
 from soltrace.sinks import spans as spans_module
+from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
 from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassStarted
@@ -249,6 +251,21 @@ def test_without_an_sdk_there_are_ids_all_the_same(program, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_under_a_span_that_is_not_sampled_there_are_no_ids(program):
+    """Nobody would find anything under them. A backward pass is in the trace of its forward one all the same."""
+    unsampled, _ = received({"TRACEPARENT": f"00-{'a' * 32}-{'b' * 16}-00"})
+    spans = Spans(None, "a run")
+    with capture(tracing=Spans(None, "a run")) as told:
+        with experiment("fit"):
+            handle = program.solve()
+        program.backward_end(handle, program.backward_start(handle)[0])
+        records = told.records
+    started = [record for record in records if isinstance(record, PassStarted)]
+    assert started[0].trace_id == started[1].trace_id
+    bare = structs.replace(started[0], trace_id=UNSET, span_id=UNSET)
+    assert spans.identify(bare, unsampled) == bare
+
+
 class Foreign(trace.TracerProvider):
     """A provider whose tracers say nothing of how they make ids."""
 
@@ -264,7 +281,9 @@ def test_the_span_of_a_run_begins_the_trace_that_is_chosen(exported):
     """A root in it, once: the next trace is another one. Where that can't be had, it is at least in it."""
     spans = Spans(exported.provider)
     spans.run(None, 17, {"run_id": "a", "continues": "b"}, 5).end(9, "SIGTERM")
-    spans.experiment("fit", "fit", {}, 6, None).end(7, None)
+    fit = spans.experiment("fit", "fit", {}, 6, None)
+    fit.leave()
+    fit.end(7, None)
     Spans(Foreign(exported.provider)).run(None, 17, {}, 5).end(9, None)
     run, fit, foreign = (exported.spans[name] for name in ("run", "fit", "run #2"))
     assert (run.context.trace_id, run.parent, run.start_time, run.end_time) == (17, None, 5, 9)

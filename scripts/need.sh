@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report.
+# Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report,
+# and a compiler for the library that has a disk fail.
 set -euo pipefail
 missing=()
 for program in tmux zsh fish jq lnav chromium gcc; do
     command -v "$program" >/dev/null || missing+=("$program")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+[[ " ${missing[*]} " == *" gcc "* ]] && missing+=(libc6-dev) # its headers
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "==> ${missing[*]}: installing with apt-get"
     export DEBIAN_FRONTEND=noninteractive

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure of the programs that the tests use: a terminal, the shells that complete, and who reads the log and the report,
+# Make sure of the programs that the tests use: a terminal, the shells that complete, who reads the log and the report,
 # and a compiler for the library that has a disk fail.
 set -euo pipefail
 missing=()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import page
-from soltrace.sinks.json_log import JsonLog, fresh_file
+from soltrace.sinks.json_log import JsonLog, fresh_file, shared_file
 from soltrace.wire.records import LogOpened, PassProgress, Steps
 
 RESULTS: Final = Path(__file__).with_name("long_log.md")
@@ -31,23 +31,26 @@ def main(argv: list[str] | None = None) -> int:
     """Write, print, write the page; exit with 1 if a line is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_log", description=__doc__)
     parser.add_argument("--records", type=int, default=10**7, help="how many (default: ten million)")
+    parser.add_argument("--node", action="store_true", help="to a log that others may write to as well; prints only")
     parser.add_argument("--no-write", action="store_true", help="print only")
     args = parser.parse_args(argv)
     lines = ["| records | parts | on the disk | processor time a record | resident |", "| ---: " * 5 + "|"]
     print(*lines, sep="\n")
     with tempfile.TemporaryDirectory() as directory:
-        for line in _writing(args.records, Path(directory)):
+        for line in _writing(args.records, Path(directory), node=args.node):
             lines.append(line)
             print(line, flush=True)
         written = sum(_lines(log) for log in Path(directory).iterdir())
         parts = len(list(Path(directory).iterdir()))
-    if not args.no_write:
+    if not (args.no_write or args.node):
         page.write(RESULTS, "A long log", ABOUT, lines, "benchmarks.long_log", argv)
     return 0 if written == args.records + parts else 1
 
 
-def _writing(records: int, directory: Path) -> Iterator[str]:
-    _, log = fresh_file(directory, "run", bytes_at_most=PART_BYTES)
+def _writing(records: int, directory: Path, *, node: bool) -> Iterator[str]:
+    path = directory / "run.jsonl"
+    make = shared_file if node else lambda path, **limits: fresh_file(path.parent, path.stem, **limits)[1]
+    log = make(path, bytes_at_most=PART_BYTES)
     log.handle(LogOpened(timestamp=MOMENT, run_id="run", experiment=None, attributes={}, resource={"host": "node1"}))
     tenth = records // TENTHS
     for number in range(1, TENTHS + 1):

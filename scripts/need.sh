@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make sure of the programs that the tests use: a terminal, the shells that complete, who reads the log and the report, and Slurm.
+# Make sure of the programs that the tests use: a terminal, the shells that complete, who reads the log and the report,
+# Slurm, and a compiler for the library that has a disk fail.
 set -euo pipefail
 missing=()
 PATH=$PATH:/usr/sbin
@@ -9,6 +10,7 @@ done
 command -v munged >/dev/null || missing+=(munge)
 command -v sbatch >/dev/null || missing+=(slurm-client)
 [ ${#missing[@]} -eq 0 ] && exit 0
+[[ " ${missing[*]} " == *" gcc "* ]] && missing+=(libc6-dev) # its headers
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "==> ${missing[*]}: installing with apt-get"
     export DEBIAN_FRONTEND=noninteractive

@@ -128,7 +128,7 @@ def told() -> Panels:
         table_of_lines(
             "Runs",
             "Processes whose log began in this time, and where they live.",
-            'event_name:="log.opened"',
+            'event_name:="log.opened" "soltrace.part":""',  # not those of later parts
             "run_id resource.host resource.pid resource.jax resource.diffrax",
             width=12,
         ),

@@ -43,6 +43,8 @@ class Worker:
         """Make it; the thread starts with the first item."""
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
+        # Looked up once: it takes as long as writing a line.
+        self._gathering = {index: sink for index, sink in enumerate(sinks) if isinstance(sink, Gathering)}
         self._outside = outside
         self._owed = [Losses() for _ in sinks]
         """What each sink has not been told of the losses, because it failed: a full disk has room again some time."""
@@ -147,10 +149,10 @@ class Worker:
             self._failed(sink, error, record)
             self._failing.add(index)
             return False
-        if not isinstance(sink, Gathering):
+        if index not in self._gathering:
             self._works(index)
         elif isinstance(record, TelemetryDropped):  # else it is not known whether this has been said
-            return self._settle(index, sink, own=1)
+            return self._settle(index, own=1)
         return True
 
     def _works(self, index: int) -> None:
@@ -160,18 +162,17 @@ class Worker:
             self._said_at = -WINDOW_S
 
     def _settle_all(self) -> None:
-        for index, sink in enumerate(self._sinks):
-            if isinstance(sink, Gathering):
-                self._settle(index, sink)
+        for index in self._gathering:
+            self._settle(index)
 
-    def _settle(self, index: int, sink: Gathering, own: int = 0) -> bool:
+    def _settle(self, index: int, own: int = 0) -> bool:
         """Have a sink that gathers records bring them to where they are safe; say whether none was lost.
 
         Args:
             index: its number.
-            sink: that sink.
             own: how many of the records are reports of losses: these are made again.
         """
+        sink = self._gathering[index]
         try:
             if sink.settle():
                 self._works(index)
@@ -186,8 +187,8 @@ class Worker:
 
     def give_up(self) -> None:
         """Say what sinks could not bring to where it is safe in the time that there was: the process ends."""
-        for sink in self._sinks:
-            if isinstance(sink, Gathering) and (number := sink.give_up()):
+        for sink in self._gathering.values():
+            if number := sink.give_up():
                 _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.RECORD, type(sink).__name__)
 
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:

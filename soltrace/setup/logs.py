@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import socket
+import threading
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -54,10 +55,10 @@ def log(
         from soltrace.sinks.json_log import LoggerLog
 
         return stem, [LoggerLog(settings.logger)]
-    directory, ending = settings.log_directory(), OVER_OTLP if _logs_go_out(settings) else ENDING
-    plan = log_plan(settings)
+    directory, plan = settings.log_directory(), log_plan(settings)
+    name = f"{_node(where) if plan.one_a_node else stem}{OVER_OTLP if _logs_go_out(settings) else ENDING}"
     try:
-        found = within(lambda: _opened(plan, where, directory, stem, ending), ANSWER_S)
+        found = _within(plan, directory, stem, name)
     except OSError as error:
         warn(f"no JSON log: can't write into {directory}: {error.strerror}. Choose another: configure(directory=...).")
         return stem, []
@@ -75,17 +76,39 @@ def log(
     return stem, [sink]
 
 
-def _opened(
-    plan: LogPlan, where: Mapping[str, Attribute], directory: Path, stem: str, ending: str
-) -> "tuple[str, JsonLog]":
+def _within(plan: LogPlan, directory: Path, stem: str, name: str) -> "tuple[str, JsonLog] | None":
+    """Open the log as `_opened` does, but wait no longer than `ANSWER_S`; what is there later is closed again."""
+    given_up = threading.Event()
+
+    def opened() -> "tuple[str, JsonLog]":
+        run_id, sink = _opened(plan, directory, stem, name)
+        if given_up.is_set():
+            sink.close()
+            if not plan.one_a_node:
+                sink.target.path.unlink()
+        return run_id, sink
+
+    found = within(opened, ANSWER_S)
+    if found is None:
+        given_up.set()
+    return found
+
+
+def _opened(plan: LogPlan, directory: Path, stem: str, name: str) -> "tuple[str, JsonLog]":
+    """Open the log; return the id of the run too."""
     from soltrace.sinks.json_log import fresh_file, shared_file
 
     if not plan.one_a_node:
+        ending = name.removeprefix(stem)
         return fresh_file(directory, stem, ending, bytes_at_most=plan.bytes_at_most, sync_s=plan.sync_s)
-    name = f"{NODE}{_place({fact: where[fact] for fact in ('job',) if fact in where})}{ending}"
     sink = shared_file(directory / name, bytes_at_most=plan.bytes_at_most, sync_s=plan.sync_s)
     # No file of its own says that the name is free: in containers, process 7 of a host may be several.
     return f"{stem}-{uuid.uuid4().hex[:6]}", sink
+
+
+def _node(where: Mapping[str, Attribute]) -> str:
+    """Name the log of a node, by what all who write to it know."""
+    return f"{NODE}{_place({fact: where[fact] for fact in ('job',) if fact in where})}"
 
 
 def _place(where: Mapping[str, Attribute]) -> str:

@@ -96,14 +96,15 @@ class LogShipper:
             BeingShippedError: Somebody else ships it.
             OSError: It can't be read, or the journal can't be written.
         """
-        gained = False
-        for _ in range(_LOOKS_AT_MOST):
+        gained, looks = False, 0
+        while looks < _LOOKS_AT_MOST:
             change = self._source.look(time.monotonic())
             if change is Change.NOTHING:
-                if self._goes_on():
-                    continue
-                break
-            gained = True
+                if not self._goes_on():
+                    break
+                looks = 0
+                continue
+            gained, looks = True, looks + 1
             if change is Change.GROWN:
                 self._take(self._source.read())
             else:

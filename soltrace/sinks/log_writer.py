@@ -21,7 +21,7 @@ BACKLOG_BYTES: Final = 8 * 2**20
 """What may wait for a disk that hangs: some thirty thousand lines."""
 TRY_AGAIN_S: Final = 0.1
 """A disk that refuses lines is tried this often. To try each line would cost more than to write it."""
-AT_ONCE: Final = 256 * 2**10
+AT_ONCE: Final = 2**20
 """Bytes that are written before the batch is complete."""
 _NO_ANSWER: Final = "no answer from the disk"
 
@@ -69,7 +69,9 @@ class LogWriter:
             sync_s: What was written is brought to the disk this often, in seconds. `math.inf`: when it is asked for.
         """
         self._target, self._patience_s, self._bytes_at_most, self._sync_s = target, patience_s, bytes_at_most, sync_s
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        """Taken itself, and not through the condition: what a signal handler raises could leave that one held."""
+        self._changed = threading.Condition(self._lock)
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._in_hand = 0
@@ -89,12 +91,13 @@ class LogWriter:
 
     def msg(self, line: bytes) -> None:
         """Take a line. What is lost of those that were taken, `settle` says."""
-        with self._changed:
+        with self._lock:
             self._waiting.append(line)
             self._waiting_bytes += len(line)
-            self._full = self._waiting_bytes > self._bytes_at_most
-            if self._waiting_bytes > AT_ONCE and not self._in_hand:
-                self._start()
+            if self._silent:
+                self._full = self._waiting_bytes > self._bytes_at_most
+            elif self._waiting_bytes > AT_ONCE:
+                self._have_written()  # a batch may be of any length, and the disk is only slow
 
     debug = info = warning = error = msg
 
@@ -106,7 +109,7 @@ class LogWriter:
         """
         if self._refusal is None and not self._full:
             return False
-        with self._changed:
+        with self._lock:
             refusal = self._refusal if time.monotonic() < self._try_again else None
             if self._full:
                 refusal = SilentDiskError(f"{_NO_ANSWER}, and too much waits for it")
@@ -121,7 +124,7 @@ class LogWriter:
         Raises:
             OSError: It would have to wait, and might be lost later.
         """
-        with self._changed:
+        with self._lock:
             self._try_again = -math.inf
             if self._silent:
                 raise SilentDiskError(_NO_ANSWER)
@@ -135,16 +138,19 @@ class LogWriter:
         Raises:
             LinesLostError: Some of it could not be written, or of what came earlier.
         """
-        with self._changed:
+        with self._lock:
             if self._waiting or self._in_hand:
-                self._start()
-                if not self._silent:
-                    self._silent = not self._changed.wait_for(self._is_idle, self._patience_s)
+                self._have_written()
             lost, self._lost = self._lost, None
             well = self._refusal is None and not self._silent
         if lost is not None:
             raise lost
         return well
+
+    def _have_written(self) -> None:
+        self._start()
+        if not self._silent:
+            self._silent = not self._changed.wait_for(self._is_idle, self._patience_s)
 
     def _is_idle(self) -> bool:
         return not (self._waiting or self._in_hand)
@@ -155,7 +161,7 @@ class LogWriter:
         Raises:
             OSError: It can't be brought to the disk.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return self._is_idle()
             self._sync_wanted += 1
@@ -170,14 +176,14 @@ class LogWriter:
 
     def give_up(self) -> int:
         """Forget the lines that wait, and say how many there are, with those that the disk has not answered for."""
-        with self._changed:
+        with self._lock:
             number = len(self._waiting) + self._in_hand
             self._waiting, self._waiting_bytes = [], 0
         return number
 
     def close(self) -> None:
         """Write what is left and end, as soon as the disk lets it; wait for that no longer than a moment."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             if self._waiting:
                 self._start()
@@ -208,7 +214,7 @@ class LogWriter:
         # Whoever embeds Python may have left this signal to end the process: a file that gets too long.
         with suppress(AttributeError):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXFSZ})
-        with self._changed:
+        with self._lock:
             while True:
                 self._changed.wait_for(self._has_work, self._until_sync())
                 self._work()
@@ -242,7 +248,7 @@ class LogWriter:
                 self._changed.notify_all()
 
     def _unlocked(self, lines: Sequence[bytes]) -> LinesLostError | None:
-        self._changed.release()
+        self._lock.release()
         try:
             self._target.write(lines)
         except LinesLostError as lost:
@@ -252,10 +258,10 @@ class LogWriter:
         else:
             return None
         finally:
-            self._changed.acquire()
+            self._lock.acquire()
 
     def _unlocked_sync(self) -> OSError | None:
-        self._changed.release()
+        self._lock.release()
         try:
             self._target.sync()
         except OSError as error:
@@ -263,7 +269,7 @@ class LogWriter:
         else:
             return None
         finally:
-            self._changed.acquire()
+            self._lock.acquire()
 
 
 def _together(first: LinesLostError | None, second: LinesLostError | None) -> LinesLostError | None:

@@ -1,6 +1,7 @@
 """Which run replaces which: only where the scheduler itself says so."""
 
 import pytest
+from msgspec import structs
 
 from soltrace.reading.attempts import Attempts
 
@@ -43,3 +44,12 @@ def test_a_retry_replaces_what_its_scheduler_has_killed(logs, first, second, rep
     attempts.opened(logs("b").opened(100, **_known(second)))
     assert attempts.replaced("a") is replaced
     assert attempts.replaced("b") is (first.get("restart") == "2")
+
+
+def test_a_later_part_of_a_log_is_no_later_attempt(logs):
+    """It begins with the line that its first part began with, at a time of its own."""
+    attempts = Attempts()
+    attempts.opened(logs("a").opened(0, **POD, pod="fit-3-a"))
+    attempts.opened(logs("b").opened(100, **POD, pod="fit-3-b"))
+    attempts.opened(structs.replace(logs("a").opened(200, **POD, pod="fit-3-a"), part=2))
+    assert [attempts.replaced(run) for run in ("a", "b")] == [True, False]

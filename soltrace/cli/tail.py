@@ -69,7 +69,8 @@ def _lines(
     from soltrace.reading.reader import Reader
 
     # Where lines are passed over unread, it is not known which passes have ended.
-    watch = None if outcome is not None or args.event else _run_watch(args)
+    chosen = args.event or (args.no_follow and not (record_filter.everything and args.last is None))
+    watch = None if outcome is not None or chosen else _run_watch(args)
     reader = Reader(
         follower,
         _show(args),

@@ -34,12 +34,14 @@ examples:
 "texts", true, false, null and [lists]: == != < <= > >= in, not in; and, or, not, brackets. A field that is not
 there, or is of another type, matches nothing.
 
---until-done leaves when at least one pass was seen, and none is open any more and no experiment either. A pass has
-stalled if its heartbeat says so, or if nothing is heard of its run for --patience. Of lines that
-several files have gained, each waits a second for those of the others; one that comes later still is marked "late".
+--until-done leaves when at least one pass was seen, and none is open any more and no experiment either, nor, where
+Slurm tells, has any task of their jobs yet to begin. A pass has stalled if its heartbeat says so. A run is lost if it
+has stopped without a word while something of it was open: because its process is gone, its scheduler says so, or
+nothing is heard of it for --patience. Of lines that several files have gained, each waits a second for those of the
+others; one that comes later still is marked "late".
 
-exit status: 0, 1 if a pass failed and 3 if one stalled or a run was killed (with --until-done), 2 if the arguments
-are wrong or there is nothing to read, 130 after Ctrl-C"""
+exit status: 0, 1 if a pass failed and 3 if one stalled or a run is lost (with --until-done), 2 if the arguments are
+wrong or there is nothing to read, 130 after Ctrl-C"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patience",
         type=_read(_duration),
         metavar="TIME",
-        help="of --until-done: a run that is silent for so long, with a pass open, is gone (default: 60s)",
+        help="a run that is silent for so long, with a pass open, is lost (default: 60s)",
     )
     _add_filters(parser)
 

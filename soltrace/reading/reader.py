@@ -33,6 +33,8 @@ POLL_S: Final = 0.1
 """The time between two looks at the files: what is written is seen about as soon as a person could see it."""
 _LOOK_S: Final = 1.0
 """The time between two looks at which runs are lost."""
+_LINES_AT_ONCE: Final = 20
+"""Of runs that are lost: all of an array may be."""
 _LONGEST_MESSAGE: Final = 2000
 _BATCH: Final = 1000
 """Entries between two ticks of the view, lest it stands still while a long log is read from its beginning."""
@@ -219,10 +221,12 @@ class LossTeller:
         self._due_s = time.monotonic() + _LOOK_S
         if last and self._found.jobs is not None:
             self._found.jobs.look(wait_s=ANSWERED_WITHIN_S)
-        for lost in self._found.lost(whole=whole):
-            if (key := (lost.run_id, lost.since)) not in self._said:
-                self._said.add(key)
-                self._say(lost_text(lost))
+        new = [lost for lost in self._found.lost(whole=whole) if (lost.run_id, lost.since) not in self._said]
+        self._said |= {(lost.run_id, lost.since) for lost in new}
+        for lost in new[:_LINES_AT_ONCE]:
+            self._say(lost_text(lost))
+        if len(new) > _LINES_AT_ONCE:
+            self._say(f"and {len(new) - _LINES_AT_ONCE:,} more runs are lost")
 
 
 def _say(message: str) -> None:

@@ -29,7 +29,7 @@ def test_a_table(soltrace, runs):
         [
             "solve_id  status  step  duration_s",
             "r1.1      ok      4602           2",
-            "r1.2      open       0           -",
+            "r1.2      lost       0           -",
         ],
         [],
     )
@@ -72,7 +72,7 @@ def test_without_a_question(soltrace):
     status, out, err = soltrace.run("query")
     assert (status, err) == (0, [])
     assert [line for line in out if line and not line.startswith(" ")] == (
-        ["passes", "lanes", "progress", "experiments", "steps"]
+        ["passes", "runs", "lanes", "progress", "experiments", "steps"]
     )
     assert "  duration_s       DOUBLE       from its start to its end; NULL likewise [s]" in out
     status, out, _ = soltrace.run("query", "--json")

@@ -21,8 +21,13 @@ def runs(tmp_path: Path) -> Path:
     return path
 
 
+def lost(run_id, at, day="2026-11-25"):
+    """What is said of a run of which one pass is open."""
+    return f"soltrace tail: lost since {day} {at} UTC: {run_id}: it fell silent, with a pass open; 1 pass open"
+
+
 def test_to_the_end_of_what_is_there(soltrace, runs, logs):
-    """Without arguments everything in soltrace-runs is read, in time order, and nothing is said beside it."""
+    """Without arguments everything in soltrace-runs is read, in time order; beside it, which runs are lost is said."""
     a, b = logs("a"), logs("b")
     a.append(runs / "a.jsonl", a.experiment_started(0), a.started(1), a.experiment_ended(3))
     b.append(runs / "b.jsonl", b.ended(2))
@@ -37,7 +42,7 @@ def test_to_the_end_of_what_is_there(soltrace, runs, logs):
             "03:24:31.123  b fit  #1 forward   ended ok in 1.24 s: 4,602 steps (17 rejected)",
             "03:24:32.123  a fit  experiment   ended ok in 3 s",
         ],
-        [],
+        [lost("a", "03:24:32")],
     )
 
 
@@ -324,7 +329,7 @@ def test_patience_may_be_none(soltrace, runs, logs):
 
     status, _, err = soltrace.run("tail", "--until-done", "--patience", "0s", "--plain")
 
-    assert (status, err) == (3, [])
+    assert (status, err) == (3, [lost("r1", f"{log.start:%H:%M:%S}", f"{log.start:%Y-%m-%d}")])
 
 
 def test_following_ends_when_its_time_is_over(soltrace, runs, log):
@@ -358,17 +363,18 @@ def test_waiting_until_passes_are_done(soltrace, runs, tmp_path, log, until, end
 
 
 def test_a_run_that_falls_silent_has_stalled(soltrace, runs, log):
-    """After the patience that was asked for."""
+    """After the patience that was asked for; it is lost, and the status and a line say so."""
     log.append(runs / "run.jsonl", log.started(0))
 
-    assert soltrace.run("tail", "--until-done", "--json", "--patience", "2s")[::2] == (3, [])
+    answer = soltrace.run("tail", "--until-done", "--json", "--patience", "2s")
+    assert answer[::2] == (3, [lost("r1", "03:24:29")])
 
 
 def test_many_files_need_few_descriptors(soltrace, runs, tmp_path, logs):
     """Two hundred are merged with forty, compressed ones too."""
     for number in range(200):
         log = logs(f"r{number}")
-        text = b"".join(log.line(log.progress(step, progress=0.1, step=step)) for step in range(3))
+        text = b"".join(log.line(log.compiled(step, trace_s=step)) for step in range(3))
         suffix, data = (".gz", gzip.compress(text)) if number % 2 else ("", text)
         (runs / f"run-{number}.jsonl{suffix}").write_bytes(data)
     command = shlex.join(soltrace.arguments("tail", "--no-follow", "--json"))
@@ -382,7 +388,7 @@ def test_many_files_need_few_descriptors(soltrace, runs, tmp_path, logs):
     )
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == [0] * 200 + [1] * 200 + [2] * 200
+    assert [json.loads(line)["trace_s"] for line in done.stdout.splitlines()] == [0] * 200 + [1] * 200 + [2] * 200
 
 
 def test_a_hostile_name_of_a_file_is_shown_and_not_obeyed(soltrace, runs):

@@ -94,6 +94,20 @@ def test_lanes_and_long_passes() -> None:
 
 
 @pytest.mark.once
+def test_the_last_steps_of_what_fails() -> None:
+    """Of one lane among three, and of none where all is well."""
+    term = dfx.ODETerm(lambda t, y, lane: jnp.where((t > 0.5) & (lane == 1), jnp.nan, -y))
+    options: Any = {"stepsize_controller": PID, "max_steps": 64, "detail": "failures", "throw": False}
+    solve = lambda lane: soltrace.diffeqsolve(term, dfx.Tsit5(), 0.0, 1.0, 0.1, jnp.ones(2), lane, **options).ys
+    with capture() as captured:
+        jax.jit(jax.vmap(solve))(jnp.arange(3))
+        jax.jit(solve)(0)
+        (columns,) = told(captured)
+    assert (columns.step, columns.batch_index) == (list(range(33, 65)), [[1]] * 32)
+    assert set(columns.reason) == {"", "nonfinite"}
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     "name",
     ["jvp", "grad_of_vmap", "direct_vmap_of_grad", "backsolve_vmap_of_grad", "effect_in_the_field"],

@@ -202,14 +202,8 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         unread=unread,
         wanted=self._wanted(info),
     )
-    final, aux, done = _run(
-        _with_stretches(self.inner, start[0], every_step=self.detail == "steps"),
-        solve,
-        start,
-        signals,
-        host.Signal.FORWARD_END,
-        watch,
-    )
+    inner = _with_stretches(self.inner, start[0], every_step=self.detail == "steps")
+    final, aux, done = _run(inner, solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(

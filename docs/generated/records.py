@@ -83,7 +83,7 @@ def _json_type(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(_json_type(argument) for argument in arguments)
     if origin is list:
-        return f"list of {_json_type(*arguments)}s"
+        return f"list of {_PLURALS.get(arguments[0]) or _json_type(*arguments) + 's'}"
     raise TypeError(f"what is {annotation!r} in JSON?")
 
 
@@ -99,7 +99,17 @@ _PLAIN: Final[dict[Any, str]] = {
     records.Usage: "[object](#the-object-usage)",
     verdicts.Verdict: "[object](#the-object-verdict)",
     verdicts.VerdictKind: "one of [these words](verdicts.md)",
+    step_fields.AttemptedSteps: "[object](#the-object-attempts)",
+    step_fields.Nonfinite: "[object](#the-object-nonfinite)",
+    records.Watched: "object: of numbers, or of those texts",
     Mapping[str, records.Attribute]: "object: of booleans, numbers, strings, and lists of them",
+}
+
+
+_PLURALS: Final[dict[Any, str]] = {
+    records.Number: 'numbers, or of `"NaN"`, `"Infinity"`, `"-Infinity"`',
+    bool: "true or false",
+    list[int]: "lists of integers",
 }
 
 

@@ -22,6 +22,37 @@ def test_everything_becomes_one_table(soltrace, runs, tmp_path):
     assert rows == [("pass.progress", 3)]
 
 
+def test_each_step_is_a_row(soltrace, runs, log, tmp_path):
+    """Of a record that has many as columns; what a step is not told of, is null."""
+    attempts = {
+        "step": [1, 1, 2],
+        "t": [0.0, 0.0, "NaN"],
+        "dt": [0.5, 0.25, 0.5],
+        "accepted": [True, False, True],
+        "reason": ["", "error", ""],
+        "scaled_error": [0.5, "Infinity", 0.25],
+    }
+    line = log.line(log.progress(4, progress=0.9, step=3), event="pass.steps", attempts=attempts)
+    batch = {name: column[:2] for name, column in attempts.items() if name != "scaled_error"}
+    batch |= {"batch_index": [[0, 1], [2, 3]]}
+    log.append(
+        runs / "run.jsonl", line, log.line(log.progress(5, progress=0.9, step=3), event="pass.steps", attempts=batch)
+    )
+    assert soltrace.run("convert", "-o", "x.parquet") == (0, [], ["soltrace: wrote 8 records to x.parquet"])
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT step, t, dt, accepted, reason, scaled_error, batch_index "
+            f"FROM '{tmp_path}/x.parquet' WHERE event = 'pass.steps' ORDER BY timestamp, step, dt DESC"
+        ).fetchall()
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("1", "0.0", "0.5", "True", "", "0.5", "None"),
+        ("1", "0.0", "0.25", "False", "error", "inf", "None"),
+        ("2", "nan", "0.5", "True", "", "0.25", "None"),
+        ("1", "0.0", "0.5", "True", "", "None", "[0, 1]"),
+        ("1", "0.0", "0.25", "False", "error", "None", "[2, 3]"),
+    ]
+
+
 @pytest.mark.once
 def test_the_name_of_the_target_says_what_is_written(soltrace, runs, tmp_path):
     """A trace, a flame graph, or a directory of curves; a directory that is there needs no stroke at the end."""

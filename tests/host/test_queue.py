@@ -44,6 +44,14 @@ def test_a_full_queue_drops_the_oldest_progress():
     assert not queue.take_dropped()
 
 
+def test_what_is_dropped_is_counted_as_what_it_is():
+    """An item with a thousand steps is a thousand steps."""
+    queue = Queue(2)
+    for thing in (Thing(0, True, lost=(What.STEPS, 1000)), Thing(1, True), Thing(2, True), Thing(3, True)):
+        queue.put(thing)
+    assert queue.take_dropped() == {What.STEPS: 1000, What.PROGRESS: 1}
+
+
 def test_starts_and_ends_are_never_dropped():
     """A queue full of them has no room for a new pass, and still takes what belongs to the open ones."""
     queue = Queue(3)

@@ -1,0 +1,109 @@
+"""What it costs to tell every step: `python -m benchmarks.every_step` prints a table and writes `benchmarks/every_step.md`.
+
+Loops of solves, as `benchmarks.loops` has them, with the JSON log, each with one of the things that can be asked for.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchmarks import page
+from benchmarks.measure import Ratio
+
+RESULTS: Final = Path(__file__).with_name("every_step.md")
+HEADER: Final = ("| loop of | bare diffrax | asked for | time |", "| --- | --- | --- | --- |")
+ASKED: Final[dict[str, dict[str, Any]]] = {
+    "nothing": {},
+    '`detail="steps"`': {"detail": "steps"},
+    '`watch="nonfinite"`': {"watch": "nonfinite"},
+    "`watch={...}`, a sum of squares": {"watch": {"squares": lambda t, y, args: (y**2).sum()}},
+}
+LIMITS: Final = {
+    "Lorenz": (1.1, 1.5, 1.3, 1.3),
+    "Lorenz, gradient": (1.12, 1.4, 1.4, 1.4),
+    "neural ODE": (1.08, 1.1, 1.1, 1.1),
+}
+"""What a loop may take, as a multiple of bare diffrax, with each of these."""
+ABOUT: Final = """\
+Time ÷ bare diffrax's (`NoProgressMeter`): as many solves as take a second, one after the other; such loops in turns,
+median of the ratios to the bare loop of the same turn (lower to upper quartile). All in one process, with the JSON log. What
+is still to be written when a loop is over is written before the next one, which is not counted: a line of the log takes
+about a microsecond a step. In bold: a limit that soltrace keeps; ✗ marks one it exceeds."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.every_step", description=__doc__)
+    parser.add_argument("--case", action="append", metavar="PART", help="only cases whose name contains this")
+    parser.add_argument("--rounds", type=int, default=7, help="loops of each (default: 7)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a loop of bare diffrax takes (default: 1)")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if soltrace exceeds a limit")
+    parser.add_argument("--no-write", action="store_true", help="print only")
+    args = parser.parse_args(argv)
+    lines = list(HEADER)
+    print(*lines, sep="\n")
+    for line in measured(args.case, args.rounds, args.seconds):
+        lines.append(line)
+        print(line, flush=True)
+    if not args.no_write:
+        page.write(RESULTS, "Every step", ABOUT, lines, "benchmarks.every_step", argv)
+    return 1 if args.check and any("✗" in line for line in lines) else 0
+
+
+def measured(parts: Sequence[str] | None, rounds: int, seconds: float) -> Iterator[str]:
+    """Measure the cases, and make a line of the table of each thing that can be asked for.
+
+    Args:
+        parts: Only cases whose name contains one of these; None: all.
+        rounds: Loops of each.
+        seconds: How long a loop of bare diffrax takes.
+    """
+    import diffrax as dfx
+
+    import soltrace
+    from benchmarks.cases import cases
+
+    solves = [dfx.diffeqsolve, *(partial(soltrace.diffeqsolve, **asked) for asked in ASKED.values())]
+    with tempfile.TemporaryDirectory() as directory:
+        soltrace.configure(directory=directory, spans=False, metrics=False, logs=False)
+        for case in cases():
+            if case.name in LIMITS and (parts is None or any(part in case.name for part in parts)):
+                bare, *others = _loops([case.make(solve) for solve in solves], case.args, rounds, seconds)
+                for asked, limit, times in zip(ASKED, LIMITS[case.name], others, strict=True):
+                    ratio = Ratio.of(times, bare)
+                    kept = f"**≤ {limit:.2f}**" if ratio.median <= limit else f"✗ > {limit:.2f}"
+                    found = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), {kept}"
+                    yield f"| {case.name} | {median(bare) * 1e3:.2f} ms | {asked} | {found} |"
+        soltrace.shutdown()
+
+
+def _loops(
+    programs: Sequence[Callable[..., Any]], args: tuple[Any, ...], rounds: int, seconds: float
+) -> list[list[float]]:
+    """Seconds a solve, of each program and in each round."""
+    import jax
+
+    import soltrace
+
+    def loop(program: Callable[..., Any], count: int) -> float:
+        began = time.perf_counter()
+        for _ in range(count):
+            jax.block_until_ready(program(*args))
+        took = time.perf_counter() - began
+        soltrace.flush()
+        return took / count
+
+    for program in programs:
+        loop(program, 3)
+    count = max(5, round(seconds / loop(programs[0], 3)))
+    turns = [[loop(program, count) for program in programs] for _ in range(rounds)]
+    return [list(times) for times in zip(*turns, strict=True)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -114,7 +114,7 @@ def as_json(explained: Explained) -> dict[str, Any]:
     facts = {name: line[name] for name in names if name in line}
     model = ["solver", "adjoint", "controller", "dtype", "rtol", "atol", "t0", "t1", "max_steps", "batch_shape"]
     facts |= {} if started is None else {name: started.flat[name] for name in model if name in started.flat}
-    return facts | {"recorded_steps": sum(map(len, evidence.attempts.values())), "verdicts": verdicts}
+    return facts | {"recorded_steps": evidence.steps_recorded, "verdicts": verdicts}
 
 
 def _plain(finding: Finding) -> dict[str, Number | str]:
@@ -149,7 +149,7 @@ def _facts(evidence: Evidence) -> Iterator[str]:
         facts += [] if started.max_steps is None else [f"at most {plural(started.max_steps, 'step')}"]
     facts += [] if ended.steps is UNSET else [steps_text(ended.steps)]
     facts += [] if ended.lanes is UNSET else [lanes_text(ended.lanes)]
-    recorded = sum(map(len, evidence.attempts.values()))
+    recorded = evidence.steps_recorded
     facts += [f"{plural(recorded, 'step')} recorded"] if recorded else []
     if facts:
         yield f"  evidence: {', '.join(facts)}"

@@ -64,6 +64,6 @@ def _rounded_up(count: float) -> int:
 
 
 def _otherwise(evidence: Evidence) -> str:
-    if evidence.attempts or evidence.started is None or evidence.started.solver not in EXPLICIT:
+    if evidence.recorded or evidence.started is None or evidence.started.solver not in EXPLICIT:
         return "If that is more than you expect, look at dt over t in the report."
     return "If that is more than you expect, detail='steps' tells whether the model is stiff or not smooth."

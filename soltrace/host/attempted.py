@@ -18,7 +18,7 @@ _REASONS: Final = ("", "error", "nonfinite", "nonlinear", "controller", "dtmin",
 
 
 def attempts(
-    floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None
+    floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None, before: int = 0
 ) -> AttemptedSteps | None:
     """Make columns of rows, lane by lane.
 
@@ -27,6 +27,7 @@ def attempts(
         ints: int `[lanes, rows, 2]`, or more: the step, from 0, or -1 where there is none; its code.
         direction: Of each lane: the sign by which its time was multiplied.
         index: int `[lanes, axes]`, their batch indices; None of a single solve.
+        before: Steps before the first of the program.
 
     Returns:
         The columns; None where there is no step.
@@ -39,7 +40,7 @@ def attempts(
     sign = np.asarray(direction, floats.dtype)[lane]
     known = bool((code & StepCode.CONTROLLED).all())
     return AttemptedSteps(
-        step=(step + 1).tolist(),
+        step=(step + 1 + before).tolist(),
         t=numbers(sign * t0 + 0.0),
         dt=numbers(sign * (t1 - t0)),
         accepted=(code & StepCode.ACCEPTED != 0).tolist(),

@@ -4,6 +4,7 @@ Host side, on the worker thread.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -162,6 +163,12 @@ class Backward(PassView):
         lanes.move(lanes.running, direction * t)
         return lanes.outcomes.translated(outcomes(event.entry.info.results), result)
 
+    def take_steps(self, event: Emission, shape: Shape, direction: Array) -> list[AnyRecord]:
+        """Say what the steps of a solve inside it were like, whose time goes that way."""
+        lanes = self._table()
+        fitted: Callable[[], Array] = lambda: lanes.direction * lanes.fit(shape, direction)[0]
+        return self.attempted(event, fitted, int(lanes.step_before.max()))
+
     def end_stretch(self, event: Emission, result: Array) -> list[AnyRecord]:
         """Add up its steps. One that failed ends the pass: an error in the program would let no other end arrive."""
         lanes = self._table()
@@ -235,7 +242,9 @@ class Stretch:
 
     def detail(self, event: Emission) -> list[AnyRecord]:
         """Say what its steps were like, in a line of the pass."""
-        return [] if not isinstance(self._backward, Backward) else self._backward.detail(event)
+        if not isinstance(self._backward, Backward):
+            return []
+        return self._backward.take_steps(event, self._shape, self._direction)
 
     def found(self, event: Emission) -> list[AnyRecord]:  # noqa: ARG002 - what a stretch finds is not told yet
         """Say nothing."""

@@ -141,6 +141,18 @@ class PassView:
 
     def detail(self, event: Emission) -> list[AnyRecord]:
         """The line that says what its steps were like."""
+        return self.attempted(event, lambda: self.lanes.direction)
+
+    def attempted(
+        self, event: Emission, direction: Callable[[], Sequence[float] | Array], before: int = 0
+    ) -> list[AnyRecord]:
+        """The line that has the steps of an event.
+
+        Args:
+            event: Tells them.
+            direction: Finds, once it is known which lanes there are, the sign by which the time of each was multiplied.
+            before: Steps before the first of its program.
+        """
         axes, (floats, ints) = event.ints.ndim - 1, event.extras
         self.look_for_lanes(event)
         rows = [lanes_of(floats, axes), lanes_of(ints, axes)]
@@ -148,7 +160,7 @@ class PassView:
             rows = self.lanes.fit(event.ints.shape[:axes], *rows)
         batch = self.batch
         index = None if batch is None else self.index.rows(batch.shape)
-        found = attempts(rows[0], rows[1], self.lanes.direction, index)
+        found = attempts(rows[0], rows[1], direction(), index, before)
         return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
     def watch(self, event: Emission) -> None:

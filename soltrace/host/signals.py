@@ -111,6 +111,8 @@ class Signal(Enum):
     STRETCH_STEP = "stretch.step", Kind.STRETCH, Role.STEP, _NO_STEP
     # stretch handle, step, accepted, result; t; int32 handle
     STRETCH_END = "stretch.end", Kind.STRETCH, Role.END, _NO_HANDLE
+    # as FORWARD_STEPS
+    STRETCH_STEPS = "stretch.steps", Kind.STRETCH, Role.DETAIL, _NO_HANDLE
     # caller; -; int32[2] handle, wanted
     METER_START = "meter.start", Kind.METER, Role.START, _NO_STEPS
     # handle, step; progress; int32 wanted

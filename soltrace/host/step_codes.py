@@ -25,6 +25,10 @@ class StepCode(IntFlag):
     """Something in it is not finite."""
     TO_THE_END = 64
     """So it is in the last step too."""
+    UNFINISHED = 128
+    """The solve goes on after it, if it may."""
+    FAILED = 256
+    """With it the solve has failed."""
 
 
 class Place(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from soltrace.errors import ConfigurationError
 from soltrace.wire.warn import warn_once
 
-Detail: TypeAlias = Literal["steps", "none"]
-"""`steps`: every step; `none`: nothing."""
+Detail: TypeAlias = Literal["steps", "failures", "none"]
+"""`steps`: every step; `failures`: the last ones of a solve that fails; `none`: nothing."""
 VARIABLE: Final = "SOLTRACE_DETAIL"
 
 
@@ -36,4 +36,4 @@ def of_the_environment() -> Detail:
         return "none"
 
 
-_NAMES: Final = " or ".join(map(repr, get_args(Detail)))
+_NAMES: Final = "'steps', 'failures' or 'none'"

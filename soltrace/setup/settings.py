@@ -165,8 +165,8 @@ class Settings:
         logs: Whether there are log records.
         otlp_endpoint: Where spans, metrics and log records are sent, such as `http://localhost:4318`; by gRPC if the
             port is 4317 or `OTEL_EXPORTER_OTLP_PROTOCOL` says so. It holds for the rest of the process.
-        detail: What is told of each step of a solve that is traced from now on. `"steps"`: every step, in `pass.steps`.
-            `"none"`: nothing. `None`: as `SOLTRACE_DETAIL` says, or else nothing.
+        detail: What is told of single steps of solves that are traced from now on. `"steps"`: every one. `"failures"`:
+            the last ones of what fails. `"none"`: nothing. `None`: as `SOLTRACE_DETAIL` says, or nothing.
         max_reports_per_s: Reports of one pass in a second, at most. `math.inf`: no limit.
         max_overhead: Fraction of a pass's time that its reports may take. `math.inf`: no limit; with both, each step.
         lanes: Of which lanes of a batch lines are written: `"auto"` (all of up to 16; else the 8 slowest and the
@@ -201,7 +201,7 @@ class Settings:
     logger_provider: Any = field(default=None, metadata=_checked(_provider("LoggerProvider", "get_logger")))
     logs: bool = field(default=True, metadata=_checked(_FLAG))
     otlp_endpoint: str | None = field(default=None, metadata=_checked(_endpoint))
-    detail: Detail | None = field(default=None, metadata=_checked(_one_of("steps", "none", None)))
+    detail: Detail | None = field(default=None, metadata=_checked(_one_of("steps", "failures", "none", None)))
     max_reports_per_s: float = field(default=10.0, metadata=_checked(_positive))
     max_overhead: float = field(default=0.02, metadata=_checked(_positive))
     lanes: LaneChoice = field(default="auto", metadata=_checked(_lanes))

@@ -53,8 +53,8 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         context: int32 scalar, which may be traced: the `token` of the experiment that the solve belongs to. Defaults to
             0, the experiment that whoever calls the program is in.
-        detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
-            `soltrace.configure` was told.
+        detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
+            or `"none"`. Defaults to what `soltrace.configure` was told.
         watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
             `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
 
@@ -127,9 +127,13 @@ class TracedAdjoint(dfx.AbstractAdjoint):
 
     def _wanted(self, info: host.SolveInfo) -> Wanted | None:
         """What is told of each step; None: nothing."""
-        steps = host.Signal.FORWARD_STEPS if self.detail == "steps" else None
+        steps = None if self.detail == "none" else host.Signal.FORWARD_STEPS
         nonfinite = host.Signal.FORWARD_NONFINITE if self.watch.nonfinite else None
-        return None if steps is None and nonfinite is None else Wanted(info, steps, nonfinite)
+        return (
+            None
+            if steps is None and nonfinite is None
+            else Wanted(info, steps, nonfinite, only_failures=self.detail == "failures")
+        )
 
 
 class _StretchAdjoint(dfx.AbstractAdjoint):
@@ -141,13 +145,16 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
     inner: dfx.AbstractAdjoint
     forward: jax.Array
     """int32 scalar, the handle of the forward pass. A field, because a `custom_vjp` must not close over a tracer."""
+    every_step: bool = eqx.field(static=True)
+    """Whether each step is told."""
 
     def loop(self, **solve: Any) -> Any:
         """Run the solve; diffrax calls this."""
         info = describe_solve(self.inner, solve)
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
-        signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False)
+        wanted = Wanted(info, host.Signal.STRETCH_STEPS, None) if self.every_step else None
+        signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False, wanted=wanted)
         final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
         # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
         no_pace = jnp.zeros(2, jnp.float32)
@@ -195,9 +202,8 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         unread=unread,
         wanted=self._wanted(info),
     )
-    final, aux, done = _run(
-        _with_stretches(self.inner, start[0]), solve, start, signals, host.Signal.FORWARD_END, watch
-    )
+    inner = _with_stretches(self.inner, start[0], every_step=self.detail == "steps")
+    final, aux, done = _run(inner, solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace = outside if around else final.progress_meter_state.pace
     info = dataclasses.replace(
@@ -246,12 +252,13 @@ def _with_users_meter(final: Any) -> Any:
     return _with_meter_state(final, ours.user) if isinstance(ours, PassCarry) else final
 
 
-def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.AbstractAdjoint:
+def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array, *, every_step: bool) -> dfx.AbstractAdjoint:
     """Let each solve of which a backward pass of `BacksolveAdjoint` consists report, wherever that one is held.
 
     Args:
         adjoint: May be one, or hold one.
         forward: int32 scalar, the handle of the forward pass.
+        every_step: Whether each of their steps is told.
     """
     is_backsolve = lambda part: isinstance(part, dfx.BacksolveAdjoint)
 
@@ -259,7 +266,7 @@ def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array) -> dfx.Abs
         if not is_backsolve(part):
             return part
         # The user may have chosen their adjoint.
-        stretch = _StretchAdjoint(part.kwargs.get("adjoint", part), forward)
+        stretch = _StretchAdjoint(part.kwargs.get("adjoint", part), forward, every_step)
         copy = object.__new__(type(part))
         for field in dataclasses.fields(part):
             object.__setattr__(copy, field.name, getattr(part, field.name))

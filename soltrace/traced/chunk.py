@@ -24,7 +24,7 @@ from jax.interpreters import partial_eval as pe
 from soltrace.traced import marks
 from soltrace.traced._jax import lenient
 from soltrace.traced.gate import report
-from soltrace.traced.step_rows import EveryStep, FirstNonfinite
+from soltrace.traced.step_rows import EveryStep, FirstNonfinite, LastSteps
 from soltrace.traced.tap import is_due, report_transposed
 
 STATE = 3
@@ -116,12 +116,14 @@ class _Loop:
         is_used = lambda i: i == 0 or told[i] or used is None or i - STATE in used
         keep = [is_used(i) and not is_pace for i, is_pace in enumerate(paces)]
         whole, self.body_literals = body.jaxpr, body.consts
-        self.rows: EveryStep | None = None
+        self.rows: EveryStep | LastSteps | None = None
         self.odd: FirstNonfinite | None = None
         if not backwards and marks.holds(body.jaxpr, marks.is_note):
             whole, self.body_literals, note = marks.exposed(body, marks.is_note)
             wanted, told = note.params["wanted"], ([v.aval for v in note.invars[1:]], self.init[paces.index(True)])
-            self.rows = None if wanted.steps is None else EveryStep(*told, wanted, wanted.steps)
+            if wanted.steps is not None:
+                kind = LastSteps if wanted.only_failures else EveryStep
+                self.rows = kind(*told, wanted, wanted.steps)
             self.odd = None if wanted.nonfinite is None else FirstNonfinite(*told, wanted, wanted.nonfinite)
         stripped = marks.without_marks(whole)
         self.live, self.body, self.ins = _live(self.cond.jaxpr, stripped, n_cond, n_body, keep)
@@ -193,7 +195,7 @@ class _Loop:
         carry, told = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
         return reports.ended(self.full(carry), told)
 
-    def _run_noting(self, rows: EveryStep | None, odd: FirstNonfinite | None) -> list[Any]:
+    def _run_noting(self, rows: EveryStep | LastSteps | None, odd: FirstNonfinite | None) -> list[Any]:
         """Run it, and hand over what each step was like whenever the rows are full, and what was found at the end."""
         reports = self.reports
         counter = lambda carry: self.full(carry)[0]
@@ -207,7 +209,7 @@ class _Loop:
             return carry, (written, found if odd is None else odd.write(found, told))
 
         def is_full(carry: Any, first: Any) -> Any:
-            return False if rows is None else counter(carry) - first >= rows.count
+            return counter(carry) - first >= rows.count if isinstance(rows, EveryStep) else False
 
         def chunk(state: tuple[tuple[Any, ...], Any, Any, Any]) -> tuple[tuple[Any, ...], Any, Any, Any]:
             carry, kept, told, first = state
@@ -217,7 +219,7 @@ class _Loop:
             goes_on, at = self.goes_on(carry), counter(carry)
             tell = lambda carry: reports.tell(self.full(carry), told)
             told = jax.lax.cond(goes_on & reports.due(self.full(carry), told), tell, lambda _: told, carry)
-            if rows is not None:
+            if isinstance(rows, EveryStep):
                 written, tell_all = kept[0], rows.hand_over
                 # Whatever the host answers, the loop goes on.
                 hand_over = lambda: jnp.maximum(at, tell_all(written, first, at - first).astype(at.dtype))
@@ -228,6 +230,8 @@ class _Loop:
         init = self.first(), kept, reports.first(), jnp.zeros_like(self.init[0])
         carry, kept, told, first = jax.lax.while_loop(lambda state: self.goes_on(state[0]), chunk, init)
         last = jnp.zeros((), jnp.int32) if odd is None else odd.hand_over(kept[1])
+        if isinstance(rows, LastSteps):
+            last = jnp.minimum(last, rows.hand_over(kept[0]))
         return reports.ended(self.full(carry), told, jnp.minimum(first, last))
 
 

@@ -247,7 +247,7 @@ class _ReportingWhile:
         after = body(state)
         meter, wanted = after.progress_meter_state, self.signals.wanted
         if wanted is not None:
-            ints, floats = step_noted(state, after, observed)
+            ints, floats = step_noted(state, after, observed, cond(after))
             found, places = nothing_found(), ()
             if wanted.nonfinite is not None:
                 found, places = first_nonfinite(state, observed)

@@ -53,6 +53,8 @@ class Wanted:
     """What tells of every step; None: that is not wanted."""
     nonfinite: host.Signal | None
     """What tells of values that are not finite."""
+    only_failures: bool = False
+    """Only the last steps of what fails are told. Where a loop is not in chunks, none is."""
 
 
 @lenient
@@ -89,7 +91,7 @@ def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted) -> jax.Array:
     tell = lambda signal, which: tell_rows(
         pace, floats, side_by_side([jnp.where(which, step, -1), code, *others[:-FLOATS]]), signal, wanted.info
     )
-    if wanted.steps is not None:
+    if wanted.steps is not None and not wanted.only_failures:
         pace = jnp.where(tell(wanted.steps, active) == -1, -1.0, pace)
     if wanted.nonfinite is not None:
         odd = active & (code & host.StepCode.NONFINITE != 0)

@@ -72,13 +72,14 @@ def _with(module: Any, name: str, value: Any) -> Any:
 
 
 @lenient
-def step_noted(before: Any, after: Any, observed: Observed) -> tuple[list[Any], list[Any]]:
+def step_noted(before: Any, after: Any, observed: Observed, goes_on: Any) -> tuple[list[Any], list[Any]]:
     """Find what there is to note of a step.
 
     Args:
         before: diffrax's state when it began.
         after: diffrax's state when it was over.
         observed: What was seen meanwhile.
+        goes_on: bool scalar: whether the solve goes on after it.
 
     Returns:
         Scalars: step, code; t0, t1, error.
@@ -89,6 +90,8 @@ def step_noted(before: Any, after: Any, observed: Observed) -> tuple[list[Any], 
         StepCode.UNSOLVED: False if result is None else result != okay,
         StepCode.JUMP: after.made_jump,
         StepCode.EVENT: after.result == dfx.RESULTS.event_occurred,
+        StepCode.UNFINISHED: goes_on,
+        StepCode.FAILED: (after.result != okay) & (after.result != dfx.RESULTS.event_occurred),
     }
     code = sum(jnp.asarray(bit).astype(jnp.int32) * value for value, bit in bits.items() if bit is not False)
     code = code + (StepCode.CONTROLLED if error is not None else 0)

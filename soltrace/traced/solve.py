@@ -39,8 +39,8 @@ def diffeqsolve(
         attributes: Names and values to put on every line and span of this solve. A value is a bool, an int, a float, a
             string, a list of them, or an array with at most one axis of its own, which may be traced. No value causes
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
-        detail: What is told of each step: `"steps"`, every one of them, or `"none"`. Defaults to what
-            `soltrace.configure` was told.
+        detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
+            or `"none"`. Defaults to what `soltrace.configure` was told.
         watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
             `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
         **kwargs: As for `diffrax.diffeqsolve`. A `progress_meter` works as it would alone, but for

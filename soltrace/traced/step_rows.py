@@ -17,6 +17,8 @@ from soltrace.traced.note import FLOATS, Wanted, tell_rows
 BYTES_OF_ROWS: Final = 2**20
 """Of all rows of a loop: a call hands them over at once."""
 ROWS_IN_A_LOOP: Final = 1024
+LAST: Final = 32
+"""Steps of a lane that are told where it fails."""
 _OF_A_STEP: Final = 3
 """Floats of every step: t0, t1, error."""
 _ACTIVE: Final = 2 ** (len(StepCode) + 1)
@@ -77,6 +79,49 @@ class EveryStep:
         step = jnp.where((code >= _ACTIVE) & (place < count), first.astype(jnp.int32) + place, -1)
         ints = jnp.stack([step, code % _ACTIVE], axis=-1)
         return tell_rows(self._pace, rows[..., :_OF_A_STEP], ints, self._signal, self._wanted.info)
+
+
+class LastSteps:
+    """The last rows of each lane, in turn: handed over at the end, of the lanes that have failed."""
+
+    def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
+        """Make room for them; as of `EveryStep`."""
+        self._pace, self._wanted, self._signal = pace, wanted, signal
+        self._lanes = pace.shape[:-1]
+        self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in noted[-FLOATS:][:_OF_A_STEP]])
+
+    def empty(self) -> tuple[jax.Array, jax.Array]:
+        """Begin with nothing in them."""
+        floats = jnp.zeros((LAST, _OF_A_STEP, *self._lanes), self._dtype)
+        return floats, jnp.full((LAST, 2, *self._lanes), -1, jnp.int32)
+
+    def write(
+        self, rows: tuple[jax.Array, jax.Array], counter: Any, noted: Sequence[Any]
+    ) -> tuple[jax.Array, jax.Array]:
+        """Write one row. A lane that has finished keeps what it has."""
+        active, step, code = noted[:3]
+        at = counter % LAST
+
+        def put(rows: jax.Array, values: Sequence[Any]) -> jax.Array:
+            row = jnp.stack([jnp.broadcast_to(x.astype(rows.dtype), self._lanes) for x in values])
+            if self._lanes:
+                row = jnp.where(active, row, jax.lax.dynamic_index_in_dim(rows, at, keepdims=False))
+            return jax.lax.dynamic_update_slice_in_dim(rows, row[None], at, axis=0)
+
+        floats, ints = rows
+        return put(floats, noted[-FLOATS:][:_OF_A_STEP]), put(ints, [step, code])
+
+    def hand_over(self, rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+        """Hand over those of the lanes that have failed, if any has; the answer, an int32 scalar, is 0 or nonsense."""
+        floats, ints = (jnp.moveaxis(x, (0, 1), (-2, -1)) for x in rows)
+        step, code = ints[..., 0], ints[..., 1]
+        order = jnp.argsort(step, axis=-1)
+        last = jnp.take_along_axis(code, order[..., -1:], axis=-1)
+        failed = (step.max(-1, keepdims=True) >= 0) & (last & (StepCode.FAILED | StepCode.UNFINISHED) != 0)
+        sort = lambda x: jnp.take_along_axis(x, order[..., None], axis=-2)
+        ints = sort(ints.at[..., 0].set(jnp.where(failed, step, -1)))
+        tell = lambda: tell_rows(self._pace, sort(floats), ints, self._signal, self._wanted.info)
+        return jax.lax.cond(failed.any(), tell, lambda: jnp.zeros((), jnp.int32))
 
 
 class FirstNonfinite:

@@ -35,9 +35,8 @@ def test_each_step_is_a_row(soltrace, runs, log, tmp_path):
     line = log.line(log.progress(4, progress=0.9, step=3), event="pass.steps", attempts=attempts)
     batch = {name: column[:2] for name, column in attempts.items() if name != "scaled_error"}
     batch |= {"batch_index": [[0, 1], [2, 3]]}
-    log.append(
-        runs / "run.jsonl", line, log.line(log.progress(5, progress=0.9, step=3), event="pass.steps", attempts=batch)
-    )
+    later = log.line(log.progress(5, progress=0.9, step=3), event="pass.steps", attempts=batch)
+    log.append(runs / "run.jsonl", line, later)
     assert soltrace.run("convert", "-o", "x.parquet") == (0, [], ["soltrace: wrote 8 records to x.parquet"])
     with duckdb.connect() as connection:
         rows = connection.execute(

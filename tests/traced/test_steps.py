@@ -94,6 +94,20 @@ def test_lanes_and_long_passes() -> None:
 
 
 @pytest.mark.once
+def test_the_last_steps_of_what_fails() -> None:
+    """Of one lane among three, and of none where all is well."""
+    term = dfx.ODETerm(lambda t, y, lane: jnp.where((t > 0.5) & (lane == 1), jnp.nan, -y))
+    options: Any = {"stepsize_controller": PID, "max_steps": 64, "detail": "failures", "throw": False}
+    solve = lambda lane: soltrace.diffeqsolve(term, dfx.Tsit5(), 0.0, 1.0, 0.1, jnp.ones(2), lane, **options).ys
+    with capture() as captured:
+        jax.jit(jax.vmap(solve))(jnp.arange(3))
+        jax.jit(solve)(0)
+        (columns,) = told(captured)
+    assert (columns.step, columns.batch_index) == (list(range(33, 65)), [[1]] * 32)
+    assert set(columns.reason) == {"", "nonfinite"}
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     "name",
     ["jvp", "grad_of_vmap", "direct_vmap_of_grad", "backsolve_vmap_of_grad", "effect_in_the_field"],
@@ -104,7 +118,9 @@ def test_the_numbers_stay_the_same(name: str) -> None:
     expected = bits(make(dfx.diffeqsolve)(*args))
     with capture() as captured:
         assert bits(jax.block_until_ready(make(telling)(*args))) == expected
-        columns = told(captured)
-        ended = [event for event in captured.events() if event["event"] == "pass.ended"]
-    counted = sum(event["steps"]["accepted"] + event["steps"]["rejected"] for event in ended[:1])
-    assert sum(len(part.step) for part in columns) == counted
+        events = [event for event in captured.events() if event["event"] in ("pass.steps", "pass.ended")]
+    # Of other backward passes, the steps are those of the forward one.
+    told_of = ("forward", "backward") if "backsolve" in name else ("forward",)
+    ended = [event for event in events if event["event"] == "pass.ended" and event["phase"] in told_of]
+    counted = sum(event["steps"]["accepted"] + event["steps"]["rejected"] for event in ended)
+    assert sum(len(event["attempts"]["step"]) for event in events if "attempts" in event) == counted

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from msgspec import UNSET
 
@@ -15,11 +15,12 @@ from soltrace.verdict.finding import Finding
 from soltrace.verdict.judge import findings
 from soltrace.verdict.run_course import RunCourse
 from soltrace.wire.records import AnyRecord, Number, PassEnded, PassRecord, json_number
-from soltrace.wire.verdicts import Verdict
+from soltrace.wire.verdicts import Verdict, VerdictKind
 
 PASS_PATTERN: Final = re.compile(r"(?:.*[.#])?\d+(?:[. ](?:forward|backward)(?:\.\d+)?)?")
 """What a user may call a pass: `#2`, `2 backward`, `2.forward`, or the ids in a log."""
 _LONGEST: Final = 600
+_RANKS: Final = {kind: rank for rank, kind in enumerate(get_args(VerdictKind))}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Explainer:
         self.failed += evidence.ended.status == "error"
         found = findings(evidence)
         told = evidence.ended.verdict
-        if told is not UNSET and told.kind not in {finding.kind for finding in found}:
+        if told is not UNSET and (not found or _RANKS[told.kind] < _RANKS[found[0].kind]):
             found.insert(0, _as_told(told))  # by a process that knew more than its log says
         if found or self.wanted:
             yield Explained(evidence.ended.run_id, evidence, found)
@@ -114,7 +115,7 @@ def as_json(explained: Explained) -> dict[str, Any]:
     facts = {name: line[name] for name in names if name in line}
     model = ["solver", "adjoint", "controller", "dtype", "rtol", "atol", "t0", "t1", "max_steps", "batch_shape"]
     facts |= {} if started is None else {name: started.flat[name] for name in model if name in started.flat}
-    return facts | {"recorded_steps": sum(map(len, evidence.attempts.values())), "verdicts": verdicts}
+    return facts | {"recorded_steps": evidence.steps_recorded, "verdicts": verdicts}
 
 
 def _plain(finding: Finding) -> dict[str, Number | str]:
@@ -149,7 +150,7 @@ def _facts(evidence: Evidence) -> Iterator[str]:
         facts += [] if started.max_steps is None else [f"at most {plural(started.max_steps, 'step')}"]
     facts += [] if ended.steps is UNSET else [steps_text(ended.steps)]
     facts += [] if ended.lanes is UNSET else [lanes_text(ended.lanes)]
-    recorded = sum(map(len, evidence.attempts.values()))
+    recorded = evidence.steps_recorded
     facts += [f"{plural(recorded, 'step')} recorded"] if recorded else []
     if facts:
         yield f"  evidence: {', '.join(facts)}"

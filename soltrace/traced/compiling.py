@@ -7,6 +7,7 @@ solve under `vmap` or `grad` it does not announce: that alone is timed here.
 """
 
 import contextlib
+import re
 import threading
 import time
 from collections import deque
@@ -22,7 +23,15 @@ LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 COMPILE = "/jax/core/compile/backend_compile_duration"
 
 _ARGUMENTS_AT_MOST: Final = 64
-_NAMES: Final = {"i1": "bool", "ui8": "uint8", "ui16": "uint16", "ui32": "uint32", "ui64": "uint64", "bf16": "bfloat16"}
+_TENSOR: Final = re.compile(r"tensor<((?:[\d?]+x)*)(.*)>")
+_NAMES: Final = {
+    "i1": "bool",
+    **{f"{sign}i{bits}": f"{name}int{bits}" for sign, name in (("", ""), ("u", "u")) for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    **{f"complex<f{bits}>": f"complex{2 * bits}" for bits in (32, 64)},
+    "bf16": "bfloat16",
+}
+"""Of the elements of a tensor, as MLIR calls them and as NumPy does."""
 _AT_MOST: Final = 64
 """Programs that are traced and never lowered, or lowered and never compiled, and are remembered all the same."""
 
@@ -97,12 +106,11 @@ def lowering(signal: host.Signal, module: Any) -> None:
 
 def _type_name(kind: str) -> str:
     """Write a type of MLIR's as jax's users know it: `tensor<3x4xf32>` is `float32[3,4]`."""
-    *sizes, element = kind.removeprefix("tensor<").removesuffix(">").split("x")
-    letter = element[:1]
-    name = (
-        {"f": "float", "i": "int", "u": "uint"}.get(letter, "") + element.lstrip("fiu") if letter in "fiu" else element
-    )
-    return f"{_NAMES.get(element, name)}[{','.join(sizes)}]"
+    found = _TENSOR.fullmatch(kind)
+    if found is None:
+        return kind
+    sizes, element = found[1].removesuffix("x").replace("x", ","), found[2]
+    return f"{_NAMES.get(element, element)}[{sizes}]"
 
 
 def _listen(event: str, start_time: float, end_time: float, **kwargs: str | int) -> None:

@@ -4,8 +4,9 @@ Any side, one thread at a time.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from msgspec import UNSET
@@ -20,12 +21,16 @@ from soltrace.wire.records import (
     PassStarted,
     PassSteps,
 )
+from soltrace.wire.step_fields import AttemptedSteps
 
 REPORTS_KEPT: Final = 64
 """The latest reports of a pass are kept, and of its steps the last few thousand."""
 STEPS_KEPT: Final = 4096
+"""Of one lane."""
+_STEPS_OF_ALL: Final = 65_536
+"""Of all lanes together: what came last."""
 _LANES_KEPT: Final = 64
-"""Lanes of which steps are kept, and lanes whose end is."""
+"""Lanes whose reports and ends are kept; the ends of those that failed are all."""
 _FORWARD_KEPT: Final = 128
 """Forward passes that are remembered for the backward passes that may come."""
 
@@ -52,7 +57,7 @@ class ForwardCost:
     duration_s: float
 
 
-@dataclass(slots=True)
+@dataclass
 class Evidence:
     """What is known of a pass that is over."""
 
@@ -65,8 +70,8 @@ class Evidence:
         default_factory=dict[LaneIndex, deque[tuple[int, float]]]
     )
     """The latest reports of each lane, `()` of a single solve: steps attempted, and where it was."""
-    attempts: dict[LaneIndex, deque[Attempt]] = field(default_factory=dict[LaneIndex, deque[Attempt]])
-    """The last steps of each lane, `()` of a single solve, where they are recorded."""
+    recorded: Sequence[PassSteps] = ()
+    """The last steps, where they are recorded: as they were told."""
     nonfinite: Sequence[LaneNonfinite] = ()
     """The first values that were not finite, where they are watched for."""
     forward: ForwardCost | None = None
@@ -89,12 +94,29 @@ class Evidence:
         attempted = 0 if steps is UNSET else steps.accepted + steps.rejected
         return 0.0 if steps is UNSET or not attempted else steps.rejected / attempted
 
-    @property
+    @cached_property
     def telling(self) -> Sequence[Attempt]:
         """The recorded steps of the lane that failed, or of the one that took most."""
-        if not self.attempts:
+        if not self.recorded:
             return ()
-        return self.attempts.get(self._lane) or max(self.attempts.values(), key=len)
+        attempts = self._by_lane()
+        if isinstance(self.failing, LaneEnded):
+            return attempts.get(self._lane, ())
+        return max(attempts.values(), key=len, default=())
+
+    @property
+    def steps_recorded(self) -> int:
+        """How many steps of all lanes are known one by one."""
+        return sum(len(told.attempts.t) for told in self.recorded)
+
+    def _by_lane(self) -> dict[LaneIndex, deque[Attempt]]:
+        found: dict[LaneIndex, deque[Attempt]] = {}
+        for told in self.recorded:
+            for lane, attempt in _attempts(told.attempts):
+                if lane not in found:
+                    found[lane] = deque(maxlen=STEPS_KEPT)
+                found[lane].append(attempt)
+        return found
 
     @property
     def points(self) -> Sequence[tuple[int, float]]:
@@ -116,14 +138,15 @@ class Evidence:
 class Gathering:
     """The evidence of one pass, while it is under way."""
 
-    __slots__ = ("_attempts", "_lanes", "_nonfinite", "_reports", "begun")
+    __slots__ = ("_lanes", "_nonfinite", "_recorded", "_reports", "_steps", "begun")
 
     def __init__(self, started: PassStarted | None) -> None:
         """Begin with its first line."""
         self.begun = started
         self._lanes: list[LaneEnded] = []
         self._reports: dict[LaneIndex, deque[tuple[int, float]]] = {}
-        self._attempts: dict[LaneIndex, deque[Attempt]] = {}
+        self._recorded: deque[PassSteps] = deque()
+        self._steps = 0
         self._nonfinite: list[LaneNonfinite] = []
 
     def add(self, record: AnyRecord) -> None:
@@ -140,7 +163,7 @@ class Gathering:
 
     def ended(self, record: PassEnded, forward: ForwardCost | None) -> Evidence:
         """Its last line."""
-        return Evidence(record, self.begun, self._lanes, self._reports, self._attempts, self._nonfinite, forward)
+        return Evidence(record, self.begun, self._lanes, self._reports, self._recorded, self._nonfinite, forward)
 
     def _add_report(self, record: PassProgress) -> None:
         if record.lanes is not UNSET or not isinstance(record.t, float):
@@ -155,19 +178,21 @@ class Gathering:
     def _add_steps(self, record: PassSteps) -> None:
         if record.phase == "backward":
             return  # those of the forward pass once more
-        told = record.attempts
-        count = len(told.t)
-        errors = [None] * count if told.scaled_error is UNSET else told.scaled_error
-        lanes: list[list[int]] = [[]] * count if told.batch_index is UNSET else told.batch_index
-        columns = told.t, told.dt, told.accepted, told.reason, errors, lanes
-        for t, dt, accepted, reason, error, lane in zip(*columns, strict=True):
-            key = tuple(lane)
-            if key not in self._attempts:
-                if len(self._attempts) >= _LANES_KEPT:
-                    continue
-                self._attempts[key] = deque(maxlen=STEPS_KEPT)
-            known = None if error is None else float(error)
-            self._attempts[key].append(Attempt(float(t), float(dt), accepted, reason, known))
+        # As they are: of most passes nobody asks for them one by one.
+        self._recorded.append(record)
+        self._steps += len(record.attempts.t)
+        while self._steps > _STEPS_OF_ALL and len(self._recorded) > 1:
+            self._steps -= len(self._recorded.popleft().attempts.t)
+
+
+def _attempts(told: AttemptedSteps) -> Iterator[tuple[LaneIndex, Attempt]]:
+    count = len(told.t)
+    errors = [None] * count if told.scaled_error is UNSET else told.scaled_error
+    lanes: list[list[int]] = [[]] * count if told.batch_index is UNSET else told.batch_index
+    columns = told.t, told.dt, told.accepted, told.reason, errors, lanes
+    for t, dt, accepted, reason, error, lane in zip(*columns, strict=True):
+        known = None if error is None else float(error)
+        yield tuple(lane), Attempt(float(t), float(dt), accepted, reason, known)
 
 
 class Gatherings:

@@ -64,7 +64,7 @@ def findings(evidence: Evidence) -> list[Finding]:
 def _in_order(evidence: Evidence) -> bool:
     """Say whether no rule has anything to look at: of most passes, thousands in a loop, this is all that is asked."""
     ended = evidence.ended
-    if ended.result != "successful" or ended.lanes is not UNSET or evidence.attempts or evidence.nonfinite:
+    if ended.result != "successful" or ended.lanes is not UNSET or evidence.recorded or evidence.nonfinite:
         return False
     steps = ended.steps
     if steps is UNSET:

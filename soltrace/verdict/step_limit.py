@@ -13,6 +13,8 @@ _LEAST: Final = 1e-9
 """Of less progress nothing follows: the end is at infinity, or nothing has moved."""
 _TOO_MANY: Final = 1e7
 """Nobody waits for so many."""
+_ENOUGH: Final = 500
+"""So many recorded steps have told whether it is stiff. With `detail="failures"` there are a few dozen."""
 _RECENT: Final = 4
 """The rate is that of the last quarter of the steps, where it was reported: a slow end is no slow beginning."""
 
@@ -64,6 +66,6 @@ def _rounded_up(count: float) -> int:
 
 
 def _otherwise(evidence: Evidence) -> str:
-    if evidence.attempts or evidence.started is None or evidence.started.solver not in EXPLICIT:
+    if evidence.steps_recorded > _ENOUGH or evidence.started is None or evidence.started.solver not in EXPLICIT:
         return "If that is more than you expect, look at dt over t in the report."
     return "If that is more than you expect, detail='steps' tells whether the model is stiff or not smooth."

@@ -152,3 +152,13 @@ def test_a_capture_keeps_them_only_if_asked(programs):
     with capture(programs=programs) as captured:
         jax.jit(fit)(jnp.ones(3))
         assert told(captured.records) == ["fit", "forward"][not programs :]
+
+
+def test_what_a_program_takes_is_told():
+    """Its types, as jax's users know them: what changes where one is compiled again."""
+    with capture(programs=True) as captured:
+        program = jax.jit(lambda y, scale: fit(y) * scale)
+        program(jnp.ones(3), 2)
+        program(jnp.ones((4,)), jnp.ones(2, bool))
+        records = [record for record in captured.records if isinstance(record, ProgramCompiled)]
+    assert [record.arguments for record in records] == [["float32[3]", "int32[]"], ["float32[4]", "bool[2]"]]

@@ -141,12 +141,12 @@ def bouncing():
 
 
 def growing():
-    for size in range(3, 11):
+    for size in range(3, 9):
         solve(lambda t, y, args: -y, ones(size), 1.0)
 
 
 def anew():
-    for _ in range(7):
+    for _ in range(6):
         solve(lambda t, y, args: -y, ones(2), 1.0)
 
 

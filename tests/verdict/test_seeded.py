@@ -18,6 +18,7 @@ from tests.verdict.seeded import FAILURES, HEALTHY
 ALL = bool(os.environ.get("SEEDED_ALL"))
 PART = 1 if ALL else 5
 SILENT_AT_MOST = 2
+FROM_STEPS = {"stiff", "not_smooth", "dtmin", "nonlinear_failed"}
 
 
 def chosen(seeds):
@@ -33,8 +34,10 @@ def kinds_found(seed):
     explained = [(each.evidence, [finding.kind for finding in each.found]) for each in Explainer().explain(records)]
     ends = {record.pass_id: record.verdict for record in records if isinstance(record, PassEnded)}
     said = {pass_id: verdict.kind for pass_id, verdict in ends.items() if verdict is not UNSET}
-    # What the process itself has said when the pass ended is what its log says.
-    assert said == {evidence.ended.pass_id: kinds[0] for evidence, kinds in explained if evidence is not None}
+    # What the process itself has said when the pass ended is what its log says, or the steps of a short one.
+    explained_so = {each.ended.pass_id: kinds[0] for each, kinds in explained if each is not None}
+    assert said.items() <= explained_so.items()
+    assert all(pass_id in said or kind in FROM_STEPS for pass_id, kind in explained_so.items())
     found = [kinds for _, kinds in explained]
     return {kinds[0] for kinds in found}, {kind for kinds in found for kind in kinds}
 

@@ -7,6 +7,7 @@ from soltrace.reading.live.detail import DetailRenderer
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.state import PassTable, Runs
 from soltrace.wire.records import Steps, Usage
+from soltrace.wire.verdicts import Verdict
 
 
 def look(records, width=80, at_s=10, glyphs: Glyphs = ASCII) -> list[str]:
@@ -112,3 +113,19 @@ def test_no_value_is_shown_raw(logs, width):
     lines = look([opened, hostile.started(0, rtol="NaN", t0="-Infinity", **names)], width)
 
     assert all(line.isprintable() for line in lines)
+
+
+def test_why_it_failed(log):
+    """Below how it ended, in as many lines as it takes; then what to try."""
+    verdict = Verdict(kind="stuck", text="It did not get past t=25: nothing moved it on.", advice="Look at the state.")
+    short = {"status": "error", "result": "max_steps_reached", "progress": 0.25, "t": 25.0, "duration_s": 1.0}
+    records = [log.started(0), log.ended(1, verdict=verdict, **short)]
+
+    assert look(records, width=44)[1:7] == [
+        "           FAILED in 1 s: max_steps_reached at 25.0 %, t=25; 4,602 steps (17 rejected)",
+        "why        It did not get past t=25: nothing",
+        "           moved it on.",
+        "try        Look at the state.",
+        "steps      4,602 steps, 17 rejected",
+        "dt         not known",
+    ]

@@ -3,12 +3,15 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, structs
 
 from soltrace.reading.parse import KNOWN_EVENTS, Rejected, Unknown, parse
+from soltrace.wire.json_line import json_line
 from soltrace.wire.records import AnyRecord, Steps
+from tests.stack.records import every_record
 
 
-def test_every_kind_of_record_comes_back(log):
+def test_a_record_comes_back(log):
     """A record that was written is the record that is read."""
     records = [
         log.opened(host="lynx"),
@@ -27,7 +30,19 @@ def test_every_kind_of_record_comes_back(log):
     ]
 
     assert [parse(log.line(record)) for record in records] == records
+
+
+def test_every_kind_of_record_has_such_a_line():
+    """With each of its fields."""
+    records = every_record("run")
+
+    assert [parse(json_line(record)) for record in records] == [without_context(record) for record in records]
     assert {type(record) for record in records} == set(AnyRecord.__args__)
+
+
+def without_context(record):
+    """A record as it is read: what the caller had bound is a key of its own of the line."""
+    return structs.replace(record, context=UNSET)
 
 
 def test_known_events_are_those_of_the_records():
@@ -36,14 +51,17 @@ def test_known_events_are_those_of_the_records():
         "experiment.ended",
         "experiment.started",
         "lane.ended",
+        "lane.nonfinite",
         "log.opened",
         "log.resource",
         "pass.ended",
         "pass.heartbeat",
         "pass.progress",
         "pass.started",
+        "pass.steps",
         "program.compiled",
         "run.ended",
+        "run.heartbeat",
         "telemetry.dropped",
     )
 

@@ -85,8 +85,9 @@ def test_sigterm_loses_nothing_if_asked(busy, killed, backend):
 def test_in_a_job_of_a_scheduler_nobody_needs_to_ask(number, killed):
     """Of each signal by which schedulers end a job, or warn of its end; the process dies of it, as without us."""
     status, said, lines = killed(OPEN.format(busy=BUSY["compiled"], then=""), number, SLURM_JOB_ID="7")
-    assert (status, said, events(lines)) == (-number, [], ENDED + CLOSED)
-    assert endings(lines) == ["interrupted", f"InterruptedError: {signal.Signals(number).name}"]
+    assert (status, said, events(lines)) == (-number, [], [*ENDED, *CLOSED, "run.ended"])
+    name = signal.Signals(number).name
+    assert endings(lines) == ["interrupted", f"InterruptedError: {name}", name]
 
 
 def test_sigterm_ends_at_once_if_not_asked(killed):

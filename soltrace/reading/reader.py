@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.files.source import LogEntry
 from soltrace.reading.merge import ReorderBuffer
-from soltrace.reading.outcome import ANSWERED_WITHIN_S, Outcome
+from soltrace.reading.outcome import Outcome
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.phrases import lost_text
 from soltrace.reading.plain import PlainView
@@ -33,6 +33,8 @@ POLL_S: Final = 0.1
 """The time between two looks at the files: what is written is seen about as soon as a person could see it."""
 _LOOK_S: Final = 1.0
 """The time between two looks at which runs are lost."""
+_ANSWERED_WITHIN_S: Final = 5.0
+"""At the end, for so long a scheduler is waited for: all lines are shown by then."""
 _LINES_AT_ONCE: Final = 20
 """Of runs that are lost: all of an array may be."""
 _LONGEST_MESSAGE: Final = 2000
@@ -220,7 +222,7 @@ class LossTeller:
             return
         self._due_s = time.monotonic() + _LOOK_S
         if last and self._found.jobs is not None:
-            self._found.jobs.look(wait_s=ANSWERED_WITHIN_S)
+            self._found.jobs.look(wait_s=_ANSWERED_WITHIN_S)
         new = [lost for lost in self._found.lost(whole=whole) if (lost.run_id, lost.since) not in self._said]
         self._said |= {(lost.run_id, lost.since) for lost in new}
         for lost in new[:_LINES_AT_ONCE]:

@@ -1,8 +1,6 @@
 """What Slurm says of jobs: `squeue` of those that it still knows, `sacct` of those that are long over."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -75,6 +73,8 @@ class TaskState(NamedTuple):
 
 def is_there() -> bool:
     """Say whether this machine has Slurm's commands."""
+    import shutil
+
     return any(shutil.which(command[0]) for command in (_SQUEUE, _SACCT))
 
 
@@ -104,6 +104,8 @@ def ask_slurm(jobs: Iterable[str], timeout_s: float = TIMEOUT_S) -> list[TaskSta
 def _asked(
     command: Sequence[str], jobs: Sequence[str], read: Callable[[str], Iterable[TaskState]], timeout_s: float
 ) -> Iterator[TaskState]:
+    import subprocess  # here: most readers never ask
+
     with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(  # noqa: S603 - the command is ours, and the jobs are numbers
             [*command, f"--jobs={','.join(jobs)}"],

@@ -35,8 +35,8 @@ COMMANDS: Final = {
 """The module of each command and one line of help, by the name of the command."""
 RUN: Final = "run"
 """The command whose arguments end with a program and its arguments."""
-QUERY: Final = "query"
-"""The command whose options may stand between its arguments."""
+MIXED: Final = frozenset({"query", "explain"})
+"""The commands whose options may stand between their arguments."""
 FAILURE: Final = 1
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -98,7 +98,7 @@ def _run(arguments: Sequence[str]) -> int:
         from soltrace.cli.run import split
 
         arguments, program = split(arguments)
-    elif chosen == QUERY and arguments[0] == chosen:
+    elif chosen in MIXED and arguments[0] == chosen:
         from soltrace.cli.query import options_first
 
         arguments = options_first(arguments)

@@ -20,7 +20,6 @@ ERROR_ORDERS: Final[Mapping[str, int]] = {"Bosh3": 3, "Tsit5": 5, "Dopri5": 5, "
 EXPLICIT: Final = frozenset(
     {*ERROR_ORDERS, "Euler", "Heun", "Midpoint", "Ralston", "LeapfrogMidpoint", "ReversibleHeun"}
 )
-IMPLICIT: Final = frozenset({"ImplicitEuler", "Kvaerno3", "Kvaerno4", "Kvaerno5"})
 _SMALLER: Final = 0.999
 """Of its size before: closer together, rounding errors decide."""
 

@@ -37,7 +37,7 @@ def shell(name: str, program: str, directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     "line,expected",
     [
-        ("soltrace ", "run tail demo report query convert ship formats completion --help --version"),
+        ("soltrace ", "run tail demo report explain query convert ship formats completion --help --version"),
         ("soltrace t", "tail"),
         ("soltrace tail --", TAIL_OPTIONS.removeprefix("-h ")),
         ("soltrace tail --u", "--until-done --utc --until"),

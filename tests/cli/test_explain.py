@@ -53,7 +53,8 @@ def test_what_is_wrong_is_said_with_its_evidence(soltrace, runs):
 @pytest.mark.parametrize("name", ["#2", "2", "2.forward", "2 forward", "r1.2", "r1.2.forward"])
 def test_one_pass_by_its_name(soltrace, runs, name):
     """By what the live view and the report call it, or as the log does; where it is told is said before or after."""
-    answers = [soltrace.run("explain", "--json", *arguments) for arguments in [(name,), (runs, name), (name, runs)]]
+    orders = [("--json", name), (runs, "--json", name), (name, runs, "--json")]
+    answers = [soltrace.run("explain", *arguments) for arguments in orders]
     assert [(status, err) for status, _, err in answers] == [(0, [])] * 3
     assert answers[0][1] == answers[1][1] == answers[2][1]
     (line,) = answers[0][1]

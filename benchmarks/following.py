@@ -138,7 +138,8 @@ def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None
     """Write to some of the files, as the sink does."""
     from soltrace.sinks.log_file import LogFile
     from soltrace.wire.json_line import json_line
-    from soltrace.wire.records import PassProgress, Steps
+    from soltrace.wire.record_parts import Steps
+    from soltrace.wire.records import PassProgress
 
     logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
     began = time.monotonic()

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from benchmarks import page
 from soltrace.reading.live.view import LiveView
-from soltrace.wire.records import AnyRecord, LogOpened, PassProgress, PassStarted, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import AnyRecord, LogOpened, PassProgress, PassStarted
 
 RESULTS = Path(__file__).with_name("live.md")
 LIMIT_MS = 50.0

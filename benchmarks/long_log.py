@@ -15,7 +15,8 @@ from typing import Final
 
 from benchmarks import page
 from soltrace.sinks.json_log import JsonLog, fresh_file, shared_file
-from soltrace.wire.records import LogOpened, PassProgress, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import LogOpened, PassProgress
 
 RESULTS: Final = Path(__file__).with_name("long_log.md")
 MOMENT: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -119,7 +119,8 @@ def _write(directory: Path, files: int) -> None:
 
 
 def _records(run_id: str, number: int, began: datetime) -> Iterator[object]:
-    from soltrace.wire.records import LogOpened, PassEnded, PassProgress, PassStarted, Steps
+    from soltrace.wire.record_parts import Steps
+    from soltrace.wire.records import LogOpened, PassEnded, PassProgress, PassStarted
 
     at = lambda seconds: began + timedelta(seconds=seconds + number % 97 / 100)
     where = {

@@ -24,7 +24,8 @@ from soltrace.cli.tail import GARBAGE
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.prefilter import prefilter
 from soltrace.wire.json_line import json_line
-from soltrace.wire.records import PassEnded, PassProgress, PassStarted, Record, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import PassEnded, PassProgress, PassStarted, Record
 
 RESULTS = Path(__file__).with_name("reading.md")
 EVENT = "pass.ended"

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from soltrace.wire.json_line import json_line
-from soltrace.wire.records import AnyRecord, PassEnded, PassProgress, PassStarted, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import AnyRecord, PassEnded, PassProgress, PassStarted
 
 RECORDS = (1_000_000, 10_000_000)
 PASS = 100

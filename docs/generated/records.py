@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from soltrace.wire import records, step_fields, verdicts
+from soltrace.wire import record_parts, records, step_fields, verdicts
 
 from . import source
 
@@ -27,9 +27,9 @@ def page() -> str:
         _part(ON_EVERY_LINE, records.Record, own_fields(records.Record), with_event=True),
         _part(OF_A_PASS, records.PassRecord, own_fields(records.PassRecord)),
         *(_part(f"`{kind.__struct_config__.tag}`", kind, own_fields(kind)) for kind in types),
-        _part("The object `steps`", records.Steps, own_fields(records.Steps)),
-        _part("The object `lanes`", records.Lanes, own_fields(records.Lanes)),
-        _part("The object `usage`", records.Usage, own_fields(records.Usage)),
+        _part("The object `steps`", record_parts.Steps, own_fields(record_parts.Steps)),
+        _part("The object `lanes`", record_parts.Lanes, own_fields(record_parts.Lanes)),
+        _part("The object `usage`", record_parts.Usage, own_fields(record_parts.Usage)),
         _part("The object `attempts`", step_fields.AttemptedSteps, own_fields(step_fields.AttemptedSteps)),
         _part("The object `nonfinite`", step_fields.Nonfinite, own_fields(step_fields.Nonfinite)),
         _part("The object `verdict`", verdicts.Verdict, own_fields(verdicts.Verdict)),
@@ -94,9 +94,9 @@ _PLAIN: Final[dict[Any, str]] = {
     bool: "true or false",
     datetime: "string",
     NoneType: "null",
-    records.Steps: "[object](#the-object-steps)",
-    records.Lanes: "[object](#the-object-lanes)",
-    records.Usage: "[object](#the-object-usage)",
+    record_parts.Steps: "[object](#the-object-steps)",
+    record_parts.Lanes: "[object](#the-object-lanes)",
+    record_parts.Usage: "[object](#the-object-usage)",
     verdicts.Verdict: "[object](#the-object-verdict)",
     verdicts.VerdictKind: "one of [these words](verdicts.md)",
     step_fields.AttemptedSteps: "[object](#the-object-attempts)",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from soltrace.reading.outcome import Outcome
     from soltrace.reading.problems import Problems
     from soltrace.reading.reader import Display, Reader
-    from soltrace.reading.runs.watch import RunWatch
+    from soltrace.reading.runs.run_watch import RunWatch
     from soltrace.reading.select import RecordFilter
 
 __all__ = ["add_arguments", "run"]
@@ -90,11 +90,11 @@ def _lines(
 
 def _run_watch(args: argparse.Namespace) -> "RunWatch":
     from soltrace.reading.runs.jobs import Jobs
-    from soltrace.reading.runs.lost import Judge
-    from soltrace.reading.runs.watch import RunWatch
+    from soltrace.reading.runs.lost import RunJudge
+    from soltrace.reading.runs.run_watch import RunWatch
 
     jobs = Jobs()
-    return RunWatch(Judge(_patience_s(args), jobs), jobs, lazy=True)
+    return RunWatch(RunJudge(_patience_s(args), jobs), jobs, lazy=True)
 
 
 def _patience_s(args: argparse.Namespace) -> float:

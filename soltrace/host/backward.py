@@ -21,7 +21,8 @@ from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
 from soltrace.host.values import columns
 from soltrace.wire.array_values import plain, written
-from soltrace.wire.records import AnyRecord, Number, Phase, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import AnyRecord, Number, Phase
 
 
 class BackwardLanes(LaneTable):

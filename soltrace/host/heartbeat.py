@@ -14,7 +14,8 @@ from msgspec import UNSET, UnsetType
 from soltrace.host.clock import Clock
 from soltrace.host.passes import PassView
 from soltrace.host.table import PassEntry
-from soltrace.wire.records import PassHeartbeat, RunHeartbeat, Usage
+from soltrace.wire.record_parts import Usage
+from soltrace.wire.records import PassHeartbeat, RunHeartbeat
 
 STALLED: Final = 10.0
 """A pass that is silent for so many times its usual gap between two signals has stalled."""

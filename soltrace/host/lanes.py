@@ -11,7 +11,7 @@ import numpy as np
 from soltrace.host.outcomes import EVENT, SUCCESSFUL, Outcomes
 from soltrace.host.signals import Array
 from soltrace.host.values import columns, common
-from soltrace.wire.records import Lanes, Steps
+from soltrace.wire.record_parts import Lanes, Steps
 
 DIGITS: Final = 7
 """Progress is rounded to what a float32 can tell: 0.3, not 0.30000001192."""

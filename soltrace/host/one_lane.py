@@ -10,7 +10,7 @@ import numpy as np
 from soltrace.host.lanes import DIGITS, LaneTable, Shape
 from soltrace.host.outcomes import EVENT, SUCCESSFUL, Outcomes
 from soltrace.host.signals import Array
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 _SCALE: Final = 10.0**DIGITS
 _Table = TypeVar("_Table", bound=LaneTable)

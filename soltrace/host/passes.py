@@ -24,6 +24,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.values import columns, is_single, lanes_of, static_attributes
 from soltrace.wire.array_values import attribute, written
 from soltrace.wire.progress import RecentProgress
+from soltrace.wire.record_parts import Steps, Usage
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -40,8 +41,6 @@ from soltrace.wire.records import (
     PassSteps,
     Phase,
     Status,
-    Steps,
-    Usage,
 )
 
 

@@ -35,7 +35,8 @@ from soltrace.sinks import RunSpan, Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
-from soltrace.wire.records import AnyRecord, ProgramCompiled, RunHeartbeat, TelemetryDropped, Usage
+from soltrace.wire.record_parts import Usage
+from soltrace.wire.records import AnyRecord, ProgramCompiled, RunHeartbeat, TelemetryDropped
 
 SILENCES: Final = 10.0
 """A pass is given up after so many times its longest gap between two signals."""

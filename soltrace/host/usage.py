@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from soltrace.host.accelerators import Gpus, UntilItFails, memory
 from soltrace.wire.losses import Losses
-from soltrace.wire.records import Usage
+from soltrace.wire.record_parts import Usage
 from soltrace.wire.resource import jax_in_use
 
 ASKED_EVERY_S: Final = 1.0

@@ -13,7 +13,7 @@ from typing import Final
 from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
-from soltrace.sinks import Gathering, LinesLostError, Sink, Tracing
+from soltrace.sinks import Batching, LinesLostError, Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
@@ -44,7 +44,7 @@ class Worker:
         self._queue, self._translate, self._losses, self._loss_record = queue, translate, losses, loss_record
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
         # Looked up once: it takes as long as writing a line.
-        self._gathering = {index: sink for index, sink in enumerate(sinks) if isinstance(sink, Gathering)}
+        self._gathering = {index: sink for index, sink in enumerate(sinks) if isinstance(sink, Batching)}
         self._outside = outside
         self._owed = [Losses() for _ in sinks]
         """What each sink has not been told of the losses, because it failed: a full disk has room again some time."""

@@ -13,10 +13,10 @@ from typing import Final
 
 from soltrace.reading.parse import Parsed
 from soltrace.reading.runs.jobs import Jobs
-from soltrace.reading.runs.lost import PATIENCE_S, Fate, Judge
+from soltrace.reading.runs.lost import PATIENCE_S, Fate, RunJudge
 from soltrace.reading.runs.processes import process_is_gone
+from soltrace.reading.runs.run_watch import LostRun, RunWatch, WatchedRun
 from soltrace.reading.runs.slurm import WAITING
-from soltrace.reading.runs.watch import LostRun, RunWatch, WatchedRun
 from soltrace.wire.records import Record
 
 EXIT_OK: Final = 0
@@ -54,7 +54,7 @@ class Outcome:
     ) -> None:
         self._jobs = self.jobs = jobs
         self._monotonic = monotonic
-        self._watch = RunWatch(Judge(patience_s, jobs, gone), jobs, monotonic=monotonic, now=now)
+        self._watch = RunWatch(RunJudge(patience_s, jobs, gone), jobs, monotonic=monotonic, now=now)
         self._heard_s = monotonic()
         self._seen = False
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from soltrace.reading.runs.watch import LostRun
+from soltrace.reading.runs.run_watch import LostRun
 from soltrace.reading.text import clean, duration, number, percent, plural, size
+from soltrace.wire.record_parts import Lanes, Steps, Usage
 from soltrace.wire.records import (
     AnyRecord,
     AttemptedSteps,
@@ -19,7 +20,6 @@ from soltrace.wire.records import (
     ExperimentStarted,
     LaneEnded,
     LaneNonfinite,
-    Lanes,
     LogOpened,
     LogResource,
     Nonfinite,
@@ -33,9 +33,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     RunEnded,
     RunHeartbeat,
-    Steps,
     TelemetryDropped,
-    Usage,
 )
 
 _MOST_ATTRIBUTES: Final = 12

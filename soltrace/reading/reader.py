@@ -19,7 +19,7 @@ from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.phrases import lost_text
 from soltrace.reading.plain import PlainView
 from soltrace.reading.problems import Problems
-from soltrace.reading.runs.watch import RunWatch
+from soltrace.reading.runs.run_watch import RunWatch
 from soltrace.reading.select import RecordFilter
 from soltrace.reading.text import clean
 from soltrace.wire.records import LogOpened

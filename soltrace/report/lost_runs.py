@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from soltrace.reading.runs.jobs import Jobs
-from soltrace.reading.runs.lost import Fate, Judge, RunFacts
+from soltrace.reading.runs.lost import Fate, RunFacts, RunJudge
 from soltrace.report.ask import each_row, read_sql
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def note_lost_runs(
     for run in runs:
         jobs.see(run.resource)
     jobs.look(wait_s=ASKED_FOR_S)
-    judge, time = Judge(jobs=jobs), now()
+    judge, time = RunJudge(jobs=jobs), now()
     lost = [
         (run.run_id, run.newest, verdict.why)
         for run in runs

@@ -21,7 +21,7 @@ from soltrace.wire.warn import warn_once
 
 
 @dataclass(frozen=True)
-class Place:
+class RunPlace:
     """The place of a run."""
 
     parent: object = None
@@ -43,7 +43,7 @@ def place_of(
     facts: Mapping[str, Attribute],
     said: Mapping[str, str | None],
     time_ns: int,
-) -> Place:
+) -> RunPlace:
     """Find the place of a run, and open its span if it is to have one.
 
     Args:
@@ -54,7 +54,7 @@ def place_of(
         time_ns: When the run began, in nanoseconds since 1970.
     """
     if tracing is None:
-        return Place()
+        return RunPlace()
     from soltrace.sinks.propagation import ids_above
 
     parent, by_a_process = _given()
@@ -66,7 +66,7 @@ def place_of(
             span = tracing.run(parent, trace_id, {key: text for key, text in said.items() if text}, time_ns)
         except Exception as error:  # noqa: BLE001 - a provider's own: there are the other spans
             warn_once(f"no span of the run: {described(error)}")
-    return Place(parent if span is None else span.parent, span, above)
+    return RunPlace(parent if span is None else span.parent, span, above)
 
 
 def _given() -> tuple[object, bool]:

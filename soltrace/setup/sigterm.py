@@ -19,11 +19,11 @@ from soltrace.wire.descriptors import above_standard
 
 NONE: Final = -1
 """No wake-up descriptor."""
-ENDING: Final = frozenset(
+FATAL: Final = frozenset(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU") if hasattr(signal, name)
 )
 """By which schedulers end a job, or warn of its end, and of which a process dies that does nothing about them."""
-_WARNING: Final = ENDING | {signal.SIGINT}
+_WARNING: Final = FATAL | {signal.SIGINT}
 """After which a SIGKILL may follow, whatever the program does about them."""
 _OURS: Final = 128
 """Added to the number of a signal whose handler is ours. The wake-up descriptor gets the number alone, of every signal
@@ -74,7 +74,7 @@ class Listener:
                     "flush_on_sigterm= must be given before an event loop runs, which takes signals."
                 )
             return
-        self.installed = frozenset(filter(_is_deadly, ENDING))
+        self.installed = frozenset(filter(_is_deadly, FATAL))
         for number in self.installed:
             signal.signal(number, self._handle)
 
@@ -110,7 +110,7 @@ class Listener:
         while True:
             for told in os.read(reader, 64):
                 number = told % _OURS
-                if told >= _OURS or (number in ENDING and signal.getsignal(number) == self._handle):
+                if told >= _OURS or (number in FATAL and signal.getsignal(number) == self._handle):
                     try:
                         end(signal.Signals(number).name)
                     finally:

@@ -41,7 +41,7 @@ class Sink(Protocol):
     """
 
     def handle(self, record: AnyRecord) -> None:
-        """Take one record. Once this returns, a kill of the process does not lose it; see `Gathering`."""
+        """Take one record. Once this returns, a kill of the process does not lose it; see `Batching`."""
         ...
 
     def flush(self, timeout_s: float) -> bool:
@@ -69,7 +69,7 @@ class LinesLostError(Exception):
 
 
 @runtime_checkable
-class Gathering(Protocol):
+class Batching(Protocol):
     """A sink that may keep what it is handed until it is told that this is all for now."""
 
     def settle(self) -> bool:

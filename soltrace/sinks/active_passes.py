@@ -14,7 +14,8 @@ from msgspec import UNSET
 
 from soltrace.sinks.groups import PassGroup
 from soltrace.wire.progress import RecentProgress
-from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import PassHeartbeat, PassProgress, PassStarted
 
 ACTIVE_AT_MOST: Final = 10_000
 """Passes that are kept. Each ends, if only as abandoned; should one not, it is forgotten once so many are open."""

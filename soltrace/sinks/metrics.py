@@ -39,6 +39,7 @@ from soltrace.wire.names import (
     METRIC_STEPS,
     SCOPE,
 )
+from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import (
     AnyRecord,
     PassEnded,
@@ -47,7 +48,6 @@ from soltrace.wire.records import (
     PassStarted,
     ProgramCompiled,
     Status,
-    Steps,
     TelemetryDropped,
 )
 

@@ -16,6 +16,7 @@ from soltrace.wire.flat import flattened, line_of
 from soltrace.wire.line_values import Attribute, Number, Watched
 from soltrace.wire.line_values import Scalar as Scalar  # noqa: PLC0414 - handed on
 from soltrace.wire.line_values import json_number as json_number  # noqa: PLC0414 - handed on
+from soltrace.wire.record_parts import Lanes, Steps, Usage
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
@@ -30,34 +31,6 @@ Status: TypeAlias = Literal["ok", "error"]
 """How something ended."""
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The severity of a line, by structlog's names."""
-
-
-class Steps(Struct, frozen=True, kw_only=True):
-    """Numerical steps by outcome. For a batch, the sum over its lanes."""
-
-    accepted: int
-    """Steps that the step size controller accepted."""
-    rejected: int
-    """Steps that it rejected; each was tried again with a smaller step size."""
-    recomputed: int | UnsetType = UNSET
-    """Forward steps that a backward pass evaluated again (checkpointing). Of backward passes only."""
-
-
-class Lanes(Struct, frozen=True, kw_only=True):
-    """The state of a batch as a whole."""
-
-    total: int
-    """Lanes of the batch: the product of its `batch_shape`."""
-    finished: int
-    """Lanes that have ended, whether well or not."""
-    failed: int
-    """Lanes that have ended with an error; they are among the finished ones."""
-    progress_min: float
-    """Progress of the slowest lane, in [0, 1]."""
-    progress_median: float
-    """Median progress over all lanes, in [0, 1]."""
-    progress_max: float
-    """Progress of the fastest lane, in [0, 1]."""
 
 
 # `dict=True` is the room in which the cached properties are kept; no field of a record is in it.
@@ -186,27 +159,6 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
     """Seconds spent in the backend's compiler; short where the persistent compilation cache had the program."""
     arguments: list[str] | UnsetType = UNSET
     """The types of what it takes, such as `float32[3]`, the first 64: what changes between two compilations of one."""
-
-
-class Usage(Struct, frozen=True, kw_only=True):
-    """What the process takes, all its passes together."""
-
-    memory_bytes: int | UnsetType = UNSET
-    """Bytes of the process that are in memory: OpenTelemetry's `process.memory.usage`. Known on Linux."""
-    cpu_utilization: float | UnsetType = UNSET
-    """Share of the processors that it may use, since the last time: OpenTelemetry's `process.cpu.utilization`.
-
-    Unitless, in [0, 1]. Known from the second heartbeat on.
-    """
-    device_memory_bytes: int | UnsetType = UNSET
-    """Bytes that jax has allocated on its devices, of this process and all together. Known where a backend tells."""
-    device_memory_limit_bytes: int | UnsetType = UNSET
-    """Bytes that it may allocate there."""
-    device_utilization: float | UnsetType = UNSET
-    """Share of the last moment in which its GPUs computed, on average: OpenTelemetry's `hw.gpu.utilization`.
-
-    Unitless, in [0, 1]. Known of NVIDIA's, where the module `pynvml` is installed (of the package `nvidia-ml-py`).
-    """
 
 
 class RunHeartbeat(Record, frozen=True, kw_only=True, tag="run.heartbeat"):

@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec import structs
 
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 from soltrace.wire.verdicts import Verdict
 
 WHY = (

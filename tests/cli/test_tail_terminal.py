@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 from tests.terminal import Tmux
 
 pytestmark = pytest.mark.programs

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from soltrace.demo.pass_costs import Cost, costs
-from soltrace.wire.records import ExperimentStarted, Lanes, PassEnded, Steps
+from soltrace.wire.record_parts import Lanes, Steps
+from soltrace.wire.records import ExperimentStarted, PassEnded
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "r", "experiment": None, "attributes": {}}
 LANES = Lanes(total=2, finished=2, failed=0, progress_min=1.0, progress_median=1.0, progress_max=1.0)

@@ -24,6 +24,7 @@ from soltrace.export.lean import LeanLoggerProvider, LeanLogRecord, LeanSpan, Le
 from soltrace.export.process_resource import process_resource
 from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.spans import Spans
+from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import (
     ExperimentStarted,
     LogResource,
@@ -31,7 +32,6 @@ from soltrace.wire.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
-    Steps,
     TelemetryDropped,
 )
 

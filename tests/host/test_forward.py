@@ -7,7 +7,8 @@ import pytest
 from soltrace.host import Signal
 from soltrace.host.signals import NEVER
 from soltrace.testing import UNSTEADY, capture
-from soltrace.wire.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
+from soltrace.wire.record_parts import Lanes, Steps
+from soltrace.wire.records import PassEnded, PassProgress, PassStarted
 
 FORWARD = {
     "level": "info",

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from soltrace.reading.parse import Rejected, parse
-from soltrace.reading.runs.watch import RunWatch
+from soltrace.reading.runs.run_watch import RunWatch
 from soltrace.report.gather import gather
 from soltrace.wire.records import (
     AnyRecord,

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
+from soltrace.wire.record_parts import Lanes, Steps
 from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
-    Lanes,
     LogOpened,
     LogResource,
     PassEnded,
@@ -23,7 +23,6 @@ from soltrace.wire.records import (
     ProgramCompiled,
     Record,
     RunEnded,
-    Steps,
     TelemetryDropped,
 )
 

@@ -3,7 +3,7 @@ import io
 
 from soltrace.reading.csv_lines import COLUMNS, CsvView
 from soltrace.reading.files.follow import Follower
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 HEADER = (
     "timestamp,level,event,schema,run_id,experiment,attributes,process_index,trace_id,span_id,resource,"

@@ -7,7 +7,8 @@ from msgspec import UNSET, structs
 
 from soltrace.reading.parse import KNOWN_EVENTS, Rejected, Unknown, parse
 from soltrace.wire.json_line import json_line
-from soltrace.wire.records import AnyRecord, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import AnyRecord
 from tests.stack.records import every_record
 
 

@@ -5,7 +5,7 @@ from msgspec import UNSET, structs
 
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.plain import PlainView
-from soltrace.wire.records import Steps, Usage
+from soltrace.wire.record_parts import Steps, Usage
 
 
 def lines(records, zone=UTC) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET, structs
 from playwright.sync_api import sync_playwright
 
-from soltrace.wire.records import Steps, Usage
+from soltrace.wire.record_parts import Steps, Usage
 from soltrace.wire.verdicts import Verdict
 
 _spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).parents[1] / "reading" / "conftest.py")

@@ -5,7 +5,7 @@ import pytest
 from soltrace.report.compare import MOST_VALUES, differences
 from soltrace.report.facts import Group
 from soltrace.report.gather import gather
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 
 def test_by_any_attribute_that_differs(tmp_path, logs):

@@ -15,7 +15,7 @@ from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
 from soltrace.report.markdown import markdown
 from soltrace.report.parquet import Converted, convert
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 _SHARES = ("progress_min", "progress_median", "progress_max")
 EXPECTED = Path(__file__).parent / "expected" / "story.json"

@@ -11,7 +11,7 @@ from soltrace.report.gather import gather
 from soltrace.report.loading import loaded
 from soltrace.report.question import QuestionError, plain_value, query
 from soltrace.report.views import LOG_VIEWS, create_views
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 pytestmark = pytest.mark.once
 

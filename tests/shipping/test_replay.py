@@ -32,6 +32,7 @@ from soltrace.sinks.spans import Spans
 from soltrace.wire.json_line import json_line
 from soltrace.wire.log_names import part_name
 from soltrace.wire.names import METRIC_COMPILE_DURATION, METRIC_PASS_DURATION
+from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
@@ -43,7 +44,6 @@ from soltrace.wire.records import (
     PassStarted,
     ProgramCompiled,
     RunEnded,
-    Steps,
     TelemetryDropped,
 )
 

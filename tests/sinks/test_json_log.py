@@ -9,7 +9,8 @@ from msgspec import UNSET, structs
 from soltrace.reading.files.follow import Follower
 from soltrace.sinks import LinesLostError, log_file
 from soltrace.sinks.json_log import LoggerLog, fresh_file
-from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassProgress, Steps, TelemetryDropped
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassProgress, TelemetryDropped
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON = {"timestamp": MOMENT, "run_id": "run", "experiment": "fit", "attributes": {"lr": 1e-3, "bad": "NaN"}}

@@ -21,6 +21,7 @@ from soltrace.sinks.log_records import OtelLogs, attributes_of
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, capture
 from soltrace.wire.json_line import json_line
+from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import (
     ExperimentEnded,
     LogOpened,
@@ -28,7 +29,6 @@ from soltrace.wire.records import (
     PassHeartbeat,
     PassProgress,
     PassStarted,
-    Steps,
     TelemetryDropped,
 )
 

@@ -24,15 +24,14 @@ from soltrace.sinks.metrics import BUCKETS_S, Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire.names import METRICS
+from soltrace.wire.record_parts import Lanes, Steps
 from soltrace.wire.records import (
     ExperimentStarted,
-    Lanes,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassStarted,
     ProgramCompiled,
-    Steps,
     TelemetryDropped,
 )
 

@@ -3,17 +3,16 @@ from datetime import UTC, datetime
 import pytest
 
 from soltrace.sinks.otel import fields_of
+from soltrace.wire.record_parts import Lanes, Steps
 from soltrace.wire.records import (
     ExperimentEnded,
     LaneEnded,
-    Lanes,
     LogOpened,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassStarted,
     ProgramCompiled,
-    Steps,
     TelemetryDropped,
 )
 

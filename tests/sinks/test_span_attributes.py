@@ -12,7 +12,8 @@ from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, ro
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire.attributes import plain_attributes
-from soltrace.wire.records import Lanes, PassEnded, PassProgress, PassStarted, Steps
+from soltrace.wire.record_parts import Lanes, Steps
+from soltrace.wire.records import PassEnded, PassProgress, PassStarted
 from tests.wire.test_attributes import FORMS
 
 PASS = {

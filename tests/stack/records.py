@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from soltrace.wire import records
-from soltrace.wire.records import AnyRecord, Lanes, Steps, Usage
+from soltrace.wire.record_parts import Lanes, Steps, Usage
+from soltrace.wire.records import AnyRecord
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

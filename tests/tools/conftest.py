@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 _spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).parents[1] / "reading" / "conftest.py")
 _samples = importlib.util.module_from_spec(_spec)

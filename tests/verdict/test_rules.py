@@ -13,14 +13,8 @@ from soltrace.verdict.judge import findings
 from soltrace.verdict.retries import retries
 from soltrace.verdict.run_course import RunCourse
 from soltrace.wire.losses import Losses
-from soltrace.wire.records import (
-    LaneNonfinite,
-    PassEnded,
-    PassStarted,
-    PassSteps,
-    ProgramCompiled,
-    Steps,
-)
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import LaneNonfinite, PassEnded, PassStarted, PassSteps, ProgramCompiled
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run", "experiment": None, "attributes": {}}

@@ -16,7 +16,8 @@ from soltrace.testing import capture
 from soltrace.wire import records
 from soltrace.wire.flat import LEADING, flat_names
 from soltrace.wire.json_line import json_line
-from soltrace.wire.records import AnyRecord, Lanes, LogOpened, PassEnded, Steps, Usage
+from soltrace.wire.record_parts import Lanes, Steps, Usage
+from soltrace.wire.records import AnyRecord, LogOpened, PassEnded
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 from soltrace.wire.verdicts import Verdict
 

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from soltrace.wire.json_line import json_line
+from soltrace.wire.record_parts import Lanes, Steps, Usage
 from soltrace.wire.records import (
     AnyRecord,
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
     LaneNonfinite,
-    Lanes,
     LogOpened,
     LogResource,
     PassEnded,
@@ -23,9 +23,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     RunEnded,
     RunHeartbeat,
-    Steps,
     TelemetryDropped,
-    Usage,
 )
 from soltrace.wire.schema import FILE, schema, text
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from msgspec import UNSET
 
 from soltrace.reading.parse import Parsed
-from soltrace.reading.runs.watch import LostRun
+from soltrace.reading.runs.run_watch import LostRun
 from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,

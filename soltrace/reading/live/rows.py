@@ -12,7 +12,7 @@ from soltrace.reading.live.endings import NewsItem, PassTally, Remainder
 from soltrace.reading.live.state import OpenPass, Runs
 from soltrace.reading.phrases import describe_record, lane_name, lanes_text, pass_name, solve_name, subject
 from soltrace.reading.plain import LONGEST_LINE
-from soltrace.reading.runs.watch import LostRun
+from soltrace.reading.runs.run_watch import LostRun
 from soltrace.reading.text import (
     between,
     clean,

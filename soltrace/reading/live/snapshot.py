@@ -11,7 +11,7 @@ from soltrace.reading.live.endings import Endings, NewsItem, PassTally, Remainde
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.parse import Parsed
 from soltrace.reading.runs.array import tasks_by_state, tasks_left_s
-from soltrace.reading.runs.watch import LostRun, RunWatch
+from soltrace.reading.runs.run_watch import LostRun, RunWatch
 from soltrace.wire.records import LogOpened, LogResource, Record, RunHeartbeat, TelemetryDropped
 
 _BRIEF_S: Final = 1.0

@@ -12,13 +12,13 @@ from msgspec import UNSET, UnsetType
 from soltrace.reading.attempts import Attempts
 from soltrace.reading.live.history import Estimate, History, Point, estimate
 from soltrace.reading.parse import Parsed
-from soltrace.reading.runs.watch import LostRun
+from soltrace.reading.runs.run_watch import LostRun
 from soltrace.reading.text import clean, clean_end
 from soltrace.wire.progress import RecentProgress
+from soltrace.wire.record_parts import Lanes, Usage
 from soltrace.wire.records import (
     Attribute,
     LaneEnded,
-    Lanes,
     LogOpened,
     LogResource,
     Number,
@@ -29,7 +29,6 @@ from soltrace.wire.records import (
     PassStarted,
     Record,
     TelemetryDropped,
-    Usage,
 )
 
 _MOST_OPEN: Final = 10_000

@@ -25,7 +25,7 @@ from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.snapshot import Tracker
 from soltrace.reading.live.state import Runs
 from soltrace.reading.parse import Parsed
-from soltrace.reading.runs.watch import RunWatch
+from soltrace.reading.runs.run_watch import RunWatch
 from soltrace.reading.text import clean
 
 FRAME_S: Final = 0.1

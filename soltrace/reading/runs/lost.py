@@ -63,7 +63,7 @@ class Fate(Enum):
     """It was killed, and its scheduler will run its job again, or does: see `soltrace.reading.attempts`."""
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """What has become of a run, and why one thinks so."""
 
     fate: Fate
@@ -71,10 +71,10 @@ class Verdict(NamedTuple):
     """Of one that is lost: completes "lost: ..."."""
 
 
-_GOES_ON: Final = Verdict(Fate.GOES_ON)
+_GOES_ON: Final = Judgement(Fate.GOES_ON)
 
 
-class Judge:
+class RunJudge:
     """Says which runs are lost.
 
     Args:
@@ -94,8 +94,8 @@ class Judge:
         self._jobs = jobs
         self._gone = gone
 
-    def verdict(self, run: RunFacts, silent_s: float, *, listened: bool = True) -> Verdict:
-        """Judge a run.
+    def verdict(self, run: RunFacts, silent_s: float, *, listened: bool = True) -> Judgement:
+        """RunJudge a run.
 
         Args:
             run: What is known of it.
@@ -109,31 +109,31 @@ class Judge:
         # A scheduler says why, a moment later.
         told = None if self._jobs is None else self._jobs.state(run.resource)
         if silent_s >= (_DEAD_S if told is None else _TOLD_S) and self._is_gone(run):
-            return Verdict(Fate.LOST, "its process is gone")
+            return Judgement(Fate.LOST, "its process is gone")
         # Between passes a program may compute for long, and only says so where it has been open for some time.
         if run.passes_open and listened and silent_s >= self.patience_s:
-            return Verdict(Fate.LOST, "it fell silent, with a pass open")
+            return Judgement(Fate.LOST, "it fell silent, with a pass open")
         if run.beats and listened and silent_s >= _BETWEEN_PASSES * self.patience_s:
-            return Verdict(Fate.LOST, "it fell silent, with an experiment open")
+            return Judgement(Fate.LOST, "it fell silent, with an experiment open")
         return _GOES_ON
 
     def _is_gone(self, run: RunFacts) -> bool:
         host, pid = run.resource.get("host"), run.resource.get("pid")
         return isinstance(host, str) and isinstance(pid, int) and self._gone(host, pid, run.opened)
 
-    def _by_its_job(self, run: RunFacts, silent_s: float) -> Verdict | None:
-        """Judge by what the scheduler says; None where that says nothing."""
+    def _by_its_job(self, run: RunFacts, silent_s: float) -> Judgement | None:
+        """RunJudge by what the scheduler says; None where that says nothing."""
         told = None if self._jobs is None else self._jobs.state(run.resource)
         again = None if told is None else _runs_again(told, run)
         if told is None or again is None:
             return None
         if again or told.state in WAITING:
             if told.state in ENDED and run.is_open and silent_s >= self.patience_s:
-                return Verdict(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
-            return Verdict(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
+                return Judgement(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
+            return Judgement(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
         unknown_end = run.last_of_its_task and not run.had_experiments  # between two passes nothing is open
         if (run.is_open and told.state in ENDED) or (unknown_end and told.killed):
-            return Verdict(Fate.LOST, f"Slurm says {told.said()}")
+            return Judgement(Fate.LOST, f"Slurm says {told.said()}")
         return _GOES_ON if told.state in HALTED else None
 
 

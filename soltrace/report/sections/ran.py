@@ -10,7 +10,7 @@ from soltrace.reading.text import clean, duration, plural
 from soltrace.report.facts import Experiment, LogReport, PhaseCost, Run
 from soltrace.report.sections.model import Row, Section, Table
 from soltrace.report.sections.words import first_cause, utc_text
-from soltrace.wire.records import Usage
+from soltrace.wire.record_parts import Usage
 
 _ENDINGS: Final = {
     "ok": "ended ok",

@@ -8,7 +8,7 @@ import pytest
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.files.lines import CHUNK
 from soltrace.reading.parse import Rejected
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 STEPS = Steps(accepted=1, rejected=0)
 

@@ -6,7 +6,7 @@ from soltrace.reading.live.columns import ASCII, Glyphs
 from soltrace.reading.live.detail import DetailRenderer
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.state import PassTable, Runs
-from soltrace.wire.records import Steps, Usage
+from soltrace.wire.record_parts import Steps, Usage
 from soltrace.wire.verdicts import Verdict
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soltrace.reading.live.endings import BURST, LINES_PER_S, QUIET_S, Endings, PassTally, Remainder
-from soltrace.wire.records import ExperimentEnded, PassEnded, ProgramCompiled, Steps
+from soltrace.wire.record_parts import Steps
+from soltrace.wire.records import ExperimentEnded, PassEnded, ProgramCompiled
 
 
 def test_a_few_passes_have_a_line_each(log):

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from soltrace.reading.live.view import LiveView
 from soltrace.reading.runs.jobs import Jobs
-from soltrace.reading.runs.lost import Judge
+from soltrace.reading.runs.lost import RunJudge
+from soltrace.reading.runs.run_watch import RunWatch
 from soltrace.reading.runs.slurm import TaskState
-from soltrace.reading.runs.watch import RunWatch
 from soltrace.wire.records import RunHeartbeat
 
 JOB = {"scheduler": "slurm", "job": "77", "host": "elsewhere", "pid": 1}
@@ -28,7 +28,7 @@ def test_an_array_of_which_one_task_is_lost_and_one_is_behind(logs):
         *(TaskState("77", str(task), "PENDING") for task in range(6, 12)),
     ]
     jobs = Jobs(lambda _: states, lambda: True, lambda: now[0])
-    watch = RunWatch(Judge(jobs=jobs), jobs, monotonic=lambda: now[0], now=lambda: at(now[0]))
+    watch = RunWatch(RunJudge(jobs=jobs), jobs, monotonic=lambda: now[0], now=lambda: at(now[0]))
     out = io.StringIO()
     console = Console(file=out, width=200, height=20, force_terminal=True, color_system=None, legacy_windows=False)
     view = LiveView(console, zone=UTC, watch=watch, now=lambda: at(now[0]), monotonic=lambda: now[0])

@@ -3,7 +3,7 @@ import pytest
 from soltrace.reading.live.history import Estimate
 from soltrace.reading.live.state import LaneProgress, OpenPass, PassTable, Runs
 from soltrace.reading.parse import Rejected, Unknown
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 
 def only(table: PassTable) -> OpenPass:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from soltrace.reading.live.view import LiveView
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 
 class Terminal:

@@ -9,10 +9,10 @@ import pytest
 
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.runs.jobs import Jobs
-from soltrace.reading.runs.lost import Fate, Judge, RunFacts
+from soltrace.reading.runs.lost import Fate, RunFacts, RunJudge
 from soltrace.reading.runs.processes import process_is_gone
+from soltrace.reading.runs.run_watch import RunWatch
 from soltrace.reading.runs.slurm import TaskState
-from soltrace.reading.runs.watch import RunWatch
 
 BEGAN = datetime(2026, 11, 25, 3, 24, 29, tzinfo=UTC)
 SLURM = {"scheduler": "slurm", "job": "7", "array_task": "3", "host": "elsewhere", "pid": 42}
@@ -41,7 +41,7 @@ def jobs_that_say(*states):
 )
 def test_what_the_scheduler_says_of_a_run(state, open_, fate, why):
     """A run that was killed is lost also where nothing was open: who has no experiment may be between two passes."""
-    judge = Judge(jobs=jobs_that_say(TaskState("7", "3", state, began=BEGAN)))
+    judge = RunJudge(jobs=jobs_that_say(TaskState("7", "3", state, began=BEGAN)))
     run = RunFacts("r", BEGAN, SLURM, BEGAN, passes_open=open_)
     assert judge.verdict(run, 10.0) == (fate, why)
 
@@ -60,14 +60,14 @@ def test_what_the_scheduler_says_of_a_run(state, open_, fate, why):
 )
 def test_a_killed_job_says_nothing_of_a_run_that_it_did_not_kill(known, restarts, fate):
     """Which is another attempt's, has ended all it had begun, or is not the job's at all."""
-    judge = Judge(jobs=jobs_that_say(TaskState("7", "3", "TIMEOUT", 0, restarts, BEGAN)))
+    judge = RunJudge(jobs=jobs_that_say(TaskState("7", "3", "TIMEOUT", 0, restarts, BEGAN)))
     run = RunFacts("r", BEGAN, **{"resource": SLURM, "opened": BEGAN} | known)
     assert judge.verdict(run, 10.0).fate is fate
 
 
 def test_where_nobody_can_be_asked_silence_says_it():
     """Of a run with an open pass: between passes, a program may compute for long."""
-    judge = Judge()
+    judge = RunJudge()
     passes = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, passes_open=True)
     experiment = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, experiments_open=True)
     beating = RunFacts("r", BEGAN, {"host": "elsewhere", "pid": 42}, BEGAN, experiments_open=True, beats=True)

@@ -12,7 +12,7 @@ from soltrace.report.loading import Converted
 from soltrace.report.pictures.drawing import draw
 from soltrace.report.question import query
 from soltrace.report.views import LOG_VIEWS
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 pytestmark = pytest.mark.once
 

@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 from soltrace.report.loading import Converted
 from soltrace.report.pictures.drawing import draw
 from soltrace.report.pictures.event_files import masked_crc32c
-from soltrace.wire.records import Steps
+from soltrace.wire.record_parts import Steps
 
 pytestmark = pytest.mark.once
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from soltrace.reading.attempts import Attempts
 from soltrace.reading.parse import Parsed
 from soltrace.reading.runs.jobs import Jobs, job_of
-from soltrace.reading.runs.lost import Fate, Judge, RunFacts, Verdict
+from soltrace.reading.runs.lost import Fate, Judgement, RunFacts, RunJudge
 from soltrace.wire.records import (
     Attribute,
     ExperimentEnded,
@@ -29,7 +29,7 @@ _LISTEN_S: Final = 12.0
 """Time for two heartbeats of a run whose last line is old: its clock may differ from ours."""
 _LEAST_S, _MOST_S, _SHARE = 1.0, 5.0, 0.1
 """A run is judged again after so much of its silence, if that is to be cheap."""
-_GOES_ON: Final = Verdict(Fate.GOES_ON)
+_GOES_ON: Final = Judgement(Fate.GOES_ON)
 _MOST_RUNS: Final = 20_000
 """Of those that are remembered: some 30 MB."""
 _Task: TypeAlias = tuple[Attribute | None, ...]
@@ -49,7 +49,7 @@ class WatchedRun(RunFacts):
     """Whether a pass of it was."""
     failed: bool = False
     """Whether a pass of it has failed."""
-    verdict: Verdict = _GOES_ON
+    verdict: Judgement = _GOES_ON
     due_s: float = 0.0
     """When it is to be judged next."""
 
@@ -78,7 +78,7 @@ class RunWatch:
 
     def __init__(
         self,
-        judge: Judge | None = None,
+        judge: RunJudge | None = None,
         jobs: Jobs | None = None,
         *,
         lazy: bool = False,
@@ -86,7 +86,7 @@ class RunWatch:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.jobs = jobs
-        self._judge = judge or Judge(jobs=jobs)
+        self._judge = judge or RunJudge(jobs=jobs)
         self._lazy = lazy
         self._monotonic = monotonic
         self._now = now
@@ -164,7 +164,7 @@ class RunWatch:
         """Say whether a retry of a run's job has taken its place."""
         return self._attempts.replaced(run_id)
 
-    def verdict(self, run: WatchedRun, *, whole: bool = False) -> Verdict:
+    def verdict(self, run: WatchedRun, *, whole: bool = False) -> Judgement:
         """Say what has become of a run.
 
         Args:

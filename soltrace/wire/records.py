@@ -275,7 +275,7 @@ class PassHeartbeat(PassRecord, frozen=True, kw_only=True, tag="pass.heartbeat")
 
 
 class LaneEnded(PassRecord, frozen=True, kw_only=True, tag="lane.ended"):
-    """One lane of a batch is over: said once, and no line about this lane follows."""
+    """One lane of a batch is over: said once, and no progress of this lane follows."""
 
     batch_index: list[int]
     """The lane, by its index in each enclosing vmap, outermost first."""

@@ -12,7 +12,7 @@ class AttemptedSteps(Struct, frozen=True, kw_only=True):
     """Attempted steps, one after the other, as columns: each list has one item a step."""
 
     step: list[int]
-    """Which attempt of its lane it is, from 1. On a backward pass: which of the forward pass's is transposed."""
+    """Which attempt of its lane it is, from 1."""
     t: list[Number]
     """Where it begins, in the user's time."""
     dt: list[Number]
@@ -35,13 +35,13 @@ class Nonfinite(Struct, frozen=True, kw_only=True):
     """The first value that is not finite."""
 
     step: int
-    """In which attempt of its lane, from 1. On a backward pass: which of the forward pass's is transposed."""
+    """In which attempt of its lane, from 1."""
     t: Number
     """Where that step begins, in the user's time."""
     dt: Number
     """How far it goes, in the user's time."""
     found_in: str
-    """`initial state`, `vector field`, `state` or `error estimate`; on a backward pass, `cotangent`."""
+    """`initial state`, `vector field`, `state` or `error estimate`."""
     stage: int | UnsetType = UNSET
     """Of the vector field: in which stage of the step it was evaluated, from 1."""
     path: str

@@ -15,6 +15,9 @@ DOCS_STAMP := .venv/docs.stamp
 SOURCES := soltrace tests benchmarks scripts dashboards docs examples
 # In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
 PYTEST := -m pytest -n 2 --dist loadgroup
+# What XLA compiles for the tests is kept for a week: half of the traced tests' time, from the second run on.
+XLA_CACHE ?= $(HOME)/.cache/soltrace/xla
+KEPT = find $(XLA_CACHE) -type f -mtime +7 -delete 2>/dev/null; JAX_COMPILATION_CACHE_DIR=$(XLA_CACHE) JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 UNIT := not servers and not programs and not slow
 OLDEST := not servers and not once
 
@@ -41,15 +44,15 @@ demo: $(STAMP) ## fit a model to lynx and hare pelts, and watch its passes
 
 unit: $(STAMP) ## run the tests that need nothing but Python, of every part, in under three minutes
 	@echo "==> pytest -m '$(UNIT)' $(PYTEST_ARGS)"
-	@$(BIN)/python $(PYTEST) -m "$(UNIT)" $(PYTEST_ARGS)
+	@$(KEPT) $(BIN)/python $(PYTEST) -m "$(UNIT)" $(PYTEST_ARGS)
 
 test: $(STAMP) programs servers ## run every test, with the newest Python and the newest versions
 	@echo "==> pytest $(PYTEST_ARGS)"
-	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+	@$(KEPT) $(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST_STAMP) programs ## run the tests that versions can break, with the oldest Python and versions
 	@echo "==> pytest -m '$(OLDEST)' $(PYTEST_ARGS), with the oldest versions"
-	@.venv-oldest/bin/python $(PYTEST) -m "$(OLDEST)" $(PYTEST_ARGS)
+	@$(KEPT) .venv-oldest/bin/python $(PYTEST) -m "$(OLDEST)" $(PYTEST_ARGS)
 
 # sysmon: the tracer of old does not see the threads on which compiled programs call.
 coverage: $(STAMP) ## measure which lines `make unit` runs; pyproject.toml has the floor

@@ -302,7 +302,9 @@ def _run(
     t = time_reached(final, solve)
     pace = getattr(final.progress_meter_state, "pace", None)
     handle = start[0] if pace is None or signals.wanted is None else _when_told(start[0], pace)
-    watched = [] if watch is None or pace is None else watch.at(final, time_direction(solve["terms"]), solve["args"])
+    # Of an `ImplicitAdjoint` the state does not come out as arrays.
+    arrays = pace is not None and all(map(eqx.is_array, jtu.tree_leaves(final.y)))
+    watched = watch.at(final, time_direction(solve["terms"]), solve["args"]) if watch is not None and arrays else []
     (done,) = emit(end, signals.info, [handle, *counts], [t, *watched], witnesses=jtu.tree_leaves(pace))
     return _after(done, without_ours(final)), aux, done
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 
 from soltrace.errors import ConfigurationError
 from soltrace.traced._jax import lenient
@@ -70,7 +71,9 @@ def watch_of(watch: "Watchable | Watching") -> Watching:
             raise _refused(watch)
     if not all(map(callable, quantities.values())):
         raise _refused(watch)
-    return Watching(nonfinite, quantities)
+    # A function is no leaf of the state that carries it through an adjoint: some take nothing but arrays.
+    held = {name: f if isinstance(f, eqx.Module) else jtu.Partial(f) for name, f in quantities.items()}
+    return Watching(nonfinite, held)
 
 
 def _parts(watch: Any) -> list[Any]:

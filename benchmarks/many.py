@@ -59,13 +59,15 @@ def show(files: int, quiet_s: float, settles_s: float) -> Shown:
         began = time.monotonic()
         process, terminal = _start(Path(name))
         try:
-            first = last = None
-            for text in _screens(terminal, began + PATIENCE_S):
+            first, last, text = None, None, b""
+            for read in _screens(terminal, began + PATIENCE_S):
+                text = text[-(1 << 16) :] + read  # a screen comes in pieces
                 if first is None and ROW.search(text):
                     first = time.monotonic() - began, _processor_s(process)
                 counted = [int(found.replace(b",", b"")) for found in ENDED.findall(text)]
-                if counted and counted[-1] == files // 2:
+                if last is None and counted and counted[-1] == files // 2:
                     last = time.monotonic() - began, _processor_s(process)
+                if first is not None and last is not None:
                     break
             if first is None or last is None:
                 raise TimeoutError("what was written is not shown")

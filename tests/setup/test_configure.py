@@ -177,7 +177,8 @@ def test_configuring_anew_begins_a_new_run(tmp_path, program):
     assert flush()
     assert [line["attributes"] for line in lines(tmp_path / "b")] == [{"seed": 3}] * 2
     assert shutdown()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("soltrace")] == []
+    running = {thread.name for thread in threading.enumerate() if thread.name.startswith("soltrace")}
+    assert running <= {"soltrace-sigterm"}  # which an earlier test may have left: it lasts as long as the process
 
 
 def test_a_structlog_logger_may_be_the_target(tmp_path, program, monkeypatch):

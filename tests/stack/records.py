@@ -49,7 +49,6 @@ def every_record(run_id: str) -> list[AnyRecord]:
         records.LogResource(**line(experiment=None, attributes={}), resource={"host": "node7", "backend": "cpu"}),
         records.ExperimentStarted(**line(), context={"request": "r-17", "n": 2, "event": "theirs", "t": [0.5]}),
         records.ExperimentEnded(**line(level="error"), status="error", duration_s=2.0, error="ValueError: no\nway"),
-        records.RunHeartbeat(**line(), silent_s=30.0, doing="compiling", usage=Usage(memory_bytes=2**31)),
         records.ProgramCompiled(**line(), function="<lambda>", trace_s=0, lower_s=0.25, compile_s=1e-9),
         records.PassStarted(
             **of_pass(level="debug"),
@@ -97,6 +96,7 @@ def every_record(run_id: str) -> list[AnyRecord]:
                 device_utilization=0.75,
             ),
         ),
+        records.RunHeartbeat(**line(), silent_s=30.0, doing="compiling", usage=Usage(memory_bytes=2**31)),
         records.LaneEnded(
             **of_pass(),
             batch_index=[2],

@@ -56,8 +56,8 @@ def test_the_first_value_that_is_not_finite(controller: Any) -> None:
         assert (stage, step, ended[0].nonfinite.t, ended[0].nonfinite.dt) == (2, 5, 0.5, 0.125)
 
 
-def test_it_is_where_jax_debug_nans_stops() -> None:
-    """The same step: of a state that overflows, of one that begins so, and of an error estimate alone."""
+def test_where_a_state_overflows_or_begins_so() -> None:
+    """It is told as a state, with its place and what became of it."""
     growing = dfx.ODETerm(lambda t, y, _: y * 1e20)
     with capture() as captured:
         watching(growing, dfx.Euler(), 0.0, 1.0, 0.25, jnp.ones(2))

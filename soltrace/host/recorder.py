@@ -31,7 +31,7 @@ from soltrace.host.table import PassEntry
 from soltrace.host.translate import Translator
 from soltrace.host.usage import UsageReader
 from soltrace.host.worker import Worker
-from soltrace.sinks import RunSpan, Sink, Tracing
+from soltrace.sinks import Batching, RunSpan, Sink, Tracing
 from soltrace.wire.context_variables import context_variables
 from soltrace.wire.losses import Loss, Losses, What, Why
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
@@ -327,8 +327,8 @@ class Recorder:
         results: list[bool] = []
         for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
             remaining = max(deadline - time.monotonic(), 0.0)
-            punctual = getattr(sink, "punctual", False)  # and may be asked where no thread can be started
-            results.append(bounded(partial(sink.flush, remaining), remaining, must_run=punctual))
+            keeps_to_it = isinstance(sink, Batching)  # and may be asked where no thread can be started
+            results.append(bounded(partial(sink.flush, remaining), remaining, must_run=keeps_to_it))
         return all(results)
 
     def close(self, timeout_s: float) -> bool:

@@ -70,7 +70,10 @@ class LinesLostError(Exception):
 
 @runtime_checkable
 class Batching(Protocol):
-    """A sink that may keep what it is handed until it is told that this is all for now."""
+    """A sink that may keep what it is handed until it is told that this is all for now.
+
+    Its `flush` keeps to its time.
+    """
 
     def settle(self) -> bool:
         """Bring what was taken to where it is safe. It waits for a while, but never for ever.

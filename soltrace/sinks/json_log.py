@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from msgspec import UNSET, structs
@@ -74,9 +74,6 @@ class JsonLog(LoggerLog):
 
     `handle` takes a record, and `settle` has it written.
     """
-
-    punctual: Final = True
-    """`flush` keeps to its time."""
 
     def __init__(self, make: Callable[[Callable[[int], list[bytes]]], LogFile], *, sync_s: float = math.inf) -> None:
         """Write to a file.

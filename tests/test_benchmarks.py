@@ -126,6 +126,7 @@ def test_one_solve():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_process_of_one_solve(tmp_path):
     """It says how long its calls took."""
     command = [sys.executable, "-m", "benchmarks.once", "--child", "Lorenz", "", str(tmp_path)]
@@ -135,6 +136,7 @@ def test_a_process_of_one_solve(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_profile():
     """Each room has its row."""
     command = [

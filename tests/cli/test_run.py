@@ -218,6 +218,7 @@ def test_a_module_ends_as_under_python(ending, tmp_path):
     assert outcome(start([*RUN, "-m", "fit"], tmp_path)) == (status, printed, shown)
 
 
+@pytest.mark.once
 def test_an_experiment_ends_with_the_program(tmp_path):
     """With its error, if it had one; what it had solved is told."""
     write(tmp_path, f"{SOLVE}1 / 0")
@@ -261,6 +262,7 @@ def test_a_program_that_is_terminated(tmp_path):
     assert named(tmp_path / "logs") == [("pass.started", None, {}, None), ("pass.ended", None, {}, "ok")]
 
 
+@pytest.mark.once
 def test_disabled_it_only_runs_the_program(tmp_path):
     """Not a file, not a word."""
     write(tmp_path, f"{SOLVE}print('done')")
@@ -331,6 +333,7 @@ def test_without_the_exporters_it_says_what_to_install(tmp_path):
     )
 
 
+@pytest.mark.once
 def test_a_collector_that_is_not_there_costs_nothing(tmp_path):
     """An endpoint after `--otlp` is ours, a program is not; the run ends soon, and the program's output is its own."""
     write(tmp_path, f"{SOLVE}print(sys.argv)")

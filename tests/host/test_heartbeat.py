@@ -114,6 +114,7 @@ def test_a_batch_is_as_far_as_its_slowest_lane(program, clock):
         assert (beat["progress"], beat["eta_s"]) == (0.25, 6.0)
 
 
+@pytest.mark.once
 def test_the_worker_wakes_by_itself(program):
     """With nothing to do, and nobody who waits, a heart beats in real time."""
     with capture(heartbeat_s=0.2) as told:

@@ -7,6 +7,7 @@ from collections import Counter
 import jsonschema
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def run(solve):
         yield
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(solves(), min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_what_must_hold_of_all_records(several, random):

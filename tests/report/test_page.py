@@ -200,6 +200,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.once
 def test_what_a_log_says_stays_text(visit, tmp_path, logs):
     """Wherever it stands: nothing of it runs, and it is shown as it is."""
     for text in HOSTILE:

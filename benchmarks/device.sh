@@ -7,7 +7,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-.venv/bin/python}
-workers=${WORKERS:-4} tests_s=${TESTS_S:-180} bits_s=${BITS_S:-90} loops_s=${LOOPS_S:-140}
+workers=${WORKERS:-4} tests_s=${TESTS_S:-180} bits_s=${BITS_S:-120} loops_s=${LOOPS_S:-110}
 # Of the traced tests those of numbers, passes and settings; what needs several devices, or files of a size, is for CPUs.
 read -ra tests <<<"${TESTS:-harmless passes adjoints outputs interpolations recompute attributes configurations}"
 files=("${tests[@]/#/tests/traced/test_}")

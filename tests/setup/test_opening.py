@@ -182,7 +182,7 @@ def test_every_pass_is_in_one_log_however_often_runs_are_closed_meanwhile(tmp_pa
                 configure(directory=tmp_path, **SILENT)
     shutdown()
     written = logs(tmp_path)
-    assert len(written) > 200
+    assert len(written) >= 200  # and one more, if somebody has begun it before the end
     assert [log for log in written if not log] == []
     lines = [line for log in written for line in log]
     began = Counter(line["pass_id"] for line in lines if line["event"] == "pass.started")

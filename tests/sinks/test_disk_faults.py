@@ -100,7 +100,7 @@ with soltrace.experiment("nothing"):
     )
     assert done.returncode == 0
     assert "SoltraceWarning: no JSON log: " in done.stderr
-    assert list((tmp_path / "logs").iterdir()) == []
+    assert list((tmp_path / "logs").glob("*")) == []  # which may not even be there
 
 
 def written(logs):

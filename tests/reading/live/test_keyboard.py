@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soltrace.reading.live.keyboard import decode
@@ -32,6 +32,7 @@ def test_a_sequence_may_come_in_pieces(start):
     assert decode("\x1b", whole=True) == (["esc"], "")
 
 
+@example("\x1bO\x1b1", 3)
 @given(st.text(st.sampled_from("\x1b[O1;~ABaq\r\x7f"), max_size=30), st.integers(0, 30))
 def test_where_it_is_cut_makes_no_difference(sent, cut):
     """Keys are those of the whole, however it was read."""

@@ -17,6 +17,8 @@ _T = TypeVar("_T")
 _PATIENCE_S: Final = 5.0
 """For what was interrupted to end and remove its temporary files: the process would be aborted in the midst of it."""
 _BETWEEN_S: Final = 0.02
+_LOOK_S: Final = 0.1
+"""A signal that comes just before a thread begins to wait does not wake it: its exception is raised when it wakes."""
 
 
 class _Open:
@@ -70,7 +72,8 @@ def interruptible(work: Callable[[], _T]) -> _T:
 
     threading.Thread(target=run, name="soltrace-report", daemon=True).start()
     try:
-        over.wait()
+        while not over.wait(_LOOK_S):
+            pass
     except BaseException:
         _give_up(over)
         raise

@@ -15,7 +15,7 @@ DOCS_STAMP := .venv/docs.stamp
 SOURCES := soltrace tests benchmarks scripts dashboards docs examples
 # In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them.
 PYTEST := -m pytest -n 2 --dist loadgroup
-# What XLA compiles for the tests is kept for a week: half of the traced tests' time, from the second run on.
+# What XLA compiles for the tests is kept for a week: later runs find it there.
 XLA_CACHE ?= $(HOME)/.cache/soltrace/xla
 KEPT = find $(XLA_CACHE) -type f -mtime +7 -delete 2>/dev/null; JAX_COMPILATION_CACHE_DIR=$(XLA_CACHE) JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 UNIT := not servers and not programs and not slow

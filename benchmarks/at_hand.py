@@ -56,14 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         for row in _measured(args):
             print(json.dumps(asdict(row)), flush=True)
         return 0
-    lines = list(HEADER)
-    print(*lines, sep="\n")
-    for row in _in_a_terminal(argv):
-        lines.append(line(row))
-        print(lines[-1], flush=True)
-    if not args.no_write:
-        page.write(RESULTS, "The live view beside a loop", ABOUT, lines, "benchmarks.at_hand", argv)
-    return 1 if args.check and any("✗" in line for line in lines) else 0
+    rows = map(line, _in_a_terminal(argv))
+    return page.tell(args, (HEADER, rows), RESULTS, ("The live view beside a loop", ABOUT), "benchmarks.at_hand", argv)
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -46,14 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="exit with 1 if soltrace exceeds a limit")
     parser.add_argument("--no-write", action="store_true", help="print only")
     args = parser.parse_args(argv)
-    lines = list(HEADER)
-    print(*lines, sep="\n")
-    for line in measured(args.case, args.rounds, args.seconds):
-        lines.append(line)
-        print(line, flush=True)
-    if not args.no_write:
-        page.write(RESULTS, "Every step", ABOUT, lines, "benchmarks.every_step", argv)
-    return 1 if args.check and any("✗" in line for line in lines) else 0
+    rows = measured(args.case, args.rounds, args.seconds)
+    return page.tell(args, (HEADER, rows), RESULTS, ("Every step", ABOUT), "benchmarks.every_step", argv)
 
 
 def measured(parts: Sequence[str] | None, rounds: int, seconds: float) -> Iterator[str]:

@@ -66,14 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         for row in measured(args.sinks, args.case, args.rounds, args.seconds):
             print(json.dumps(asdict(row)), flush=True)
         return 0
-    lines = list(HEADER)
-    print(*lines, sep="\n")
-    for row in _in_processes(args):
-        lines.append(line(row))
-        print(lines[-1], flush=True)
-    if not args.no_write:
-        page.write(RESULTS, "Loops of solves", ABOUT, lines, "benchmarks.loops", argv)
-    return 1 if args.check and any("✗" in line for line in lines) else 0
+    rows = map(line, _in_processes(args))
+    return page.tell(args, (HEADER, rows), RESULTS, ("Loops of solves", ABOUT), "benchmarks.loops", argv)
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import threading
 from typing import Final
@@ -26,6 +27,14 @@ from soltrace.wire.schema import schema
 
 # Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+
+
+def pytest_testnodedown(node, error):
+    """Say how a process of the tests died: xdist does not."""
+    if error is not None:
+        status = node.gateway._io.popen.wait(timeout=10.0)
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        sys.stderr.write(f"\n{node.gateway.id} ended by {how}\n")
 
 
 SHARING: Final = itertools.count(1)

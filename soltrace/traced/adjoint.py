@@ -190,15 +190,12 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         (y, args, terms), outside = tap(host.Signal.BACKWARD_END, info, inputs, outside, [start[0]])
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
-    # From jax 0.11 on, the compiler rounds a backsolve by what stands around it: in chunks, a last bit may differ.
     # Of an adjoint of the user's, nobody knows what it reads.
     unread = fields_unread(solve["saveat"]) if way is not Way.UNKNOWN else None
-    in_chunks = way is not Way.AROUND or isinstance(self.inner, dfx.ImplicitAdjoint)
     signals = LoopSignals(
         host.Signal.FORWARD_STEP,
         info,
         backward=way is not Way.AROUND,
-        in_chunks=in_chunks,
         unread=unread,
         wanted=self._wanted(info),
     )

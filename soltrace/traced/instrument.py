@@ -28,6 +28,7 @@ from soltrace.traced._jax import join_arrays, stage
 from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
 from soltrace.traced.describe import time_direction
+from soltrace.traced.forward_half import in_forward_half
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
 from soltrace.traced.nonfinite import first_nonfinite, nothing_found, with_found
@@ -261,7 +262,9 @@ class _ReportingWhile:
         closed, leaves, out_rest = stage(loop, init)
         pace = init.progress_meter_state.pace
         consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
-        if self.signals.in_chunks and has_chunks(closed.jaxpr) and not closed.jaxpr.effects:
+        # In chunks, the last bit of a backsolve's forward half may differ from jax 0.11 on.
+        in_chunks = self.signals.in_chunks and not in_forward_half()
+        if in_chunks and has_chunks(closed.jaxpr) and not closed.jaxpr.effects:
             used, counts = self._used(out_rest)
             outs = bind_loop(closed.replace(consts=consts), leaves, used=used, counts=counts)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is

@@ -54,6 +54,20 @@ FOUND = [
         backwards=True,
         bounded=True,
     ),
+    Combination(
+        solver="reversible heun",
+        controller="constant",
+        adjoint="backsolve",
+        saving="t1",
+        event="none",
+        dtype="float32",
+        transformation="scan",
+        setting="",
+        read="all",
+        throw=False,
+        backwards=False,
+        bounded=True,
+    ),
 ]
 """Those that were wrong once, and that no other test is like."""
 

@@ -17,7 +17,7 @@ def markdown(report: LogReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-_POINTS = frozenset({"progress", "sizes", "rejected", "timeline"})
+_POINTS = frozenset({"progress", "sizes", "errors", "rejected", "timeline"})
 """The charts whose tables would have a row for each point."""
 
 

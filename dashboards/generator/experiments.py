@@ -131,6 +131,30 @@ def wrong() -> Panels:
             f'{PASSES} event_name:="pass.ended" "soltrace.status":="error"',
             "experiment.name phase result progress t step duration_s solve_id trace_id",
         ),
+        chart(
+            "What is wrong",
+            "Passes by the verdict on their last line: stiff, not finite, a step limit, a bad lane, and so on.",
+            counted(
+                f'{PASSES} event_name:="pass.ended" "soltrace.verdict.kind":*',
+                "count() as passes",
+                '"soltrace.verdict.kind"',
+                "{{soltrace.verdict.kind}}",
+            ),
+            unit="short",
+        ),
+        table_of_lines(
+            "The first value that was not finite",
+            "One row a lane: where in the pytree, and in what. Asked for with watch='nonfinite'.",
+            f'{PASSES} event_name:="lane.nonfinite"',
+            "experiment.name phase nonfinite.path nonfinite.found_in nonfinite.value nonfinite.t solve_id",
+            width=12,
+        ),
+        table_of_lines(
+            "Why, and what to try",
+            "What is wrong with passes, in words. The command soltrace explain says the same with its evidence.",
+            f'{PASSES} event_name:="pass.ended" "soltrace.verdict.kind":*',
+            "experiment.name phase verdict.kind verdict.text verdict.advice duration_s solve_id trace_id",
+        ),
         table_of_lines(
             "Passes that stalled",
             "By the last heartbeat that said so: silent for ten times as long as is usual. It may have gone on.",

@@ -3,9 +3,10 @@
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from generator import ask
 from generator.ask import CHOSEN, EXPERIMENT, FAILED, GROUP, PASSES, counted, grown, of_open, over_time, traces
 from generator.choose import EXPERIMENTS, PHASES, SERVICE, Panels, page
-from generator.show import chart, colours, column, number, panel, table_of_lines, table_of_metrics
+from generator.show import bars, chart, colours, column, number, panel, table_of_lines, table_of_metrics
 
 LEGEND = "{{soltrace_experiment_name}} {{soltrace_phase}} {{soltrace_solver}}"
 
@@ -131,16 +132,12 @@ def wrong() -> Panels:
             f'{PASSES} event_name:="pass.ended" "soltrace.status":="error"',
             "experiment.name phase result progress t step duration_s solve_id trace_id",
         ),
-        chart(
+        bars(
             "What is wrong",
             "Passes by the verdict on their last line: stiff, not finite, a step limit, a bad lane, and so on.",
-            counted(
-                f'{PASSES} event_name:="pass.ended" "soltrace.verdict.kind":*',
-                "count() as passes",
-                '"soltrace.verdict.kind"',
-                "{{soltrace.verdict.kind}}",
-            ),
+            ask.now(grown("soltrace_pass_verdicts_total", "soltrace_verdict_kind"), "{{soltrace_verdict_kind}}"),
             unit="short",
+            width=12,
         ),
         table_of_lines(
             "The first value that was not finite",

@@ -10,6 +10,7 @@ from soltrace.report.chart_parts import ROW, Spec, along, categories, chart, col
 from soltrace.report.compare import group_name
 from soltrace.report.facts import LogReport
 from soltrace.report.step_charts import errors_chart, rejected_chart, sizes_chart
+from soltrace.report.watched_charts import watched_charts
 from soltrace.report.work_charts import reasons_chart, solves_chart, work_chart
 
 
@@ -26,6 +27,7 @@ def charts(report: LogReport) -> dict[str, Spec]:
         "sizes": sizes_chart(report),
         "errors": errors_chart(report),
         "rejected": rejected_chart(report),
+        **watched_charts(report),
         "lanes": _lanes(report),
     }
 

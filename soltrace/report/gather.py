@@ -129,10 +129,12 @@ def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
     progress = _by_pass(ask(connection, "progress", slivers=POINTS))
     sizes = _by_pass(ask(connection, "step_sizes", slivers=POINTS))
     attempts = _by_pass(ask(connection, "attempts", most=ATTEMPTS))
+    watched = _by_pass(ask(connection, "watched", slivers=POINTS // 2))
     chosen = ask_sql(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
     for row in chosen:
         key = row["run_id"], row["pass_id"]
         row["progress"], row["sizes"] = progress.get(key, []), sizes.get(key, [])
+        row["watched"] = watched.get(key, [])
         row["attempts"] = attempts.get(key, [])
         row["every_step"] = any(point["every_step"] for point in row["attempts"])
     return to_facts(chosen, f.Curve)

@@ -48,6 +48,14 @@ class NonfinitePoint(Struct, frozen=True):
     value: str
 
 
+class WatchedAt(Struct, frozen=True):
+    """A quantity that the user watches, at a report."""
+
+    name: str
+    t: float
+    value: float
+
+
 class Curve(Struct, frozen=True):
     """How a pass went: one of the longest, or one in which a value was not finite."""
 
@@ -67,6 +75,8 @@ class Curve(Struct, frozen=True):
     every_step: bool
     """Whether all of them were."""
     nonfinite: NonfinitePoint | None
+    watched: list[WatchedAt]
+    """Name by name, each in the order of time."""
 
 
 class Work(Struct, frozen=True):

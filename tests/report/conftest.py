@@ -37,8 +37,10 @@ def write_story(directory: Path) -> None:
         a.experiment_started(0),
         a.compiled(2),
         a.started(2),
-        a.progress(3, progress=0.25, step=10, steps=Steps(accepted=8, rejected=2)),
-        a.progress(4, progress=0.5, step=15, steps=Steps(accepted=13, rejected=2)),
+        a.progress(
+            3, progress=0.25, step=10, steps=Steps(accepted=8, rejected=2), watched={"energy": 4.0, "mass": "NaN"}
+        ),
+        a.progress(4, progress=0.5, step=15, steps=Steps(accepted=13, rejected=2), watched={"energy": 3.5}),
         a.ended(6, duration_s=4.0, step=20, steps=Steps(accepted=18, rejected=2)),
         a.started(6, 1, "backward", forward_pass_id="a.1.forward"),
         a.progress(8, 1, "backward", progress=0.5, step=9, t=50.0),

@@ -88,6 +88,18 @@ def test_what_steps_were_taken_for(files):
     assert reasons["encoding"]["color"]["scale"]["domain"] == ["error", "nonfinite"]
 
 
+def test_what_users_watch_over_solver_time(files):
+    """A chart for each quantity, of the passes that tell it; what is not finite has no place."""
+    drawn = charts(gather(files))
+    assert [name for name in drawn if name.startswith("watched")] == ["watched-0"]
+    assert drawn["watched-0"]["encoding"]["y"]["title"] == "energy"
+    about = {"pass": "a.1.forward", "phase": "forward", "experiment": "fit"}
+    assert drawn["watched-0"]["data"]["values"] == [
+        about | {"t": 25.0, "value": 4.0},
+        about | {"t": 50.0, "value": 3.5},
+    ]
+
+
 def test_many_steps_are_drawn_together(tmp_path, log):
     """As many points as there is room for: of one fate each, with how many steps they are."""
     count = 3 * ATTEMPTS

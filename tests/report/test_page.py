@@ -19,7 +19,7 @@ _spec.loader.exec_module(_samples)
 
 CHARTS = [
     *("timeline", "times", "work", "solves", "reasons", "sides"),
-    *("progress", "sizes", "errors", "rejected", "lanes"),
+    *("progress", "sizes", "errors", "rejected", "watched-0", "lanes"),
 ]
 
 
@@ -73,7 +73,7 @@ def test_an_experiment_is_chosen(visit, path):
     assert seen.texts("#shown") == [f"{len(chosen)} of {everything} rows about experiments are shown"]
     seen.page.wait_for_selector("[data-chart=lanes] .mark-rect path", state="detached")
     after = drawn(seen)
-    filtered = {"work", "solves", "reasons", "progress", "sizes", "errors", "lanes"}
+    filtered = {*CHARTS} - {"timeline", "times", "sides", "rejected", "watched-0"}
     assert {name for name in CHARTS if after[name] != before[name]} == filtered
 
     seen.page.select_option("#experiment", "")
@@ -214,6 +214,7 @@ def test_what_a_log_says_stays_text(visit, tmp_path, logs):
             tmp_path / "run.jsonl",
             *(log.opened(host=text), log.experiment_started(0), log.compiled(0, text)),
             *(log.started(0, solver=text, lanes=[2]), log.lane_ended(1, lane=[0], status="error", result=text)),
+            log.progress(1, progress=0.5, step=1, batch_index=[0], watched={text: 1.0}),
             *(
                 log.steps(1, lane=[0], **told, scaled_error=[2.0, 0.5]),
                 log.nonfinite(1, lane=[0], path=text, found_in=text),
@@ -226,7 +227,8 @@ def test_what_a_log_says_stays_text(visit, tmp_path, logs):
 
     seen = visit(path)
 
-    assert (list(drawn(seen)), seen.noticed) == (CHARTS, [])
+    watched = [f"watched-{place}" for place in range(1, len(HOSTILE))]
+    assert (list(drawn(seen)), seen.noticed) == ([*CHARTS[:-1], *watched, CHARTS[-1]], [])
     shown = [re.sub(r"\s+", " ", text) for text in seen.texts("[aria-labelledby=ran] tbody th")]
     assert {clean(text) for text in HOSTILE} <= set(shown)
     for index in range(1, len(HOSTILE) + 1):

@@ -45,7 +45,7 @@ def _typed(line: dict) -> dict:
     kinds = sql_columns() | OF_A_STEP
     values = {name: line[name] for name in kinds if line.get(name) is not None}
     values["timestamp"] = datetime.fromisoformat(values["timestamp"]).astimezone(UTC)
-    for name in ("attributes", "resource"):
+    for name in ("attributes", "resource", "watched"):
         if name in values:
             values[name] = json.dumps(values[name], separators=(",", ":"))
     if "nonfinite" in values:

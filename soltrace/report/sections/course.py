@@ -6,7 +6,7 @@ from soltrace.reading.phrases import lane_name
 from soltrace.reading.text import clean, duration, number, percent, plural
 from soltrace.report.facts import Lane, LogReport
 from soltrace.report.sections.model import Figure, Row, Section, Table
-from soltrace.report.sections.step_figures import recorded_sentence, step_figures, told_by
+from soltrace.report.sections.step_figures import recorded_sentence, step_figures, told_by, watched_figures
 from soltrace.report.sections.words import utc_text
 from soltrace.report.step_facts import Curve
 
@@ -86,6 +86,7 @@ def _course_figures(report: LogReport) -> Iterator[Figure]:
             _progress(report.curves),
         )
     yield from step_figures(report)
+    yield from watched_figures(report)
 
 
 def _progress(curves: list[Curve]) -> Table:

@@ -6,6 +6,7 @@ from soltrace.reading.text import clean, number, percent, plural
 from soltrace.report.facts import LogReport
 from soltrace.report.sections.model import Figure, Row, Table
 from soltrace.report.step_facts import Curve
+from soltrace.report.watched_charts import watched_chart_name, watched_names
 
 
 def step_figures(report: LogReport) -> Iterator[Figure]:
@@ -29,6 +30,24 @@ def step_figures(report: LogReport) -> Iterator[Figure]:
             "A line for each of the longest forward passes: the share of its attempted steps that were rejected, over "
             "the solver's time.",
             _rejected(curves),
+        )
+
+
+def watched_figures(report: LogReport) -> Iterator[Figure]:
+    """Describe the chart of each quantity that users watch."""
+    for place, name in enumerate(watched_names(report)):
+        shown = clean(name)
+        rows = [
+            Row((clean(curve.pass_id), number(at.t), number(at.value)), curve.experiment)
+            for curve in report.curves
+            for at in curve.watched
+            if at.name == name
+        ]
+        yield Figure(
+            watched_chart_name(place),
+            f"Watched: {shown}",
+            f"A line for each of the longest passes that tell {shown}: its value over the solver's time, by reports.",
+            Table(f"Watched: {shown}", ("pass", "t", shown), rows),
         )
 
 

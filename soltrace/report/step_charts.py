@@ -79,7 +79,7 @@ def _attempt(attempts: StepsDrawn) -> dict[str, Any]:
 
 
 def _logarithmic(field: str, title: str) -> Spec:
-    return quantity(field, title, scale={"type": "log"}, axis={"format": "~g"})
+    return quantity(field, title, scale={"type": "log", "nice": False, "padding": 8}, axis={"format": "~g"})
 
 
 def _line(field: str, title: str) -> Spec:

@@ -7,7 +7,7 @@ from soltrace.reading.text import clean
 from soltrace.report.chart_parts import Spec, along, chart, quantity
 from soltrace.report.facts import LogReport
 
-MOST_WATCHED: Final = 6
+MOST_QUANTITIES: Final = 6
 """Quantities that are drawn: those that most passes tell. Others are in the logs."""
 _HEIGHT: Final = 160
 _LONGEST: Final = 40
@@ -16,7 +16,7 @@ _LONGEST: Final = 40
 def watched_names(report: LogReport) -> list[str]:
     """Return the quantities that are drawn."""
     counted = Counter(name for curve in report.curves for name in dict.fromkeys(at.name for at in curve.watched))
-    return [name for name, _ in counted.most_common(MOST_WATCHED)]
+    return [name for name, _ in counted.most_common(MOST_QUANTITIES)]
 
 
 def watched_chart_name(place: int) -> str:
@@ -45,7 +45,7 @@ def _chart(report: LogReport, name: str) -> Spec:
     free = {"zero": False}
     encoding = {
         "x": quantity("t", "t", scale=free),
-        "y": quantity("value", clean(name, _LONGEST), scale=free, axis={"format": "~g"}),
+        "y": quantity("value", clean(name, _LONGEST), scale=free, axis={"format": ".4~g"}),
         **along("t"),
     }
     return chart(rows, _HEIGHT, {"type": "line", "point": {"size": 18}}, encoding, "experiment")

@@ -115,6 +115,8 @@ def _rejected(curves: list[Curve]) -> Table:
 def recorded_sentence(report: LogReport) -> str:
     """Say how to have the steps one by one, or of how many passes they are there."""
     there = sum(curve.every_step for curve in report.curves)
+    if there and there == len(report.curves):
+        return "Every step of them was recorded."
     if there:
         return (
             f"Of {plural(there, 'pass')} every step was recorded; step sizes of the others are means between reports."

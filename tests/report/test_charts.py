@@ -1,22 +1,38 @@
 """The pictures' specifications."""
 
+import importlib.util
+from pathlib import Path
+
+import pytest
 import vl_convert
 
 from soltrace.report.charts import charts
 from soltrace.report.gather import ATTEMPTS, gather
 from soltrace.report.step_facts import StepsDrawn
 
+_spec = importlib.util.spec_from_file_location("report_samples", Path(__file__).with_name("conftest.py"))
+_samples = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_samples)
 
-def test_all_are_valid(files):
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The charts of the story."""
+    directory = tmp_path_factory.mktemp("story")
+    _samples.write_story(directory)
+    return charts(gather(sorted(directory.glob("*.jsonl"))))
+
+
+def test_all_are_valid(drawn):
     """Vega-Lite takes each of them, and none is without data."""
-    for name, spec in charts(gather(files)).items():
+    for name, spec in drawn.items():
         assert vl_convert.vegalite_to_vega(spec)["marks"], name
         assert spec["data"]["values"], name
 
 
-def test_times_by_stage(files):
+def test_times_by_stage(drawn):
     """Compiling stage by stage, then forward and backward."""
-    assert charts(gather(files))["times"]["data"]["values"] == [
+    assert drawn["times"]["data"]["values"] == [
         {"stage": "trace", "seconds": 0.8, "colour": "compile"},
         {"stage": "lower", "seconds": 0.1, "colour": "compile"},
         {"stage": "compile", "seconds": 1.1, "colour": "compile"},
@@ -25,9 +41,9 @@ def test_times_by_stage(files):
     ]
 
 
-def test_progress_over_time(files):
+def test_progress_over_time(drawn):
     """From the start to the end of a pass, in seconds since its start."""
-    rows = [row for row in charts(gather(files))["progress"]["data"]["values"] if row["pass"] == "a.1.forward"]
+    rows = [row for row in drawn["progress"]["data"]["values"] if row["pass"] == "a.1.forward"]
     assert [(row["seconds"], row["progress"]) for row in rows] == [(0.0, 0.0), (1.0, 0.25), (2.0, 0.5), (4.0, 1.0)]
 
 
@@ -35,9 +51,9 @@ def _rows(chart: dict, **chosen) -> list[dict]:
     return [row for row in chart["data"]["values"] if all(row[key] == value for key, value in chosen.items())]
 
 
-def test_step_sizes_over_solver_time(files):
+def test_step_sizes_over_solver_time(drawn):
     """Every step where they were recorded, else the means between reports; rejected ones, and the first NaN, there."""
-    sizes = charts(gather(files))["sizes"]
+    sizes = drawn["sizes"]
     every = {"pass": "b.2.forward", "phase": "forward", "experiment": "sweep/warm", "told": "step by step"}
     mean = {"pass": "a.1.forward", "phase": "forward", "experiment": "fit", "told": "between reports"}
     last = every | {"pass": "b.1.forward"}
@@ -60,9 +76,9 @@ def test_step_sizes_over_solver_time(files):
     assert shapes == {"domain": ["error", "nonfinite"], "range": ["cross", "triangle-up"]}
 
 
-def test_scaled_errors_over_solver_time(files):
+def test_scaled_errors_over_solver_time(drawn):
     """Of the steps that were recorded: one that is not finite has no place."""
-    values = charts(gather(files))["errors"]["data"]["values"]
+    values = drawn["errors"]["data"]["values"]
     assert [(row["pass"], row["t"], row["error"], row["what"]) for row in values] == [
         ("b.2.forward", 0.0, 16.0, "error"),
         ("b.2.forward", 0.0, 0.25, "accepted"),
@@ -73,9 +89,8 @@ def test_scaled_errors_over_solver_time(files):
     ]
 
 
-def test_what_steps_were_taken_for(files):
+def test_what_steps_were_taken_for(drawn):
     """One picture of the work: forward, in vain, again and backward; by experiment, and by solve."""
-    drawn = charts(gather(files))
     fit = [("forward, accepted", 18), ("forward, rejected", 2), ("recomputed", 36), ("backward", 20)]
     for name in ("work", "solves"):
         assert [(row["for"], row["steps"]) for row in _rows(drawn[name], experiment="fit")] == fit
@@ -88,9 +103,8 @@ def test_what_steps_were_taken_for(files):
     assert reasons["encoding"]["color"]["scale"]["domain"] == ["error", "nonfinite"]
 
 
-def test_what_users_watch_over_solver_time(files):
+def test_what_users_watch_over_solver_time(drawn):
     """A chart for each quantity, of the passes that tell it; what is not finite has no place."""
-    drawn = charts(gather(files))
     assert [name for name in drawn if name.startswith("watched")] == ["watched-0"]
     assert drawn["watched-0"]["encoding"]["y"]["title"] == "energy"
     about = {"pass": "a.1.forward", "phase": "forward", "experiment": "fit"}
@@ -100,6 +114,7 @@ def test_what_users_watch_over_solver_time(files):
     ]
 
 
+@pytest.mark.once
 def test_many_steps_are_drawn_together(tmp_path, log):
     """As many points as there is room for: of one fate each, with how many steps they are."""
     count = 3 * ATTEMPTS

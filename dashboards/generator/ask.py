@@ -25,6 +25,7 @@ EXPERIMENT: Final = '"soltrace.experiment.name":in($experiment)'
 PASSES: Final = f'{EXPERIMENT} "soltrace.phase":in($phase)'
 SOLVE: Final = '"soltrace.solve_id":in($solve) "soltrace.phase":in($phase)'
 
+EDGES: Final = ("min", "max")
 GROUP: Final = "soltrace_experiment_name, soltrace_phase, soltrace_solver"
 
 
@@ -110,6 +111,18 @@ def largest(query: str, fields: Mapping[str, str], *, by: str = "pass_id") -> Qu
     statistics = ", ".join(f'max("soltrace.{field}") as {name}' for name, field in fields.items())
     legend = [f"{{{{soltrace.{group}}}}}" for group in groups] + ["{{__name__}}"] * (len(fields) > 1)
     return counted(query, statistics, ", ".join(f'"soltrace.{group}"' for group in groups), " ".join(legend))
+
+
+def step_sizes(query: str) -> Query:
+    """Ask how far a step got on average in each interval, pass by pass: by its first and its last report there."""
+    statistics = ", ".join(f'{edge}("soltrace.{field}") as {field}_{edge}' for field in ("t", "step") for edge in EDGES)
+    pipes = (
+        f'{query} | stats by ("soltrace.pass_id") {statistics}',
+        "math (t_max - t_min) / (step_max - step_min) as dt",
+        'fields _time, "soltrace.pass_id", dt',
+    )
+    expression, legend = " | ".join(pipes), "{{soltrace.pass_id}}"
+    return Query(LOGS, queryType="statsRange", editorMode="code", expr=expression, legendFormat=legend)
 
 
 def traces() -> Query:

@@ -3,9 +3,10 @@
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from generator import ask
 from generator.ask import CHOSEN, EXPERIMENT, FAILED, GROUP, PASSES, counted, grown, of_open, over_time, traces
 from generator.choose import EXPERIMENTS, PHASES, SERVICE, Panels, page
-from generator.show import chart, colours, column, number, panel, table_of_lines, table_of_metrics
+from generator.show import bars, chart, colours, column, number, panel, table_of_lines, table_of_metrics
 
 LEGEND = "{{soltrace_experiment_name}} {{soltrace_phase}} {{soltrace_solver}}"
 
@@ -130,6 +131,26 @@ def wrong() -> Panels:
             "Why (result), and how far they came. The solve's id leads to the solve, the trace's id to the trace.",
             f'{PASSES} event_name:="pass.ended" "soltrace.status":="error"',
             "experiment.name phase result progress t step duration_s solve_id trace_id",
+        ),
+        bars(
+            "What is wrong",
+            "Passes by the verdict on their last line: stiff, not finite, a step limit, a bad lane, and so on.",
+            ask.now(grown("soltrace_pass_verdicts_total", "soltrace_verdict_kind"), "{{soltrace_verdict_kind}}"),
+            unit="short",
+            width=12,
+        ),
+        table_of_lines(
+            "The first value that was not finite",
+            "One row a lane: where in the pytree, and in what. Asked for with watch='nonfinite'.",
+            f'{PASSES} event_name:="lane.nonfinite"',
+            "experiment.name phase nonfinite.path nonfinite.found_in nonfinite.value nonfinite.t solve_id",
+            width=12,
+        ),
+        table_of_lines(
+            "Why, and what to try",
+            "What is wrong with passes, in words. The command soltrace explain says the same with its evidence.",
+            f'{PASSES} event_name:="pass.ended" "soltrace.verdict.kind":*',
+            "experiment.name phase verdict.kind verdict.text verdict.advice duration_s solve_id trace_id",
         ),
         table_of_lines(
             "Passes that stalled",

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import gauge
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from generator.ask import SOLVE, largest, trace
+from generator.ask import SOLVE, largest, step_sizes, trace
 from generator.choose import EXPERIMENTS, ITS_TRACE, ONE_SOLVE, PHASES, Panels, page
 from generator.show import chart, colours, last, panel, table_of_lines, text
 
@@ -27,6 +27,7 @@ def one_pass() -> Dashboard:
         {
             "How far": how_far(),
             "What was asked, and how it ended": asked_and_ended(),
+            "What went wrong": wrong(),
             "Steps": steps(),
             "Lanes of a batch": lanes(),
             "Trace and log": told(),
@@ -61,7 +62,7 @@ def how_far() -> Panels:
         chart(
             "t",
             "The solve's own time: a forward pass goes from t0 to t1, a backward one returns. How steep it is says how "
-            "long its steps are, times how many it takes a second; the size of a step is not recorded.",
+            "long its steps are, times how many it takes a second.",
             largest(REPORTS, {"t": "t"}),
             unit="none",
             width=9,
@@ -87,9 +88,37 @@ def asked_and_ended() -> Panels:
     ]
 
 
+def wrong() -> Panels:
+    """The verdict, and the first value that was not finite."""
+    return [
+        table_of_lines(
+            "Why, and what to try",
+            "The verdict on each pass with which something is wrong. Empty where all is in order.",
+            f'{SOLVE} event_name:="pass.ended" "soltrace.verdict.kind":*',
+            "phase verdict.kind verdict.text verdict.advice",
+        ),
+        table_of_lines(
+            "The first value that was not finite",
+            "One row a lane: where in the pytree, in what, in which step, and what was there when the step began. "
+            "Asked for with watch='nonfinite'.",
+            f'{SOLVE} event_name:="lane.nonfinite"',
+            "phase batch_index nonfinite.path nonfinite.found_in nonfinite.stage nonfinite.value nonfinite.before "
+            "nonfinite.step nonfinite.t nonfinite.dt",
+        ),
+    ]
+
+
 def steps() -> Panels:
     """What the steps do, and whether they come."""
     return [
+        chart(
+            "Step size",
+            "How far an attempted step gets on average, from the first to the last report of each interval; of a "
+            "batch, of its slowest lane. To see each step: detail='steps' records them in the JSON log, from which "
+            "soltrace report and soltrace tail draw them; their columns are nothing for a store of log lines.",
+            step_sizes(REPORTS),
+            unit="none",
+        ),
         chart(
             "Steps so far",
             "Attempted by the slowest lane; accepted and rejected by all lanes together. Of a backward pass, all but "
@@ -110,12 +139,14 @@ def steps() -> Panels:
             "From heartbeats, which a pass has once it has been open for some seconds. Silence that grows is a stall.",
             largest(BEATS, {"silent": "silent_s", "remaining": "eta_s"}),
             unit="s",
+            width=8,
         ),
         chart(
             "Memory",
             "Of the whole process, at each heartbeat: what is in memory, and what jax has allocated on its devices.",
             largest(BEATS, {"process": "usage.memory_bytes", "devices": "usage.device_memory_bytes"}),
             unit="bytes",
+            width=8,
         ).min(0),
         chart(
             "Busy",
@@ -123,6 +154,7 @@ def steps() -> Panels:
             "GPUs, where that is known.",
             largest(BEATS, {"processors": "usage.cpu_utilization", "devices": "usage.device_utilization"}),
             unit="percentunit",
+            width=8,
         )
         .min(0)
         .max(1),

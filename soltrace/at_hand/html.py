@@ -75,8 +75,8 @@ def _open(row: Cells, lanes: str) -> Iterator[str]:
     drawn = f"{bar(row.progress, _BAR, '', Glyphs()).plain} {row.percent:>7}"
     cells = (row.name, row.phase, row.solve, drawn, row.t.removeprefix("t "), row.steps, row.rate, row.eta)
     yield _row("td", cells, monospaced=3)
-    if lanes:
-        yield f'<tr><td></td><td colspan="{len(_OPEN) - 1}" style="text-align:left">{escape(lanes)}</td></tr>'
+    if below := Glyphs().dot.join(filter(None, (lanes, row.watched))):
+        yield f'<tr><td></td><td colspan="{len(_OPEN) - 1}" style="text-align:left">{escape(below)}</td></tr>'
 
 
 def _failures(story: Story) -> Iterator[str]:

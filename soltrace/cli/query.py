@@ -13,7 +13,7 @@ _USAGE_ERROR: Final = 2
 _FAILURE: Final = 1
 
 _DESCRIPTION: Final = """\
-Ask logs a question in DuckDB's SQL, of the views passes, lanes, progress, experiments and steps. Without a question:
+Ask logs a question in DuckDB's SQL, of views such as passes, lanes, progress, steps and attempts. Without a question:
 say which columns these have, with their units. A question reads: it is shown no other file, and writes none."""
 _EPILOG: Final = """\
 examples:

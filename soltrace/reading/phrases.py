@@ -129,6 +129,8 @@ def lost_text(lost: LostRun, name: str = "") -> str:
 
 
 def _attempts(attempts: AttemptedSteps) -> str:
+    if not attempts.step:
+        return "no step"
     first, last = attempts.step[0], attempts.step[-1]
     return f"every step from {first:,} to {last:,}: {plural(len(attempts.step), 'attempt')}"
 
@@ -216,7 +218,9 @@ def _progress(record: PassProgress) -> str:
     rejected = f"{record.steps.rejected:,} rejected" if record.steps is not UNSET and record.steps.rejected else ""
     lanes = "" if record.lanes is UNSET else lanes_text(record.lanes)
     step = f"step {record.step:,}"
-    return _words(lane, percent(record.progress).rjust(len("100.0 %")), _named("t=", record.t), step, rejected, lanes)
+    watched = "" if record.watched is UNSET else attributes_text(record.watched)
+    place = percent(record.progress).rjust(len("100.0 %")), _named("t=", record.t)
+    return _words(lane, *place, step, rejected, lanes, watched)
 
 
 def _heartbeat(record: PassHeartbeat) -> str:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from soltrace.report.step_facts import Curve, NotFinite, Rejection, SolveWork, Work
 from soltrace.wire.records import Attribute, Number, Phase
 
 FORMAT = 1
@@ -153,39 +154,6 @@ class Timeline(Struct, frozen=True):
     bars: list[Bar]
     runs: int
     """How many there are, including those that are not drawn."""
-
-
-class ProgressAt(Struct, frozen=True):
-    """Where a pass was at some time after its start."""
-
-    elapsed_s: float
-    progress: float
-
-
-class StepSize(Struct, frozen=True):
-    """How large steps were on average between two points of solver time."""
-
-    t: float
-    """The end of the stretch, which begins where the one before ends."""
-    dt: float
-    """Solver time per accepted step; in a backward pass, per transposed step."""
-    rejected: float | None
-    """The share of attempted steps that were rejected, in [0, 1], where it was recorded."""
-
-
-class Curve(Struct, frozen=True):
-    """How one of the longest passes went."""
-
-    run_id: str
-    pass_id: str
-    experiment: str | None
-    phase: Phase
-    started: datetime
-    took_s: float
-    batch_index: list[int] | None
-    """Of a batch, the lane whose steps are shown: the one that took most."""
-    progress: list[ProgressAt]
-    sizes: list[StepSize]
 
 
 class Lane(Struct, frozen=True):
@@ -337,6 +305,11 @@ class LogReport(Struct, frozen=True):
     experiments: Top[Experiment]
     phases: list[PhaseCost]
     compiled: Top[Compiled]
+    work: Top[Work]
+    solves: list[SolveWork]
+    """Those that have one of the longest passes."""
+    rejections: Top[Rejection]
+    nonfinite: Top[NotFinite]
     timeline: Timeline
     curves: list[Curve]
     lanes: Top[Lane]

@@ -22,12 +22,16 @@ MOST_ROWS: Final = 40
 """How many rows each table has. The others are counted."""
 CURVES: Final = 6
 """How many passes of each phase are drawn one by one."""
+NOT_FINITE: Final = 3
+"""How many passes with a value that is not finite are drawn beside them."""
 SLIVERS: Final = 400
 """Into how many pieces of time the timeline is cut: about as many as it has columns of pixels."""
 MOST_BARS: Final = 3000
 """How many bars the timeline has at most, over all runs, so that the page stays small."""
 POINTS: Final = 80
 """How many points each curve has at most."""
+ATTEMPTS: Final = 300
+"""How many steps of a pass are drawn one by one. Where there are more, several are one point."""
 
 
 class NothingToReportError(Exception):
@@ -53,7 +57,7 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
     """
     with loaded(files, say) as logs:
         sources = _sources(logs.connection, files, logs.left_out)
-        logs.connection.execute(read_sql("chosen"), {"limit": CURVES})
+        logs.connection.execute(read_sql("chosen"), {"limit": CURVES, "not_finite": NOT_FINITE})
         return _report(logs.connection, sources)
 
 
@@ -71,6 +75,10 @@ def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport
         experiments=_experiments(most("experiment_rows")),
         phases=to_facts(ask(connection, "phases"), f.PhaseCost),
         compiled=to_top(most("compiled"), f.Compiled),
+        work=to_top(most("work"), f.Work),
+        solves=to_facts(ask(connection, "solve_work"), f.SolveWork),
+        rejections=to_top(most("rejections"), f.Rejection),
+        nonfinite=to_top(most("nonfinite"), f.NotFinite),
         timeline=_timeline(connection, runs),
         curves=_curves(connection),
         lanes=to_top(most("lanes"), f.Lane),
@@ -120,15 +128,16 @@ def _timeline(connection: "DuckDBPyConnection", runs: f.Top[f.Run]) -> f.Timelin
 def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
     progress = _by_pass(ask(connection, "progress", slivers=POINTS))
     sizes = _by_pass(ask(connection, "step_sizes", slivers=POINTS))
+    attempts = _by_pass(ask(connection, "attempts", most=ATTEMPTS))
+    watched = _by_pass(ask(connection, "watched", slivers=POINTS // 2))
     chosen = ask_sql(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
-    return to_facts(
-        [
-            row | {"progress": progress.get(key, []), "sizes": sizes.get(key, [])}
-            for row in chosen
-            for key in [(row["run_id"], row["pass_id"])]
-        ],
-        f.Curve,
-    )
+    for row in chosen:
+        key = row["run_id"], row["pass_id"]
+        row["progress"], row["sizes"] = progress.get(key, []), sizes.get(key, [])
+        row["watched"] = watched.get(key, [])
+        row["attempts"] = attempts.get(key, [])
+        row["every_step"] = any(point["every_step"] for point in row["attempts"])
+    return to_facts(chosen, f.Curve)
 
 
 def _by_pass(rows: list[QueryRow]) -> dict[tuple[str, str], list[QueryRow]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from soltrace.report.facts import LogReport
 from soltrace.report.sections import sections
-from soltrace.report.sections.model import Section, Table
+from soltrace.report.sections.model import Figure, Section, Table
 
 
 def markdown(report: LogReport) -> str:
@@ -17,14 +17,18 @@ def markdown(report: LogReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-_POINTS = frozenset({"progress", "sizes", "rejected", "timeline"})
+_POINTS = frozenset({"progress", "sizes", "errors", "rejected", "timeline"})
 """The charts whose tables would have a row for each point."""
+
+
+def _has_points(figure: Figure) -> bool:
+    return figure.chart in _POINTS or figure.chart.startswith("watched-")
 
 
 def _section(section: Section) -> Iterator[str]:
     yield from (f"## {escaped(section.title)}", "")
     yield from _paragraph(section.sentences)
-    for table in [figure.table for figure in section.figures if figure.chart not in _POINTS] + section.tables:
+    for table in [figure.table for figure in section.figures if not _has_points(figure)] + section.tables:
         if table.rows:
             yield from (f"### {escaped(table.title)}", "", *_table(table), "")
     for choice in section.choices:

@@ -89,12 +89,21 @@ def plausibility() -> str:
 
 
 def _bounded(columns: Mapping[str, str], before: str = "") -> Iterator[str]:
-    in_units = {field.name for kind in KINDS.values() for field in fields(kind) if _is_the_users(field)}
+    in_units = {field.name for kind in KINDS.values() for field in _all_fields(kind) if _is_the_users(field)}
     for name, kind in columns.items():
         if inner := _INNER.fullmatch(kind):
             yield from _bounded(dict(part.split(" ") for part in inner[1].split(", ")), f"{before}{name}.")
         elif kind in _LARGEST and name not in in_units:
             yield f"coalesce({before}{name} BETWEEN -{_LARGEST[kind]} AND {_LARGEST[kind]}, true)"
+
+
+def _all_fields(kind: Any) -> Iterator[FieldInfo]:
+    """Yield the fields of a type of records, and those of the structs in them."""
+    for field in fields(kind):
+        yield field
+        for part in (field.type, *get_args(field.type)):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                yield from _all_fields(part)
 
 
 def _is_the_users(field: FieldInfo) -> bool:

@@ -203,6 +203,36 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("rate", _FLOAT, "steps/s", "accepted steps per second in the piece"),
         ),
     ),
+    "attempts": LogView(
+        'One row for each attempted step, where steps are recorded one by one: with `detail="steps"`, or of lanes that '
+        'failed the last ones with `detail="failures"`.',
+        (
+            *_IDS,
+            _column("batch_index", _LANE_TYPE, "", "the lane; NULL of a single solve"),
+            _column("step", _INT, "", "which attempt of its lane it is, from 1"),
+            _column("t", _FLOAT, "solver time", "where it begins"),
+            _column("dt", _FLOAT, "solver time", "how far it goes: negative where the solve runs backwards in time"),
+            _column("accepted", _BOOL, "", "whether the step size controller accepted it"),
+            _column("reason", _TEXT, "", "why it was rejected, or what else there is to say; NULL where nothing is"),
+            _column("scaled_error", _FLOAT, "1", "the error estimate over the tolerance; NULL where it is not told"),
+        ),
+    ),
+    "nonfinite": LogView(
+        'One row for each lane, or single solve, with `watch="nonfinite"`: the first value that was not finite.',
+        (
+            _column("timestamp", _TIME, "UTC", "when it was told"),
+            *_IDS,
+            _column("batch_index", _LANE_TYPE, "", "the lane; NULL of a single solve"),
+            _column("step", _INT, "", "in which attempt of its lane, from 1"),
+            _column("t", _FLOAT, "solver time", "where that step begins"),
+            _column("dt", _FLOAT, "solver time", "how far it goes"),
+            _column("found_in", _TEXT, "", "`vector field` or what else it was found in"),
+            _column("stage", _INT, "", "of the vector field: in which stage of the step, from 1"),
+            _column("path", _TEXT, "", "where in the pytree, such as `y['membrane'][3]`"),
+            _column("value", _FLOAT, "", "what it is: NaN or an infinity"),
+            _column("before", _FLOAT, "", "what was in this place of the state when the step began; NULL if not told"),
+        ),
+    ),
 }
 """All of them, by their names."""
 

@@ -19,12 +19,14 @@ from soltrace.wire.names import (
     METRIC_EVENTS_EMITTED,
     METRIC_EXPORT_FAILURES,
     METRIC_LANES,
+    METRIC_PASS_VERDICTS,
     METRIC_STEPS,
 )
 
 COUNTERS: Final = {
     METRIC_STEPS: ("{step}", "Steps of all lanes, by what became of them."),
     METRIC_LANES: ("{lane}", "Lanes that have ended; a single solve is one."),
+    METRIC_PASS_VERDICTS: ("{pass}", "Passes that ended with a verdict, by what is wrong with them."),
     METRIC_EVENTS_EMITTED: ("{event}", "Events that were written."),
     METRIC_EVENTS_DROPPED: ("{event}", "What was lost before it was written."),
     METRIC_EXPORT_FAILURES: ("{item}", "Items that did not reach the backend."),

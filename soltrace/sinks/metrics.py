@@ -1,7 +1,7 @@
 """Metrics, through OpenTelemetry's API alone. Without an SDK there is nobody to count for, and nothing is counted.
 
 Host side, on the worker thread; counters and gauges are read by the thread that collects. They are told apart only by
-what is bounded (experiment, phase, solver, status, outcome, event, stage) and never by a user's own attributes. Their
+what is bounded (experiment, phase, solver, status, outcome, verdict, event, stage), never by a user's own attributes:
 names are in `soltrace.wire.names`.
 """
 
@@ -29,6 +29,7 @@ from soltrace.wire.names import (
     ATTR_SIGNAL,
     ATTR_STAGE,
     ATTR_STATUS,
+    ATTR_VERDICT,
     ATTR_WHAT,
     METRIC_COMPILE_DURATION,
     METRIC_EVENTS_DROPPED,
@@ -36,6 +37,7 @@ from soltrace.wire.names import (
     METRIC_EXPORT_FAILURES,
     METRIC_LANES,
     METRIC_PASS_DURATION,
+    METRIC_PASS_VERDICTS,
     METRIC_STEPS,
     SCOPE,
 )
@@ -141,6 +143,8 @@ class Metrics:
         if record.steps is not UNSET:
             self._count_steps(active, record.steps)
         self._count_lanes(record, group)
+        if record.verdict is not UNSET:
+            self._counts.add(METRIC_PASS_VERDICTS, 1, ATTR_VERDICT, record.verdict.kind, group)
 
     def _compiled(self, record: ProgramCompiled) -> None:
         stages = ("trace", record.trace_s), ("lower", record.lower_s), ("compile", record.compile_s)

@@ -46,6 +46,7 @@ from soltrace.wire.plain_text import said_by
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
+    LaneNonfinite,
     LogOpened,
     LogResource,
     PassEnded,
@@ -54,6 +55,7 @@ from soltrace.wire.records import (
     PassRecord,
     PassStarted,
 )
+from soltrace.wire.step_fields import Nonfinite
 
 _P = TypeVar("_P", bound=PassRecord)
 
@@ -66,6 +68,9 @@ _OWNER: Final = otel_context.create_key("soltrace-experiment")
 """Where a context says in which experiment it is."""
 STALLS_AT_MOST: Final = 16
 """Stalls of a pass that are events of its span; the SDK keeps 128 events in all."""
+NONFINITE_AT_MOST: Final = 16
+"""Likewise lanes with a value that is not finite."""
+_OF_NONFINITE: Final = ("batch_index", *(f"nonfinite.{name}" for name in Nonfinite.__struct_fields__))
 
 
 @dataclass(slots=True)
@@ -80,6 +85,7 @@ class _Open:
     """Whether a marker span has said that it is under way."""
     stalled: bool = False
     stalls: int = 0
+    nonfinite: int = 0
 
 
 class Spans:
@@ -121,6 +127,8 @@ class Spans:
             case PassHeartbeat():
                 self._mark(there)
                 _stall(there, identified)
+            case LaneNonfinite():
+                _not_finite(there, identified)
             case PassEnded():
                 self._end(identified, self._open.pop(record.pass_id).span)
             case _:
@@ -326,6 +334,12 @@ def _stall(there: _Open, record: PassHeartbeat) -> None:
     if begins and there.stalls < STALLS_AT_MOST:
         there.stalls += 1
         _add_event(there.span, record, "stalled", "silent_s", "progress", "step")
+
+
+def _not_finite(there: _Open, record: LaneNonfinite) -> None:
+    if there.nonfinite < NONFINITE_AT_MOST:
+        there.nonfinite += 1
+        _add_event(there.span, record, *_OF_NONFINITE)
 
 
 def _add_event(span: Span, record: PassRecord, *names: str) -> None:

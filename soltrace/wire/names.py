@@ -27,6 +27,8 @@ ATTR_SOLVER: Final = "soltrace.solver"
 """The solver's class, such as `Tsit5`."""
 ATTR_STATUS: Final = "soltrace.status"
 """How a pass or a lane ended: `ok` or `error`."""
+ATTR_VERDICT: Final = "soltrace.verdict.kind"
+"""What is wrong with a pass, as on its last line: `stiff`."""
 ATTR_BACKEND: Final = "soltrace.jax.backend"
 """What jax computes on: of the resource, or of a pass where that was not known when the resource was made."""
 ATTR_MARKER: Final = "soltrace.marker"
@@ -53,6 +55,8 @@ METRIC_PASSES_STALLED: Final = "soltrace.passes.stalled"
 """Open passes that have been silent for unusually long. Gauge, {pass}."""
 METRIC_PASS_DURATION: Final = "soltrace.pass.duration"
 """How long passes took. Histogram, s."""
+METRIC_PASS_VERDICTS: Final = "soltrace.pass.verdicts"
+"""Passes that ended with a verdict: something is wrong with them. Counter, {pass}."""
 METRIC_PASS_PROGRESS: Final = "soltrace.pass.progress"
 """Progress of the open pass that is least far. Gauge, 1 (in [0, 1])."""
 METRIC_PASS_ETA: Final = "soltrace.pass.eta"
@@ -81,6 +85,7 @@ METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     METRIC_PASSES_ACTIVE: _OF_PASSES,
     METRIC_PASSES_STALLED: _OF_PASSES,
     METRIC_PASS_DURATION: (*_OF_PASSES, ATTR_STATUS),
+    METRIC_PASS_VERDICTS: (*_OF_PASSES, ATTR_VERDICT),
     METRIC_PASS_PROGRESS: _OF_PASSES,
     METRIC_PASS_ETA: _OF_PASSES,
     METRIC_STEPS: (*_OF_PASSES, ATTR_OUTCOME),

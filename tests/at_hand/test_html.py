@@ -51,7 +51,7 @@ PAGE = """
 <td>eta ~30 s</td></tr>
 <tr>
 <td></td>
-<td colspan="7" style="text-align:left">╰ 1/3 lanes done</td></tr></table>
+<td colspan="7" style="text-align:left">╰ 1/3 lanes done · energy 3.5</td></tr></table>
 <div style="color:#c62828">&lt;fit&gt;: experiment FAILED in 3 s: &lt;no&gt;</div></div>"""
 
 
@@ -60,7 +60,7 @@ def test_what_is_open_and_what_is_over(log):
     log.experiment = "<fit>"
     story = Story()
     story.feed([log.ended(1, 1), log.ended(2, 2), log.experiment_ended(3, error="<no>")], 0.0)
-    lanes = log.progress(50, 3, progress=0.25, step=20, lanes=log.lanes(3, 1))
+    lanes = log.progress(50, 3, progress=0.25, step=20, lanes=log.lanes(3, 1), watched={"energy": 3.5})
     story.feed([log.started(40, 3, lanes=[3]), lanes], 1.0)
     now = log.start + timedelta(seconds=50)
     page = area_html(story, Picture(story), now, "the cell was interrupted", last=True)

@@ -14,17 +14,20 @@ from soltrace.wire.records import (
     ExperimentEnded,
     ExperimentStarted,
     LaneEnded,
+    LaneNonfinite,
     LogOpened,
     LogResource,
     PassEnded,
     PassHeartbeat,
     PassProgress,
     PassStarted,
+    PassSteps,
     ProgramCompiled,
     Record,
     RunEnded,
     TelemetryDropped,
 )
+from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
 
 START = datetime(2026, 11, 25, 3, 24, 29, 123_456, tzinfo=UTC)
 
@@ -105,6 +108,22 @@ class Log:
             "eta_s": 36.0,
         }
         return PassHeartbeat(**self._pass(at, solve, phase) | values | more)
+
+    def steps(self, at: float, solve: int = 1, phase: str = "forward", *, lane: Sequence[int] | None = None, **columns):
+        """Attempted steps, as columns, of one lane."""
+        lanes = UNSET if lane is None else [list(lane)] * len(columns["step"])
+        return PassSteps(**self._pass(at, solve, phase), attempts=AttemptedSteps(**{"batch_index": lanes, **columns}))
+
+    def nonfinite(
+        self, at: float, solve: int = 1, phase: str = "forward", *, lane: Sequence[int] | None = None, **found
+    ):
+        values = {"step": 60, "t": 10.0, "dt": 0.5, "found_in": "vector field", "stage": 2, "path": "y['gate'][0]"}
+        whose = UNSET if lane is None else list(lane)
+        return LaneNonfinite(
+            **self._pass(at, solve, phase),
+            batch_index=whose,
+            nonfinite=Nonfinite(**values | {"value": "NaN", "before": 0.25} | found),
+        )
 
     def lane_ended(self, at: float, solve: int = 1, phase: str = "forward", *, lane: Sequence[int], **more):
         values = {

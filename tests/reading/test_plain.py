@@ -85,6 +85,25 @@ def test_heartbeats_say_whether_a_pass_is_alive(log):
     ]
 
 
+def test_what_is_recorded_of_single_steps_and_watched(log):
+    """Which steps a line is about, what quantities are, and where a value was not finite."""
+    told = {"t": [0.0] * 2, "dt": [0.5] * 2, "accepted": [True] * 2, "reason": [""] * 2}
+    nothing = {name: [] for name in ("step", *told)}
+    assert lines(
+        [
+            log.progress(0, progress=0.5, step=5, watched={"energy": 3.5, "mass": "NaN"}),
+            log.steps(0, step=[4, 5], **told),
+            log.steps(0, **nothing),
+            log.nonfinite(0, lane=[2]),
+        ]
+    )[1:] == [
+        "03:24:29.123  fit  #1 forward    50.0 %  t=50  step 5  energy=3.5 mass=NaN",
+        "03:24:29.123  fit  #1 forward   every step from 4 to 5: 2 attempts",
+        "03:24:29.123  fit  #1 forward   no step",
+        "03:24:29.123  fit  #1 forward   lane 2  NaN in y['gate'][0] (vector field), in step 60 at t=10, from 0.25",
+    ]
+
+
 def test_how_passes_end(log):
     """A failure says its reason and where; an event that stopped a solve says where, and is none."""
     nothing = Steps(accepted=0, rejected=0)

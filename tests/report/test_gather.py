@@ -11,10 +11,11 @@ from soltrace import __version__
 from soltrace.reading.files.follow import Follower
 from soltrace.reading.parse import Rejected
 from soltrace.report.ask import MAX_TEXT_CHARS, MOST_ATTRIBUTES
-from soltrace.report.facts import Bar, Cause, Curve, Skipped, StepSize
+from soltrace.report.facts import Bar, Cause, Skipped
 from soltrace.report.gather import CURVES, MOST_ROWS, NothingToReportError, gather
 from soltrace.report.markdown import markdown
 from soltrace.report.parquet import Converted, convert
+from soltrace.report.step_facts import Curve, StepSize
 from soltrace.wire.record_parts import Steps
 
 _SHARES = ("progress_min", "progress_median", "progress_max")

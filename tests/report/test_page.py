@@ -17,7 +17,10 @@ _spec = importlib.util.spec_from_file_location("report_samples", Path(__file__).
 _samples = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_samples)
 
-CHARTS = ["timeline", "times", "steps", "sides", "progress", "sizes", "rejected", "lanes"]
+CHARTS = [
+    *("timeline", "times", "work", "solves", "reasons", "sides"),
+    *("progress", "sizes", "errors", "rejected", "watched-0", "lanes"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,8 @@ def test_an_experiment_is_chosen(visit, path):
     assert seen.texts("#shown") == [f"{len(chosen)} of {everything} rows about experiments are shown"]
     seen.page.wait_for_selector("[data-chart=lanes] .mark-rect path", state="detached")
     after = drawn(seen)
-    assert {name for name in CHARTS if after[name] != before[name]} == {"progress", "sizes", "rejected", "lanes"}
+    filtered = {*CHARTS} - {"timeline", "times", "sides", "rejected", "watched-0"}
+    assert {name for name in CHARTS if after[name] != before[name]} == filtered
 
     seen.page.select_option("#experiment", "")
     seen.page.wait_for_selector("[data-chart=lanes] .mark-rect path", state="attached")
@@ -205,10 +209,16 @@ def test_what_a_log_says_stays_text(visit, tmp_path, logs):
     """Wherever it stands: nothing of it runs, and it is shown as it is."""
     for text in HOSTILE:
         log = logs(text, text, **{text: text})
+        told = {"step": [1, 2], "t": [0.0, 0.0], "dt": [1.0, 0.5], "accepted": [False, True], "reason": [text] * 2}
         log.append(
             tmp_path / "run.jsonl",
             *(log.opened(host=text), log.experiment_started(0), log.compiled(0, text)),
             *(log.started(0, solver=text, lanes=[2]), log.lane_ended(1, lane=[0], status="error", result=text)),
+            log.progress(1, progress=0.5, step=1, batch_index=[0], watched={text: 1.0}),
+            *(
+                log.steps(1, lane=[0], **told, scaled_error=[2.0, 0.5]),
+                log.nonfinite(1, lane=[0], path=text, found_in=text),
+            ),
             *(log.ended(1, status="error", result=text), log.experiment_ended(2, error=text), log.started(3, 2)),
             *(log.line(log.dropped(2, 1), what=text, reason=text), log.line(log.ended(3), event=f"x{text}")),
         )
@@ -217,7 +227,8 @@ def test_what_a_log_says_stays_text(visit, tmp_path, logs):
 
     seen = visit(path)
 
-    assert (list(drawn(seen)), seen.noticed) == (CHARTS, [])
+    watched = [f"watched-{place}" for place in range(1, len(HOSTILE))]
+    assert (list(drawn(seen)), seen.noticed) == ([*CHARTS[:-1], *watched, CHARTS[-1]], [])
     shown = [re.sub(r"\s+", " ", text) for text in seen.texts("[aria-labelledby=ran] tbody th")]
     assert {clean(text) for text in HOSTILE} <= set(shown)
     for index in range(1, len(HOSTILE) + 1):

@@ -1,6 +1,7 @@
-"""A log as a table: every value of every line, with its type."""
+"""A log as a table: every value of every line, with its type; and of every step."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import duckdb
@@ -16,12 +17,12 @@ def test_every_value_of_every_line(files, tmp_path):
     """Comes back as it was written, and what a line does not say is null."""
     target = tmp_path / "out.parquet"
 
-    assert convert(files, target) == Converted(records=27, skipped=2)
+    assert convert(files, target) == Converted(records=35, skipped=2)
 
     lines = [
         line for file in files for line in file.read_bytes().splitlines()[: -2 if file.name == "b.jsonl" else None]
     ]
-    written = [_typed(json.loads(line)) for line in lines]
+    written = [_typed(row) for line in lines for row in _rows(json.loads(line))]
     with duckdb.connect() as connection:
         table = connection.execute(f"SELECT * FROM '{target}'")
         names = [column[0] for column in table.description]
@@ -34,14 +35,22 @@ def test_every_value_of_every_line(files, tmp_path):
     assert sorted(map(repr, map(_without_nulls, read))) == sorted(map(repr, map(_without_nulls, written)))
 
 
+def _rows(line: dict) -> Iterator[dict]:
+    columns = line.pop("attempts", None)
+    rows = [()] if columns is None else zip(*columns.values(), strict=True)
+    return (line | dict(zip(columns or (), row, strict=True)) for row in rows)
+
+
 def _typed(line: dict) -> dict:
-    order = [name for name in sql_columns() if line.get(name) is not None]
-    values = {name: line[name] for name in order}
+    kinds = sql_columns() | OF_A_STEP
+    values = {name: line[name] for name in kinds if line.get(name) is not None}
     values["timestamp"] = datetime.fromisoformat(values["timestamp"]).astimezone(UTC)
-    for name in ("attributes", "resource"):
+    for name in ("attributes", "resource", "watched"):
         if name in values:
             values[name] = json.dumps(values[name], separators=(",", ":"))
-    return {name: float(value) if sql_columns()[name] == "DOUBLE" else value for name, value in values.items()}
+    if "nonfinite" in values:
+        values["nonfinite"] = values["nonfinite"] | {"value": float(values["nonfinite"]["value"])}
+    return {name: float(value) if kinds[name] == "DOUBLE" else value for name, value in values.items()}
 
 
 def _without_nulls(row: dict) -> dict:

@@ -60,6 +60,24 @@ def test_the_views_agree_with_the_report(files):
         ]
 
 
+def test_steps_one_by_one(files):
+    """A row for each attempt, and for each lane that met a value that is not finite."""
+    ours = "pass_id, batch_index, step, t, dt, accepted, reason, scaled_error"
+    assert rows(files, f"SELECT {ours} FROM attempts ORDER BY pass_id, step") == [
+        ("b.1.forward", [2], 58, 9.5, 1.0, False, "error", 4.0),
+        ("b.1.forward", [2], 59, 9.5, 0.5, True, None, 0.5),
+        ("b.1.forward", [2], 60, 10.0, 0.5, False, "nonfinite", "NaN"),
+        ("b.2.forward", None, 1, 0.0, 8.0, False, "error", 16.0),
+        ("b.2.forward", None, 2, 0.0, 1.0, True, None, 0.25),
+        ("b.2.forward", None, 3, 1.0, 3.0, True, None, 0.5),
+        ("b.2.forward", None, 4, 4.0, 3.0, True, None, 0.75),
+    ]
+    where = "pass_id, batch_index, step, t, dt, found_in, stage, path, value, before"
+    assert rows(files, f"SELECT {where} FROM nonfinite") == [
+        ("b.1.forward", [2], 60, 10.0, 0.5, "vector field", 2, "y['gate'][0]", "NaN", 0.25)
+    ]
+
+
 def test_lanes_that_have_not_ended(tmp_path, log):
     """Are open as long as their pass is; where their pass ended without them, nothing is known of them."""
     lane = lambda at, solve, index: log.progress(at, solve, progress=0.5, step=4, batch_index=[index])

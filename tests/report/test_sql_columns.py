@@ -35,7 +35,8 @@ def test_every_field_has_a_column():
 
 
 @pytest.mark.parametrize(
-    "kind", ["opened", "experiment_started", "experiment_ended", "compiled", "started", "heartbeat", "ended"]
+    "kind",
+    ["opened", "experiment_started", "experiment_ended", "compiled", "started", "heartbeat", "ended", "nonfinite"],
 )
 def test_a_line_is_a_record_where_the_reader_says_so(tmp_path, log, kind):
     """With each of its fields left out, one at a time, and with another schema: as `soltrace tail` sees it."""

@@ -34,6 +34,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     TelemetryDropped,
 )
+from soltrace.wire.verdicts import Verdict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FORWARD = (("experiment.name", "fit"), ("phase", "forward"), ("solver", "Tsit5"))
@@ -81,6 +82,7 @@ def collected():
     collected.provider.shutdown()
 
 
+STIFF = Verdict(kind="stiff", text="It is stiff.", advice="Take an implicit solver.")
 COMMON = {"timestamp": START, "run_id": "run", "experiment": "fit", "attributes": {"seed": 3}}
 
 
@@ -174,7 +176,7 @@ def test_units_kinds_attributes_and_descriptions(collected):
         TelemetryDropped(**COMMON, dropped=1, what="span", reason="export failed"),
     ]
     compiled = ProgramCompiled(**COMMON, function="f", trace_s=1.0, lower_s=1.0, compile_s=1.0)
-    passes = [started(2), ended(2, steps=Steps(accepted=1, rejected=0)), started(), progressed(0.5)]
+    passes = [started(2), ended(2, steps=Steps(accepted=1, rejected=0), verdict=STIFF), started(), progressed(0.5)]
     told(collected, compiled, *passes, *lost, queue=lambda: (3, 100))
     metrics = collected.metrics()
     kinds = {name: (type(metric.data).__name__, metric.unit) for name, metric in metrics.items()}
@@ -188,6 +190,7 @@ def test_units_kinds_attributes_and_descriptions(collected):
         "pass.duration": ("Histogram", "s"),
         "pass.eta": ("Gauge", "s"),
         "pass.progress": ("Gauge", "1"),
+        "pass.verdicts": ("Sum", "{pass}"),
         "passes.active": ("Sum", "{pass}"),
         "passes.stalled": ("Gauge", "{pass}"),
         "queue.capacity": ("Gauge", "{event}"),
@@ -195,12 +198,20 @@ def test_units_kinds_attributes_and_descriptions(collected):
         "steps": ("Sum", "{step}"),
     }
     monotonic = {name for name, metric in metrics.items() if getattr(metric.data, "is_monotonic", False)}
-    assert monotonic == {"events.dropped", "events.emitted", "export.failures", "lanes", "steps"}
+    assert monotonic == {"events.dropped", "events.emitted", "export.failures", "lanes", "pass.verdicts", "steps"}
     assert [name for name, metric in metrics.items() if not metric.description.endswith(".")] == []
     attributes = {
         metric.name: {frozenset(point.attributes) for point in metric.data.data_points} for metric in metrics.values()
     }
     assert attributes == {name: {frozenset(told_apart_by)} for name, told_apart_by in METRICS.items()}
+
+
+def test_what_is_wrong_is_counted_by_what_it_is(collected):
+    """Of the passes that end so; those that are in order are not."""
+    told(collected, started(1), ended(1, verdict=STIFF), started(2), ended(2, verdict=STIFF), started(3), ended(3))
+
+    stiff = tuple(sorted((*FORWARD, ("verdict.kind", "stiff"))))
+    assert collected.values()["pass.verdicts"] == {stiff: 2}
 
 
 def test_durations_fall_into_buckets_made_for_solves(collected):

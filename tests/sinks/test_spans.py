@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from msgspec import UNSET, structs
+from msgspec.structs import asdict
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,7 +19,9 @@ from soltrace.sinks import spans as spans_module
 from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
-from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassStarted
+from soltrace.wire.records import LaneNonfinite, LogOpened, LogResource, PassEnded, PassStarted
+from soltrace.wire.step_fields import Nonfinite
+from soltrace.wire.verdicts import Verdict
 
 
 class Exported:
@@ -393,6 +396,38 @@ def test_milestones_are_events_of_the_span(program, exported):
             },
         ),
     ]
+
+
+def test_the_first_value_that_is_not_finite_is_an_event_of_the_span(exported):
+    """Of a few lanes, where in the pytree and in which step; the end of the pass says the first as attributes."""
+    common = {"timestamp": moment(START_NS), "run_id": "run", "experiment": None, "attributes": {}}
+    common |= {"solve_id": "1", "pass_id": "1.forward", "phase": "forward"}
+    start = {"solver": "Tsit5", "adjoint": "a", "controller": "c", "batch_shape": [40]}
+    found = Nonfinite(step=3, t=0.5, dt=0.25, found_in="vector field", stage=2, path="y[3]", value="NaN", before=1.0)
+    end = {"status": "error", "result": "nonfinite", "duration_s": 1.0, "progress": 0.5, "step": 3}
+    spans = Spans(exported.provider)
+    spans.identify(PassStarted(**common, **start), None)
+    for lane in range(40):
+        spans.identify(LaneNonfinite(**common, batch_index=[lane], nonfinite=found), None)
+    verdict = Verdict(kind="nonfinite", text="NaN in y[3].", advice="Look at it.")
+    spans.identify(PassEnded(**common, **end, nonfinite=found, verdict=verdict), None)
+
+    span = exported.spans["diffeqsolve forward"]
+    told = {
+        "soltrace.nonfinite.step": 3,
+        "soltrace.nonfinite.t": 0.5,
+        "soltrace.nonfinite.dt": 0.25,
+        "soltrace.nonfinite.found_in": "vector field",
+        "soltrace.nonfinite.stage": 2,
+        "soltrace.nonfinite.path": "y[3]",
+        "soltrace.nonfinite.value": "NaN",
+        "soltrace.nonfinite.before": 1.0,
+    }
+    assert [(event.name, dict(event.attributes)) for event in span.events] == [
+        ("lane.nonfinite", {"soltrace.batch_index": (lane,), **told}) for lane in range(16)
+    ]
+    judged = {f"soltrace.verdict.{name}": value for name, value in asdict(verdict).items()}
+    assert (told | judged).items() <= span.attributes.items()
 
 
 def test_what_is_not_sampled_is_not_marked(program):

@@ -34,8 +34,9 @@ from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
-from soltrace.wire.records import LogOpened, PassHeartbeat, PassStarted, TelemetryDropped
+from soltrace.wire.records import LaneNonfinite, LogOpened, PassHeartbeat, PassStarted, TelemetryDropped
 from soltrace.wire.resource import resource
+from soltrace.wire.step_fields import Nonfinite
 from tests.conftest import Program
 
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
@@ -81,6 +82,15 @@ def wait_for(condition):
 def heartbeats(told):
     """Those so far that say that a pass has stalled."""
     return [record for record in told._sink.records if isinstance(record, PassHeartbeat) and record.stalled]
+
+
+NOT_FINITE = Nonfinite(step=3, t=0.5, dt=0.1, found_in="vector field", stage=2, path="y[3]", value="NaN", before=1.0)
+
+
+def of_the_pass(started):
+    """What a line of the same pass says, now."""
+    common = ("run_id", "experiment", "attributes", "trace_id", "span_id", "solve_id", "pass_id", "phase")
+    return {name: getattr(started, name) for name in common} | {"timestamp": datetime.now(UTC), "level": "warning"}
 
 
 def a_batch(program, told):
@@ -168,6 +178,7 @@ def told(stack):
             gpu = {"device_memory_bytes": 60 << 30, "device_memory_limit_bytes": 80 << 30, "device_utilization": 0.75}
             on_a_gpu = replace(beat.usage, **gpu)
             told.recorder.announce(replace(beat, timestamp=datetime.now(UTC), usage=on_a_gpu))
+            told.recorder.announce(LaneNonfinite(**of_the_pass(started), batch_index=[1], nonfinite=NOT_FINITE))
             yield {"experiment": name, "service": f"dashboards-{name}", **ids}
             program.end(young)
             program.tell(Signal.BACKWARD_END, [[batch]] * 3, [[open_pass]] * 3)
@@ -209,7 +220,7 @@ def unanswered_by_victoria_logs(stack, target, values):
     query, end = filled(target["expr"], values), time.time()
     window = {"query": query, "start": int(end - HOUR_S), "end": int(end + 1)}
     if target["queryType"] == "statsRange":
-        asked = re.findall(r" as (\w+)", query)
+        asked = re.findall(r" as (\w+)", query.rpartition("| math")[2])  # what the others are reckoned into
         result = stack.logs.get("/select/logsql/stats_query_range", **window, step="5s")
         found = {metric["__name__"] for metric, _ in numbers(result)}
     else:

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExportingMetricReader
@@ -20,6 +21,7 @@ from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
 from soltrace.wire.losses import What, Why
 from soltrace.wire.records import PassEnded, PassHeartbeat
+from soltrace.wire.verdicts import Verdict
 from tests.stack.servers import program as server_program
 
 FORWARD = {"soltrace_experiment_name": "fit", "soltrace_phase": "forward", "soltrace_solver": "Tsit5"}
@@ -34,6 +36,7 @@ NAMES = {
     "soltrace.pass.duration": ("histogram", "soltrace_pass_duration_seconds"),
     "soltrace.pass.eta": ("gauge", "soltrace_pass_eta_seconds"),
     "soltrace.pass.progress": ("gauge", "soltrace_pass_progress_ratio"),
+    "soltrace.pass.verdicts": ("counter", "soltrace_pass_verdicts_total"),
     "soltrace.passes.active": ("gauge", "soltrace_passes_active"),
     "soltrace.passes.stalled": ("gauge", "soltrace_passes_stalled"),
     "soltrace.queue.capacity": ("gauge", "soltrace_queue_capacity"),
@@ -193,6 +196,8 @@ def test_names_are_as_prometheus_likes_them(sent, program):
         told.recorder.losses.add(What.SPAN, Why.EXPORT_FAILED)
         program.step(handle, 2, 2, 0.75)
         told.flush()
+        (end,) = [record for record in told.records if isinstance(record, PassEnded)]
+        sink.handle(replace(end, verdict=Verdict(kind="stiff", text="It is stiff.", advice="Take another solver.")))
         data = sent.memory.get_metrics_data()
         program.end(handle)
     metrics = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}

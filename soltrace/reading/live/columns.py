@@ -69,6 +69,8 @@ class Cells:
     steps: str = ""
     rejected: str = ""
     rate: str = ""
+    watched: str = ""
+    """Quantities that the user watches."""
     eta: str = ""
     late: bool = False
     """Whether `eta` says for how long nothing was heard of the pass, though something should have been."""
@@ -77,13 +79,14 @@ class Cells:
     selected: bool = False
 
 
-_RIGHT: Final = {"percent": 6, "t": 8, "steps": 12, "rejected": 11, "rate": 6, "eta": 13}
+_RIGHT: Final = {"percent": 6, "t": 8, "steps": 12, "rejected": 11, "rate": 6, "watched": 0, "eta": 13}
 """The right-aligned columns after the bar, and their least widths, lest they jump while their numbers grow."""
 _DIM: Final = frozenset({"rejected", "rate", "eta"})
 _NARROWER: Final = (
     ("t", 0),
     ("rejected", 0),
     ("rate", 0),
+    ("watched", 0),
     ("steps", 0),
     ("solve", 0),
     ("name", 16),

@@ -1,7 +1,6 @@
 """One pass in detail: what it is, where it is, and how step size, rejections and rate have gone so far. Pure."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from itertools import chain, repeat
 from textwrap import wrap
@@ -11,29 +10,24 @@ from msgspec import UNSET, UnsetType
 from rich.text import Text
 
 from soltrace.reading.live.columns import PHASES, Glyphs, bar
-from soltrace.reading.live.history import MOST_POINTS, sparkline
+from soltrace.reading.live.curves import LABEL, WIDE, curves, labelled
 from soltrace.reading.live.rows import RowRenderer
 from soltrace.reading.live.state import OpenPass, Runs
+from soltrace.reading.live.watched_course import watched_text
 from soltrace.reading.phrases import (
     attributes_text,
     lane_name,
     lanes_text,
+    nonfinite_text,
     pass_ended_text,
     pass_name,
     solve_name,
     usage_text,
 )
 from soltrace.reading.plain import LONGEST_LINE
-from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, rate, steady
-from soltrace.wire.records import Attribute, PassEnded, PassStarted
+from soltrace.reading.text import clean, clock, duration, local, number, percent, plural, steady
+from soltrace.wire.records import Attribute, LaneNonfinite, PassEnded, PassStarted
 
-_LABEL: Final = 11
-_WIDEST_SPARKLINE: Final = MOST_POINTS // 2
-_VALUE: Final = 10
-"""Columns of the latest value, in front of a sparkline."""
-_RANGE: Final = 22
-"""Columns of the least and the greatest value, where the terminal is wide."""
-_WIDE: Final = 60
 _FIGURES: Final = 36
 """Columns of what stands beside the bar."""
 _RESOURCES: Final = (
@@ -71,7 +65,7 @@ class DetailRenderer:
 
     def lines(self, shown: OpenPass, now: datetime, width: int) -> list[Text]:
         """Draw a pass for a terminal of that width, the most important lines first."""
-        above = [self._title(shown), *self._where(shown, now, width), *self._series(shown, width)]
+        above = [self._title(shown), *self._where(shown, now, width), *curves(shown, width, self._glyphs.levels)]
         return [*above, *self._about(shown), *self._lanes(shown, width)]
 
     def _title(self, shown: OpenPass) -> Text:
@@ -86,79 +80,64 @@ class DetailRenderer:
 
     def _where(self, shown: OpenPass, now: datetime, width: int) -> Iterator[Text]:
         if shown.end is not None:
-            yield _line("", Text(clean(pass_ended_text(shown.end), LONGEST_LINE), "red" if shown.failing else "green"))
+            yield labelled(
+                "", Text(clean(pass_ended_text(shown.end), LONGEST_LINE), "red" if shown.failing else "green")
+            )
             yield from _why(shown.end, width)
         else:
             yield from self._gauge(shown, now, width)
+        if shown.nonfinite is not None:
+            yield labelled("not finite", Text(clean(_nonfinite(shown.nonfinite), LONGEST_LINE), "red"))
         rejected = "" if shown.rejected is None else f", {shown.rejected:,} rejected"
-        yield _line("steps", Text(plural(shown.step, "step") + rejected))
+        yield labelled("steps", Text(plural(shown.step, "step") + rejected))
         if shown.lanes is not None:
-            yield _line("lanes", Text(lanes_text(shown.lanes), "red" if shown.lanes.failed else ""))
+            yield labelled("lanes", Text(lanes_text(shown.lanes), "red" if shown.lanes.failed else ""))
 
     def _lanes(self, shown: OpenPass, width: int) -> Iterator[Text]:
         """Draw the slowest lanes of a batch that is under way, each with a bar of its own."""
         if shown.end is not None:
             return
-        size = min(30, max(4, width - _LABEL - _FIGURES // 2))
+        size = min(30, max(4, width - LABEL - _FIGURES // 2))
         style = PHASES.get(shown.first.phase, "")
         for lane in shown.slowest[:_SLOWEST]:
             gauge = bar(lane.progress, size, style, self._glyphs)
-            yield _line(f"lane {lane_name(lane.batch_index)}", gauge.append(f"  {percent(lane.progress):>7}"))
+            gauge.append(f"  {percent(lane.progress):>7}")
+            if watched := watched_text(lane.watched):
+                gauge.append(f"  {watched}", "dim")
+            yield labelled(f"lane {lane_name(lane.batch_index)}", gauge)
 
     def _gauge(self, shown: OpenPass, now: datetime, width: int) -> Iterator[Text]:
-        beside = _FIGURES if width >= _WIDE else _FIGURES // 2
-        size = min(30, max(4, width - _LABEL - beside))
+        beside = _FIGURES if width >= WIDE else _FIGURES // 2
+        size = min(30, max(4, width - LABEL - beside))
         line = Text.assemble(bar(shown.progress, size, PHASES.get(shown.first.phase, ""), self._glyphs))
         line.append(f"  {percent(shown.progress)}").append("" if shown.t is None else f"  t {steady(shown.t)}")
         left = Text.assemble((self._rows.left(shown, now), "yellow" if shown.stalled else "dim"))
-        if width >= _WIDE:
-            yield _line("progress", line.append("  ").append_text(left))
+        if width >= WIDE:
+            yield labelled("progress", line.append("  ").append_text(left))
         else:
-            yield _line("progress", line)
-            yield _line("", left)
-
-    def _series(self, shown: OpenPass, width: int) -> Iterator[Text]:
-        columns = max(4, width - _LABEL - _VALUE - (_RANGE if width >= _WIDE else 0))
-        wide = min(columns, _WIDEST_SPARKLINE)
-        history = shown.history
-        # Of a batch only its slowest lane says where it is.
-        yield self._curve("dt" if shown.lanes is None else "dt slowest", history.step_sizes(wide), number, width)
-        yield self._curve("rejected", history.rejections(wide), percent, width, least=0.0)
-        yield self._curve("rate", history.rates(wide), rate, width, least=0.0)
-
-    def _curve(
-        self,
-        label: str,
-        values: Sequence[float],
-        write: Callable[[float], str],
-        width: int,
-        *,
-        least: float | None = None,
-    ) -> Text:
-        known = [value for value in values if math.isfinite(value)]
-        if not known:
-            return _line(label, Text("not known", "dim"))
-        text = Text(write(_digits(known[-1])).ljust(_VALUE))
-        if width >= _WIDE:
-            span = f"{write(_digits(min(known)))} to {write(_digits(max(known)))}"
-            text.append(span.ljust(_RANGE), "dim")
-        return _line(label, text.append(sparkline(values, self._glyphs.levels, least=least), "cyan"))
+            yield labelled("progress", line)
+            yield labelled("", left)
 
     def _about(self, shown: OpenPass) -> Iterator[Text]:
         first = shown.first
         if isinstance(first, PassStarted):
-            yield _line("solver", Text("  ".join(_solver(first))))
-            yield _line("over", Text("  ".join(_over(first))))
+            yield labelled("solver", Text("  ".join(_solver(first))))
+            yield labelled("over", Text("  ".join(_over(first))))
         if first.attributes:
-            yield _line("attributes", Text(clean(attributes_text(first.attributes), LONGEST_LINE)))
+            yield labelled("attributes", Text(clean(attributes_text(first.attributes), LONGEST_LINE)))
         since = clock(local(first.timestamp, self._zone))[:8]
         length = shown.end.duration_s if shown.end is not None else (shown.latest - first.timestamp).total_seconds()
-        yield _line("since", Text(f"{since}, for {duration(length)}"))
+        yield labelled("since", Text(f"{since}, for {duration(length)}"))
         if shown.usage is not None and (used := usage_text(shown.usage)):
-            yield _line("process", Text(used))
+            yield labelled("process", Text(used))
         if lives := _lives(self._runs.resource(first.run_id)):
-            yield _line("run", Text(lives))
-        yield _line("id", Text(clean(first.pass_id, LONGEST_LINE)))
+            yield labelled("run", Text(lives))
+        yield labelled("id", Text(clean(first.pass_id, LONGEST_LINE)))
+
+
+def _nonfinite(found: LaneNonfinite) -> str:
+    lane = "" if found.batch_index is UNSET else f"lane {lane_name(found.batch_index)}: "
+    return f"{lane}{nonfinite_text(found.nonfinite)}"
 
 
 def _why(end: PassEnded, width: int) -> Iterator[Text]:
@@ -167,18 +146,9 @@ def _why(end: PassEnded, width: int) -> Iterator[Text]:
         return
     told = (("why", end.verdict.text), ("try", end.verdict.advice))
     for label, text in told:
-        lines = wrap(clean(text, _LONGEST_VERDICT), max(20, width - _LABEL))
+        lines = wrap(clean(text, _LONGEST_VERDICT), max(20, width - LABEL))
         for first, line in zip(chain([label], repeat("")), lines, strict=False):
-            yield _line(first, Text(line, "yellow" if label == "why" else ""))
-
-
-def _line(label: str, text: Text) -> Text:
-    return Text.assemble((label[: _LABEL - 1].ljust(_LABEL), "dim")).append_text(text)
-
-
-def _digits(value: float) -> float:
-    """Three digits are enough beside a sparkline."""
-    return float(f"{value:.3g}")
+            yield labelled(first, Text(line, "yellow" if label == "why" else ""))
 
 
 def _solver(first: PassStarted) -> list[str]:

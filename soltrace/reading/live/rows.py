@@ -176,6 +176,7 @@ class RowRenderer:
         cells.steps = plural(shown.step, "step")
         cells.rejected = _rejected(shown)
         cells.rate = "" if shown.steps_per_s is None else rate(shown.steps_per_s)
+        cells.watched = "" if shown.watched is None else shown.watched.text()
         cells.eta, cells.late = self.left(shown, now), shown.stalled or shown.lost is not None
         return cells
 

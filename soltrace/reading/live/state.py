@@ -5,20 +5,25 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from soltrace.reading.attempts import Attempts
 from soltrace.reading.live.history import Estimate, History, Point, estimate
+from soltrace.reading.live.step_course import StepCourse
+from soltrace.reading.live.watched_course import WatchedCourse
 from soltrace.reading.parse import Parsed
 from soltrace.reading.runs.run_watch import LostRun
 from soltrace.reading.text import clean, clean_end
+from soltrace.wire.line_values import Watched
 from soltrace.wire.progress import RecentProgress
 from soltrace.wire.record_parts import Lanes, Usage
 from soltrace.wire.records import (
     Attribute,
     LaneEnded,
+    LaneNonfinite,
     LogOpened,
     LogResource,
     Number,
@@ -27,6 +32,7 @@ from soltrace.wire.records import (
     PassProgress,
     PassRecord,
     PassStarted,
+    PassSteps,
     Record,
     TelemetryDropped,
 )
@@ -39,6 +45,7 @@ _LONGEST_NAME: Final = 24
 _MOST_STEPS: Final = 1 << 62
 """JSON's integers have no end, and a float, which a rate is, has one."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Final[Watched] = MappingProxyType({})
 PassKey: TypeAlias = tuple[str, str]
 """Run and pass."""
 
@@ -48,6 +55,7 @@ class LaneProgress(NamedTuple):
 
     batch_index: tuple[int, ...]
     progress: float
+    watched: Watched = _NOTHING
 
 
 @dataclass(eq=False)
@@ -74,7 +82,13 @@ class OpenPass:
     end: PassEnded | None = None
     lost: LostRun | None = None
     """Its run, if that has stopped without a word."""
+    nonfinite: LaneNonfinite | None = None
+    """The first value that was not finite, where that is watched for."""
     history: History = field(default_factory=History)
+    attempts: StepCourse | None = None
+    """Its steps, where they are recorded one by one."""
+    watched: WatchedCourse | None = None
+    """The quantities that its user watches."""
     _report: dict[tuple[int, ...], LaneProgress] = field(default_factory=dict[tuple[int, ...], LaneProgress])
     _recent: RecentProgress = field(default_factory=RecentProgress)
     _heartbeat: PassHeartbeat | None = None
@@ -136,8 +150,10 @@ class OpenPass:
         self.stalled = False
         if record.batch_index is not UNSET:
             index = tuple(record.batch_index)
-            self._report[index] = LaneProgress(index, _share(record.progress))
+            watched = _NOTHING if record.watched is UNSET else record.watched
+            self._report[index] = LaneProgress(index, _share(record.progress), watched)
             return
+        self._watch(record.watched)
         steps = record.steps
         self.step = min(record.step if steps is UNSET else steps.accepted + steps.rejected, _MOST_STEPS)
         self.rejected = None if steps is UNSET else min(steps.rejected, _MOST_STEPS)
@@ -168,6 +184,20 @@ class OpenPass:
         if record.steps is not UNSET:
             self.step = min(record.steps.accepted + record.steps.rejected, _MOST_STEPS)
             self.rejected = min(record.steps.rejected, _MOST_STEPS)
+        self._watch(record.watched)
+
+    def attempt(self, record: PassSteps) -> None:
+        """Take in steps, one by one."""
+        if self.attempts is None:
+            self.attempts = StepCourse()
+        self.attempts.add(record.attempts)
+
+    def _watch(self, watched: Watched | UnsetType) -> None:
+        if watched is UNSET:
+            return
+        if self.watched is None:
+            self.watched = WatchedCourse()
+        self.watched.add(watched)
 
     def _sample(self, moment: datetime, taken: int) -> None:
         time_s = (moment - _EPOCH).total_seconds()
@@ -240,6 +270,10 @@ class PassTable:
             open_pass.beat(record)
         elif isinstance(record, LaneEnded):
             open_pass.latest = open_pass.moved = record.timestamp
+        elif isinstance(record, PassSteps):
+            open_pass.attempt(record)
+        elif isinstance(record, LaneNonfinite):
+            open_pass.nonfinite = open_pass.nonfinite or record
 
     def _make_room(self) -> None:
         if len(self._open) >= _MOST_OPEN:

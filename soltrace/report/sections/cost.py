@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from soltrace.reading.text import clean, duration, percent
 from soltrace.report.facts import Compiled, LogReport, PhaseCost
 from soltrace.report.sections.model import Figure, Row, Section, Table
+from soltrace.report.sections.work_figures import work_figures
 
 
 def cost_section(report: LogReport) -> Section:
@@ -15,14 +16,8 @@ def cost_section(report: LogReport) -> Section:
         "Bars: seconds of tracing, lowering and compiling, of forward and of backward passes. " + _times(report),
         _phases(report),
     )
-    steps = Figure(
-        "steps",
-        "Steps by what became of them",
-        "Stacked bars for each phase: steps accepted, rejected and recomputed, summed over passes and lanes.",
-        _steps(report),
-    )
-    figures = [times, steps] if report.phases else []
-    return Section("cost", "What it cost", list(_sentences(report)), [_compiled(report)], figures)
+    figures = [times, *work_figures(report)] if report.phases else []
+    return Section("cost", "What it cost", list(_sentences(report)), [_steps(report), _compiled(report)], figures)
 
 
 def _sentences(report: LogReport) -> Iterator[str]:

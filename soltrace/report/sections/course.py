@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from soltrace.reading.phrases import lane_name
 from soltrace.reading.text import clean, duration, number, percent, plural
-from soltrace.report.facts import Curve, Lane, LogReport
+from soltrace.report.facts import Lane, LogReport
 from soltrace.report.sections.model import Figure, Row, Section, Table
+from soltrace.report.sections.step_figures import recorded_sentence, step_figures, told_by, watched_figures
 from soltrace.report.sections.words import utc_text
+from soltrace.report.step_facts import Curve
 
 
 def when_section(report: LogReport) -> Section:
@@ -43,7 +45,9 @@ def when_section(report: LogReport) -> Section:
 
 def course_section(report: LogReport) -> Section:
     """Write about the progress and the step sizes of the longest passes."""
-    sentences = [f"The longest passes of each phase: {len(report.curves)} of {sum(p.passes for p in report.phases):,}."]
+    drawn = f"{len(report.curves)} of {sum(phase.passes for phase in report.phases):,}"
+    beside = ", and those with a value that was not finite" if report.nonfinite.rows else ""
+    sentences = [f"The longest passes of each phase{beside}: {drawn}.", recorded_sentence(report)]
     if not report.curves:
         sentences = ["No pass was recorded."]
     return Section(
@@ -52,7 +56,7 @@ def course_section(report: LogReport) -> Section:
 
 
 def _longest(report: LogReport) -> Table:
-    columns = ("pass", "phase", "experiment", "started", "took", "reports shown", "lane of the step sizes")
+    columns = ("pass", "phase", "experiment", "started", "took", "reports shown", "step sizes", "of the lane")
     rows = [
         Row(
             (
@@ -62,13 +66,14 @@ def _longest(report: LogReport) -> Table:
                 utc_text(curve.started),
                 duration(curve.took_s),
                 f"{len(curve.progress):,}",
+                told_by(curve),
                 "" if curve.batch_index is None else lane_name(curve.batch_index),
             ),
             curve.experiment,
         )
         for curve in report.curves
     ]
-    return Table("The longest passes", columns, rows, 0, frozenset(columns[1:4]))
+    return Table("The longest passes", columns, rows, 0, frozenset({*columns[1:4], "step sizes"}))
 
 
 def _course_figures(report: LogReport) -> Iterator[Figure]:
@@ -80,22 +85,8 @@ def _course_figures(report: LogReport) -> Iterator[Figure]:
             "A straight line is a steady pass, a flat one waits.",
             _progress(report.curves),
         )
-    if any(curve.sizes for curve in report.curves):
-        yield Figure(
-            "sizes",
-            "Step size",
-            "A line for each of the longest passes: the solver's time per accepted step, on a logarithmic scale, over "
-            "the solver's time; of a batch, for the lane that took most steps.",
-            _sizes(report.curves),
-        )
-    if any(size.rejected is not None for curve in report.curves for size in curve.sizes):
-        yield Figure(
-            "rejected",
-            "Rejected steps",
-            "A line for each of the longest forward passes: the share of its attempted steps that were rejected, over "
-            "the solver's time.",
-            _rejected(report.curves),
-        )
+    yield from step_figures(report)
+    yield from watched_figures(report)
 
 
 def _progress(curves: list[Curve]) -> Table:
@@ -105,25 +96,6 @@ def _progress(curves: list[Curve]) -> Table:
         for at in curve.progress
     ]
     return Table("Progress", ("pass", "since its start", "progress"), rows)
-
-
-def _sizes(curves: list[Curve]) -> Table:
-    rows = [
-        Row((clean(curve.pass_id), number(size.t), number(size.dt)), curve.experiment)
-        for curve in curves
-        for size in curve.sizes
-    ]
-    return Table("Step size", ("pass", "up to t", "time per step"), rows)
-
-
-def _rejected(curves: list[Curve]) -> Table:
-    rows = [
-        Row((clean(curve.pass_id), number(size.t), percent(size.rejected)), curve.experiment)
-        for curve in curves
-        for size in curve.sizes
-        if size.rejected is not None
-    ]
-    return Table("Rejected steps", ("pass", "up to t", "rejected"), rows)
 
 
 def lanes_section(report: LogReport) -> Section:

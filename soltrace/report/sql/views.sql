@@ -79,3 +79,15 @@ SELECT c.timestamp, c.run_id, p.solve_id, c.pass_id, p.experiment, p.phase, c.ba
     CASE WHEN c.seconds > 0 THEN c.accepted / c.seconds END AS rate
 FROM changes c LEFT JOIN main.passes p USING (run_id, pass_id)
 WHERE c.accepted > 0 AND c.time <> 0 AND isfinite(c.time);
+
+CREATE VIEW documented.attempts AS
+SELECT run_id, solve_id, pass_id, experiment, phase, unnest(attempts.batch_index) AS batch_index,
+    unnest(attempts.step) AS step, unnest(attempts.t) AS t, unnest(attempts.dt) AS dt, unnest(attempts.accepted) AS accepted,
+    nullif(unnest(attempts.reason), '') AS reason, unnest(attempts.scaled_error) AS scaled_error
+FROM main.records WHERE event = 'pass.steps';
+
+CREATE VIEW documented.nonfinite AS
+SELECT timestamp, run_id, solve_id, pass_id, experiment, phase, batch_index, nonfinite.step AS step, nonfinite.t AS t,
+    nonfinite.dt AS dt, nonfinite.found_in AS found_in, nonfinite.stage AS stage, nonfinite.path AS path,
+    nonfinite.value AS value, nonfinite.before AS before
+FROM main.records WHERE event = 'lane.nonfinite';

@@ -1,6 +1,7 @@
 from datetime import UTC, timedelta
 
 import pytest
+from msgspec import UNSET
 
 from soltrace.reading.live.columns import ASCII, Glyphs
 from soltrace.reading.live.detail import DetailRenderer
@@ -45,6 +46,7 @@ def test_a_batch(logs):
         "dt slowest 1         1 to 1                ___",
         "rejected   25.0 %    25.0 % to 25.0 %      ###",
         "rate       40/s      40/s to 40/s          ###",
+        "drawn from reports",
         "solver     Tsit5  RecursiveCheckpointAdjoint  PIDController  rtol 1e-05  atol 1e-07",
         "over       t 0 -> 100  lanes 2x4",
         "attributes seed=3",
@@ -69,6 +71,7 @@ def test_a_backward_pass(log):
         "dt         2         __",
         "rejected   not known",
         "rate       5/s       ##",
+        "drawn from reports",
         "solver     Tsit5  RecursiveCheckpointAdjoint  PIDController",
         "over       t 0 -> 100  at most 4,096 steps",
         "since      03:24:29, for 2 s",
@@ -86,6 +89,7 @@ def test_a_pass_whose_start_was_not_read(log):
         "dt         not known",
         "rejected   not known",
         "rate       not known",
+        "drawn from reports",
         "since      03:24:49, for 0 ms",
         "process    1.5 GiB, processors 50.0 %",
         "id         r1.1.forward",
@@ -129,3 +133,96 @@ def test_why_it_failed(log):
         "steps      4,602 steps, 17 rejected",
         "dt         not known",
     ]
+
+
+def test_every_step(log):
+    """Where each is recorded, the curves go through each of them: how far, how far off, and which were in vain."""
+    steps = log.steps(
+        2,
+        step=[1, 2, 3, 4],
+        t=[0.0, 0.0, 2.0, 10.0],
+        dt=[8.0, 2.0, 8.0, 4.0],
+        accepted=[False, True, True, True],
+        reason=["error", "", "", ""],
+        scaled_error=[4.0, 0.5, 1.0, 0.5],
+    )
+    moved = log.progress(2, progress=0.14, step=4, t=14.0, steps=Steps(accepted=3, rejected=1))
+
+    assert look([log.started(0), moved, steps])[2:8] == [
+        "steps      4 steps, 1 rejected",
+        "dt         4         2 to 8                #_#-",
+        "error      0.5       0.5 to 4              #_-_",
+        "rejected   0.0 %     0.0 % to 100.0 %      #___",
+        "rate       2/s       2/s to 2/s            #",
+        "drawn from every step, 4 attempts",
+    ]
+
+
+def test_every_step_of_a_batch(log):
+    """All lanes together: how far they go on average, the greatest error, and how many of them are in vain."""
+    lanes = {0: [0.5, 0.25], 1: [2.0, "NaN"]}
+    steps = [
+        log.steps(
+            1,
+            lane=[lane],
+            step=[1, 2],
+            t=[0.0, 1.0],
+            dt=[1.0, 1.0 + 2 * lane],
+            accepted=[lane == 0, True],
+            reason=["", ""],
+            scaled_error=errors,
+        )
+        for lane, errors in lanes.items()
+    ]
+    whole = log.progress(1, progress=0.02, step=2, steps=Steps(accepted=3, rejected=1), lanes=log.lanes(2, 0))
+
+    assert look([log.started(0, lanes=[2]), *steps, whole])[4:9] == [
+        "dt mean    2         1 to 2                _#",
+        "error most 0.25      0.25 to 2             #_",
+        "rejected   0.0 %     0.0 % to 50.0 %       #_",
+        "rate       4/s       4/s to 4/s            #",
+        "drawn from every step, 2 attempts",
+    ]
+
+
+def test_the_last_steps_of_a_pass_that_failed(log):
+    """They have curves of their own, and the whole is drawn from its reports; the first NaN is named."""
+    told = {"t": [9.5, 10.0], "dt": [0.5, 0.25], "accepted": [True, False], "reason": ["", "nonfinite"]}
+    records = [
+        log.started(0),
+        log.progress(1, progress=0.05, step=30, steps=Steps(accepted=25, rejected=5)),
+        log.steps(2, step=[59, 60], scaled_error=[0.5, "NaN"], **told),
+        log.nonfinite(2),
+        log.ended(2, status="error", result="nonfinite", duration_s=2.0, progress=0.1, t=10.0, steps=UNSET),
+    ]
+
+    assert look(records)[1:10] == [
+        "           FAILED in 2 s: nonfinite at 10.0 %, t=10",
+        "not finite NaN in y['gate'][0] (vector field), in step 60 at t=10, from 0.25",
+        "steps      30 steps, 5 rejected",
+        "dt         0.2       0.2 to 0.2            _",
+        "rejected   16.7 %    16.7 % to 16.7 %      #",
+        "rate       30/s      30/s to 30/s          #",
+        "last dt    0.25      0.25 to 0.5           #_",
+        "last error 0.5       0.5 to 0.5            _",
+        "drawn from reports, and every step from 59 to 60",
+    ]
+
+
+def test_what_the_user_watches(log):
+    """Each quantity has a curve; lanes say theirs beside their bars."""
+    lane = [log.progress(i, progress=0.1 * i, step=i, batch_index=[0], watched={"energy": 4.0 / i}) for i in (1, 2, 4)]
+    whole = [
+        log.progress(i, progress=0.1 * i, step=i, lanes=log.lanes(2, 0), watched={"energy": 4.0 / i, "mass": "NaN"})
+        for i in (1, 2, 4)
+    ]
+    records = [log.started(0, lanes=[2]), *(one for pair in zip(lane, whole, strict=True) for one in pair)]
+
+    lines = look(records)
+
+    assert lines[7:10] == [
+        "energy     1         1 to 4                #-_",
+        "mass       not known",
+        "drawn from reports",
+    ]
+    assert lines[-1] == "lane 0     ############------------------   40.0 %  energy 1"

@@ -448,9 +448,10 @@ def test_a_pass_is_selected_and_looked_at(screen, log):
         "#2 forward  fit",
         "progress   ━━━━━━━━━╸────────────────────  32.0 %  t 32.00  eta 5\N{EN DASH}34 s",
         "steps      44 steps, 4 rejected",
-        "dt         1.4       0.2 to 1.4            ▁▃▆█",
+        "dt         1.4       0.2 to 1.4            ▁▅▇█",
         "rejected   9.0 %     9.0 % to 9.0 %        ████",
         "rate       11/s      11/s to 11/s          ████",
+        "drawn from reports",
         "solver     Tsit5  RecursiveCheckpointAdjoint  PIDController  rtol 1e-05",
         "over       t 0 -> 100  at most 4,096 steps",
         "since      03:24:29, for 4 s",
@@ -468,6 +469,15 @@ def test_a_pass_is_selected_and_looked_at(screen, log):
         "▸ fit  forward  #1  ",
         "runs · 1 pass open ·",
     ]
+
+
+def test_what_a_user_watches_has_a_column(screen, log):
+    """The first two quantities, of a batch those of its slowest lane."""
+    told = {"energy": 3.98765, "mass": "NaN", "third": 1.0}
+    row = (
+        "  fit  forward  #1  ━━─────────  20.0 %   t 20.00      19 steps    19/s  energy 3.988  mass NaN       eta ~4 s"
+    )
+    assert screen.show(log.started(0), log.progress(1, progress=0.2, step=19, watched=told), at=1)[1] == row
 
 
 def test_more_passes_than_rows(log):

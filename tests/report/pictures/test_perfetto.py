@@ -57,7 +57,7 @@ class Seen:
 @pytest.fixture
 def seen(files, tmp_path):
     """The trace of two runs."""
-    assert draw("perfetto", files, tmp_path / "x.pftrace") == Converted(records=27, skipped=2)
+    assert draw("perfetto", files, tmp_path / "x.pftrace") == Converted(records=30, skipped=2)
     return Seen((tmp_path / "x.pftrace").read_bytes())
 
 

@@ -19,7 +19,7 @@ SCHEMA = Path(__file__).parents[1] / "expected" / "speedscope-schema.json"
 def graph(files, tmp_path):
     """The profiles of two runs, by name: how much each stack weighs."""
     target = tmp_path / "speedscope.json"
-    assert draw("speedscope", files, target) == Converted(records=27, skipped=2)
+    assert draw("speedscope", files, target) == Converted(records=30, skipped=2)
     whole = json.loads(target.read_text())
     jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(whole)
     names = [frame["name"] for frame in whole["shared"]["frames"]]

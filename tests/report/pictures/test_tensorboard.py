@@ -24,7 +24,7 @@ def read(directory):
 @pytest.fixture
 def curves(files, tmp_path):
     """Of two runs."""
-    assert draw("tensorboard", files, tmp_path / "events") == Converted(records=27, skipped=2)
+    assert draw("tensorboard", files, tmp_path / "events") == Converted(records=30, skipped=2)
     return read(tmp_path / "events")
 
 

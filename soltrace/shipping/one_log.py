@@ -18,7 +18,7 @@ from soltrace.reading.files.parts import next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
-from soltrace.shipping.journal import Journal
+from soltrace.shipping.journal import Journal, Sent
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
 from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
@@ -91,6 +91,9 @@ class LogShipper:
         self._batch = _Batch()
         self._journal: Journal | None = None
         self._number = 0
+        self._sent: Sent | None = None
+        self._sent_of_all = 0
+        """The last line of which all that is wanted was sent, by that note."""
 
     def advance(self) -> bool:
         """Ship what the log has gained by now, and return whether it has gained anything.
@@ -190,7 +193,10 @@ class LogShipper:
     def _is_complete(self, journal: Journal) -> None:
         """See to what is due after a line: that a batch is sent, or what was said to be over then is."""
         self._is_over(journal)
-        if self._number <= min(getattr(journal.sent, signal) for signal in self._signals or SIGNALS):
+        if journal.sent is not self._sent:
+            self._sent = journal.sent
+            self._sent_of_all = min(getattr(journal.sent, signal) for signal in self._signals or SIGNALS)
+        if self._number <= self._sent_of_all:
             self._batch.lines = self._batch.size = 0
         elif self._batch.lines >= LINES or self._batch.size >= BYTES:
             self._send()

@@ -30,6 +30,7 @@ def test_the_table():
     assert (done.returncode, done.stderr) == (0, "")
     header, _, *rows = done.stdout.splitlines()
     assert header == (
-        "| logs at once | records a second | of processor time, on one core | processor time, in that of reading alone |"
+        "| logs at once | records a second | of processor time, on one core "
+        "| processor time, in that of reading alone |"
     )
     assert [re.match(r"\| (\d) \| [\d,]+.* \| [\d.]+ \|", row)[1] for row in rows] == ["1", "2"]

@@ -35,7 +35,7 @@ _FLAGS: Final = struct.Struct("<BBI").pack
 _TIME: Final = struct.Struct("<BQ").pack
 _LOG_FLAGS: Final = struct.Struct("<BI").pack
 _DOUBLE: Final = struct.Struct("<d").pack
-_INTS: Final = [b"\x18" + number for number in ONE_BYTE]
+_INTS: Final[list[bytes]] = [b"\x18" + number for number in ONE_BYTE]
 """The integers of one byte, as values."""
 _SMALL: Final = len(_INTS)
 
@@ -256,12 +256,12 @@ def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:
             data = _DOUBLE(value)
             add(_float_head(field, name))
         elif kind is int and 0 <= value < _SMALL:  # as most are
+            data = _INTS[value]  # pyright: ignore[reportUnknownVariableType] - an int
             add(_head(field, name, 2))
-            data = _INTS[value]
         else:
             data = _ENCODERS[kind](value)
             add(_head(field, name, len(data)))
-        add(data)
+        add(data)  # pyright: ignore[reportUnknownArgumentType]
     return b"".join(parts)
 
 

@@ -157,6 +157,17 @@ def test_a_run_names_the_one_that_it_continues(backend, run, lines):
     assert said == set(continued.values())
 
 
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.parametrize("code,status", [(3, "error"), (0, "ok")])
+def test_soltrace_run_knows_how_a_program_exits(code, status, run, lines):
+    """Outside of any experiment too, where a program itself can't know."""
+    assert run(f"solve(); raise SystemExit({code})", "-m", "soltrace", "run", **SLURM).returncode == code
+    *_, ended = lines()
+    error = f"SystemExit: {code}" if code else None
+    assert (ended["event"], ended["status"], ended.get("error")) == ("run.ended", status, error)
+
+
 KILLED = (
     FIT
     + """

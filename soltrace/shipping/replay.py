@@ -25,6 +25,7 @@ from soltrace.wire.records import (
     ExperimentStarted,
     LogOpened,
     PassEnded,
+    PassProgress,
     PassStarted,
     RunEnded,
 )
@@ -76,6 +77,8 @@ class RunReplay:
         return record
 
     def _identified(self, record: AnyRecord) -> AnyRecord:
+        if type(record) is PassProgress:  # as most are: nothing is begun or over
+            return self._spans.identify(record, None)
         match record:
             case PassStarted():
                 self._begun.add(record.pass_id)

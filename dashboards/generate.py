@@ -10,6 +10,7 @@ from generator.cost import cost
 from generator.experiments import experiments
 from generator.health import health
 from generator.one_pass import one_pass
+from generator.runs import runs
 
 HERE: Final = Path(__file__).parent / "grafana" / "dashboards"
 
@@ -17,7 +18,7 @@ HERE: Final = Path(__file__).parent / "grafana" / "dashboards"
 def main(directory: Path = HERE) -> None:
     """Write each of them to a file of its own."""
     directory.mkdir(parents=True, exist_ok=True)
-    for made in (experiments(), one_pass(), cost(), health()):
+    for made in (experiments(), one_pass(), cost(), health(), runs()):
         written = JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made)
         (directory / f"{made.uid}.json").write_text(written + "\n", encoding="utf-8")
 

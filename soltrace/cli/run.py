@@ -149,7 +149,11 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         return _complain(f"{error}", _NO_MODULE)
     with nullcontext() if args.experiment is None else soltrace.experiment(args.experiment):
-        execute()
+        try:
+            execute()
+        except SystemExit as ending:
+            hooks.tell_exit(ending)
+            raise
     return 0
 
 

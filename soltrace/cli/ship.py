@@ -30,7 +30,8 @@ as they would have been sent live, with the ids that stand in the log. What was 
 .shipped/, so that a second call sends the rest, and nothing twice.
 
 A log whose name ends with .exported.jsonl is one of a run that sent its records itself. In a directory it is left
-alone; give its name to have it shipped."""
+alone, but for what never ended with --all: a run that was killed can't have sent that. Give its name to have it shipped
+as a whole."""
 _EPILOG: Final = """\
 examples:
   soltrace ship --endpoint http://localhost:4318                everything in soltrace-runs/
@@ -105,7 +106,9 @@ def run(args: argparse.Namespace) -> int:
 def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     from soltrace.shipping.workers import Workers
 
-    chosen = _without_the_exported(paths, files(paths, _say), _say)
+    found = files(paths, _say)
+    chosen = _without_the_exported(paths, found, _say, but_open=orders.abandon)
+    orders = orders._replace(open_only=frozenset(path for path in chosen if _is_exported(path, paths)))
     summary = _Summary()
     try:
         with _progress(chosen, summary) as tell, Workers(orders, max(1, min(jobs, len(chosen))), tell) as workers:
@@ -132,11 +135,20 @@ def _follow(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     return _FAILURE
 
 
-def _without_the_exported(paths: Sequence[Path], found: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
-    """Leave out logs of runs that sent them themselves, unless they are named."""
-    left_out = [path for path in found if _EXPORTED in path.name and path not in paths]
-    if left_out:
-        say(f"{len(left_out)} x *{_EXPORTED} left out, whose runs sent them themselves: give their names to ship them")
+def _is_exported(path: Path, named: Sequence[Path]) -> bool:
+    """Say whether a log is one of a run that sent it itself, and nobody has named it."""
+    return _EXPORTED in path.name and path not in named
+
+
+def _without_the_exported(
+    paths: Sequence[Path], found: Sequence[Path], say: Callable[[str], None], *, but_open: bool = False
+) -> list[Path]:
+    """Leave out logs of runs that sent them themselves, unless they are named, or wanted for what never ended."""
+    exported = [path for path in found if _is_exported(path, paths)]
+    left_out = [] if but_open else exported
+    if exported:
+        what = "read for what never ended" if but_open else "left out"
+        say(f"{len(exported)} x *{_EXPORTED} {what}, whose runs sent them themselves: give their names to ship them")
     from soltrace.reading.files.parts import goes_on
 
     # A later part is shipped with what comes before it.

@@ -40,8 +40,8 @@ has stopped without a word while something of it was open: because its process i
 nothing is heard of it for --patience. Of lines that several files have gained, each waits a second for those of the
 others; one that comes later still is marked "late".
 
-exit status: 0, 1 if a pass failed and 3 if one stalled or a run is lost (with --until-done), 2 if the arguments are
-wrong or there is nothing to read, 130 after Ctrl-C"""
+exit status: 0, 1 if a pass, an experiment or a run failed and 3 if a pass stalled or a run is lost (with --until-done),
+2 if the arguments are wrong or there is nothing to read, 130 after Ctrl-C"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,9 @@ _FLAGS: Final = struct.Struct("<BBI").pack
 _TIME: Final = struct.Struct("<BQ").pack
 _LOG_FLAGS: Final = struct.Struct("<BI").pack
 _DOUBLE: Final = struct.Struct("<d").pack
+_INTS: Final[list[bytes]] = [b"\x18" + number for number in ONE_BYTE]
+"""The integers of one byte, as values."""
+_SMALL: Final = len(_INTS)
 
 
 def span_bytes(span: "LeanSpan") -> bytes | None:
@@ -179,11 +182,21 @@ def plain_log_record_bytes(
             _TIME(0x09, times[0]),
             _severity(*severity, body),
             attributes,
-            _LOG_FLAGS(0x45, context.trace_flags) if context.trace_flags else b"",
-            b"\x4a\x10" + context.trace_id.to_bytes(16) if context.trace_id else b"",
-            b"\x52\x08" + context.span_id.to_bytes(8) if context.span_id else b"",
+            _place(context.trace_flags, context.trace_id, context.span_id),
             _TIME(0x59, times[1]),
             _event_name(event_name),
+        )
+    )
+
+
+@lru_cache(HEADS_AT_MOST)
+def _place(flags: int, trace_id: int, span_id: int) -> bytes:
+    """In which span it is: the same for all log records of a pass."""
+    return b"".join(
+        (
+            _LOG_FLAGS(0x45, flags) if flags else b"",
+            b"\x4a\x10" + trace_id.to_bytes(16) if trace_id else b"",
+            b"\x52\x08" + span_id.to_bytes(8) if span_id else b"",
         )
     )
 
@@ -242,10 +255,13 @@ def attribute_bytes(field: int, attributes: Mapping[str, Any]) -> bytes:
         elif kind is float:
             data = _DOUBLE(value)
             add(_float_head(field, name))
+        elif kind is int and 0 <= value < _SMALL:  # as most are
+            data = _INTS[value]  # pyright: ignore[reportUnknownVariableType] - an int
+            add(_head(field, name, 2))
         else:
             data = _ENCODERS[kind](value)
             add(_head(field, name, len(data)))
-        add(data)
+        add(data)  # pyright: ignore[reportUnknownArgumentType]
     return b"".join(parts)
 
 

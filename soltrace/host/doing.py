@@ -18,7 +18,10 @@ NEITHER: Final = "elsewhere"
 STEP: Final = "step"
 STEP_OR_OTHERS: Final = "step or other processes"
 """From here the two can't be told apart: a step of a program of several processes waits for all of them."""
+_CALLBACK: Final = "callback"
+"""In what a program has called on the host: a function of the user's, or of ours."""
 _FILES: Final = {
+    "/jax/_src/callback.py": _CALLBACK,
     "/jax/_src/compiler.py": COMPILING,
     "/jax/_src/interpreters/mlir.py": TRACING,
     "/jax/_src/interpreters/partial_eval.py": TRACING,
@@ -33,17 +36,23 @@ def doing(frames: Iterable[FrameType] | None = None) -> str:
     Args:
         frames: The innermost frame of each thread; None: as they are now.
     """
-    current = sys._current_frames().values() if frames is None else frames  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    found = {_of_a_thread(frame) for frame in current}
+    found = _found(frames)
     return next((what for what in (COMPILING, TRACING) if what in found), NEITHER)
 
 
 def stuck_in() -> str:
     """Say what a pass is in that has stalled: a program is compiled meanwhile, or it is in one step."""
-    if (found := doing()) == COMPILING:
-        return found
-    jax = jax_in_use()
-    return STEP_OR_OTHERS if jax is not None and jax.process_count() > 1 else STEP
+    found, jax = _found(None), jax_in_use()
+    if COMPILING in found:
+        return COMPILING
+    if jax is None or jax.process_count() == 1 or _CALLBACK in found:  # that is this process's own part of a step
+        return STEP
+    return STEP_OR_OTHERS
+
+
+def _found(frames: Iterable[FrameType] | None) -> set[str]:
+    current = sys._current_frames().values() if frames is None else frames  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return {_of_a_thread(frame) for frame in current}
 
 
 def _of_a_thread(innermost: FrameType) -> str:

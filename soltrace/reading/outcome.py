@@ -22,7 +22,7 @@ from soltrace.wire.records import Record
 EXIT_OK: Final = 0
 """The exit status where every pass has ended well."""
 EXIT_FAILED: Final = 1
-"""Where one has failed."""
+"""Where one has failed, or an experiment or a run of theirs."""
 EXIT_STALLED: Final = 3
 """Where one has stalled or a run is lost, and none has failed."""
 SETTLED_S: Final = 2.0

@@ -110,7 +110,12 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
         "One row for each run: what one process has recorded.",
         (
             _RUN,
-            _column("status", _TEXT, "", "`ok`, `error` if something of it failed, `open`, `lost` or `replaced`"),
+            _column(
+                "status",
+                _TEXT,
+                "",
+                "`ok`, `error` if something of it or it itself failed, `open`, `lost` or `replaced`",
+            ),
             _column("lost_because", _TEXT, "", "of one that is lost: what the scheduler or the machine says of it"),
             _column("started", _TIME, "UTC", "its first line"),
             _column("seen", _TIME, "UTC", "its last line"),

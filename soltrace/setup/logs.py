@@ -113,8 +113,12 @@ def _node(where: Mapping[str, Attribute]) -> str:
 
 def _place(where: Mapping[str, Attribute]) -> str:
     """Say where a run is, in a name: the host, and what a scheduler calls its job, its task and its rank."""
-    parts = [f"{name}{where[fact]}" for fact, name in _PLACES.items() if fact in where]
-    return "-".join(_letters(part) for part in [socket.gethostname(), *parts])
+    return "-".join([_letters(socket.gethostname()), *scheduled_place(where)])
+
+
+def scheduled_place(where: Mapping[str, Attribute]) -> list[str]:
+    """Say in a name what a scheduler calls a run: its job, its task, its rank and its restart, as far as they are."""
+    return [_letters(f"{name}{where[fact]}") for fact, name in _PLACES.items() if fact in where]
 
 
 def _named(experiment: str) -> str:

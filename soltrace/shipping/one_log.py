@@ -18,7 +18,7 @@ from soltrace.reading.files.parts import next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
-from soltrace.shipping.journal import Journal
+from soltrace.shipping.journal import Journal, Sent
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
 from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
@@ -63,6 +63,7 @@ class LogShipper:
         state: The directory that its journal is kept in; None: beside it.
         signals: What is sent of it.
         noted: Is called after each batch. What it raises ends all.
+        open_only: Its run has sent all but what never ended: that alone is sent, when it is said to be over.
     """
 
     def __init__(
@@ -72,8 +73,11 @@ class LogShipper:
         state: Path | None = None,
         signals: Collection[SentSignal] = SIGNALS,
         noted: Callable[[ShippedCounts], None] = lambda _: None,
+        *,
+        open_only: bool = False,
     ) -> None:
-        self._signals = signals
+        self._abandons, self._open_only = "traces" in signals, open_only
+        self._signals = () if open_only else signals
         self.counts = ShippedCounts()
         self._sender, self._state, self._noted = sender, state, noted
         self._begin(path)
@@ -87,6 +91,9 @@ class LogShipper:
         self._batch = _Batch()
         self._journal: Journal | None = None
         self._number = 0
+        self._sent: Sent | None = None
+        self._sent_of_all = 0
+        """The last line of which all that is wanted was sent, by that note."""
 
     def advance(self) -> bool:
         """Ship what the log has gained by now, and return whether it has gained anything.
@@ -124,7 +131,7 @@ class LogShipper:
         # The rest of anything else may still be written, and is read then.
         self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
         self._send()
-        if abandon and self._journal is not None and "traces" in self._signals:
+        if abandon and self._journal is not None and self._abandons:
             self._abandon(self._journal)
 
     def close(self) -> None:
@@ -138,6 +145,8 @@ class LogShipper:
         if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
             return False
         self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
+        if self._journal is not None:
+            self._is_over(self._journal)
         self._send()
         self.close()
         self._read_bytes += self._source.lines.offset
@@ -183,12 +192,19 @@ class LogShipper:
 
     def _is_complete(self, journal: Journal) -> None:
         """See to what is due after a line: that a batch is sent, or what was said to be over then is."""
-        if journal.sent.abandoned and self._number == journal.sent.abandoned:
-            self._items.abandon()
-        if self._number <= min(getattr(journal.sent, signal) for signal in self._signals):
+        self._is_over(journal)
+        if journal.sent is not self._sent:
+            self._sent = journal.sent
+            self._sent_of_all = min(getattr(journal.sent, signal) for signal in self._signals or SIGNALS)
+        if self._number <= self._sent_of_all:
             self._batch.lines = self._batch.size = 0
         elif self._batch.lines >= LINES or self._batch.size >= BYTES:
             self._send()
+
+    def _is_over(self, journal: Journal) -> None:
+        """End what was open at a line after which it was said to be over: that was sent then."""
+        if journal.sent.abandoned and self._number == journal.sent.abandoned:
+            self._items.abandon()
 
     def _send(self) -> None:
         """Send a batch, and note of each signal that it was acknowledged."""
@@ -226,6 +242,8 @@ class LogShipper:
         if journal.sent.abandoned == self._number:
             return
         for run, span in spans:
+            if span.made_up and self._open_only:  # it was not sampled
+                continue
             left[run].append(span_message(span))
         if left:
             self.counts.spans += self._deliver("traces", left)

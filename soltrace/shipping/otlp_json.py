@@ -1,9 +1,11 @@
 """Logs as OTLP's own JSON lines: what would be sent, in files, as a collector's `otlpjsonfile` receiver reads it.
 
-A line is a request. Ids are hexadecimal there and 64-bit integers are strings, as OTLP says of JSON.
+A line is a request, with a resource for each run. Ids are hexadecimal there and 64-bit integers are strings, as OTLP
+says of JSON.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -95,34 +97,37 @@ def _entries(path: Path) -> Iterable[LogEntry]:
 
 
 class _Lines:
-    """Lines of one kind of items, each of one run."""
+    """Lines of one kind of items. Each holds a stretch of a log: of one run, or of all that were at work then."""
 
     def __init__(self, file: BinaryIO, kind: str, items: LogItems) -> None:
         self._file, self._kind, self._items = file, kind, items
-        self._run: RunId = ""
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: dict[RunId, list[dict[str, Any]]] = defaultdict(list)
+        self._number = 0
         self.written = 0
 
     def add(self, run: RunId, item: dict[str, Any]) -> None:
         """Add an item."""
-        if run != self._run or len(self._waiting) >= ITEMS_OF_A_LINE:
+        self._waiting[run].append(item)
+        self._number += 1
+        if self._number >= ITEMS_OF_A_LINE:
             self.end()
-        self._run = run
-        self._waiting.append(item)
 
     def end(self) -> None:
         """Write what waits."""
-        if not self._waiting:
+        if not self._number:
             return
-        version = self._items.version(self._run)
+        request = {f"resource{self._kind}": [self._of_a_run(run, items) for run, items in self._waiting.items()]}
+        self._file.write(msgspec.json.encode(request) + b"\n")
+        self.written += self._number
+        self._waiting.clear()
+        self._number = 0
+
+    def _of_a_run(self, run: RunId, items: list[dict[str, Any]]) -> dict[str, Any]:
+        version = self._items.version(run)
         scope = {"name": SCOPE, "version": version} if version else {"name": SCOPE}
         name = "spans" if self._kind == "Spans" else "logRecords"
-        resource = {"attributes": _attributes(self._items.resource(self._run))}
-        scoped = {"scope": scope, name: self._waiting}
-        request = {f"resource{self._kind}": [{"resource": resource, f"scope{self._kind}": [scoped]}]}
-        self._file.write(msgspec.json.encode(request) + b"\n")
-        self.written += len(self._waiting)
-        self._waiting = []
+        resource = {"attributes": _attributes(self._items.resource(run))}
+        return {"resource": resource, f"scope{self._kind}": [{"scope": scope, name: items}]}
 
 
 def _span(span: ReplayedSpan) -> dict[str, Any]:

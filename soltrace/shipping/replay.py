@@ -17,7 +17,7 @@ from soltrace.sinks.otel import SAMPLED
 from soltrace.sinks.span_attributes import chosen_attributes, end_attributes, root_attributes
 from soltrace.sinks.spans import Spans, name_of
 from soltrace.wire.derived_ids import derived_span_id, derived_trace_id
-from soltrace.wire.names import ATTR_STATUS, PREFIX, SPAN_RUN
+from soltrace.wire.names import ATTR_OPEN_ENDED, ATTR_STATUS, PREFIX, SPAN_RUN
 from soltrace.wire.records import (
     AnyRecord,
     Attribute,
@@ -25,6 +25,7 @@ from soltrace.wire.records import (
     ExperimentStarted,
     LogOpened,
     PassEnded,
+    PassProgress,
     PassStarted,
     RunEnded,
 )
@@ -33,6 +34,7 @@ _FORWARDS_AT_MOST: Final = 4096
 """Forward passes in whose trace a backward one may be; as many as are kept for links."""
 _ABANDONED: Final = "abandoned"
 """The result of what never ended."""
+_LEAST_NS: Final = 1000
 _OUTSIDE: Final = Context()
 
 
@@ -75,6 +77,8 @@ class RunReplay:
         return record
 
     def _identified(self, record: AnyRecord) -> AnyRecord:
+        if type(record) is PassProgress:  # as most are: nothing is begun or over
+            return self._spans.identify(record, None)
         match record:
             case PassStarted():
                 self._begun.add(record.pass_id)
@@ -105,7 +109,7 @@ class RunReplay:
             above = SpanContext(trace_id, int(record.parent_span_id, 16), is_remote=True, trace_flags=SAMPLED)
             self._place = trace.set_span_in_context(NonRecordingSpan(above), Context())
         if record.span_id is not UNSET:
-            self._tracer.ids = trace_id, int(record.span_id, 16)
+            self._tracer.choose(trace_id, int(record.span_id, 16))
             attributes = partial(chosen_attributes, record, "run_id", "continues")
             span = self._tracer.start_pass_span(SPAN_RUN, self._place, attributes, (), record.time_ns)
             self._place = trace.set_span_in_context(NonRecordingSpan(span.context), Context())
@@ -139,6 +143,7 @@ class RunReplay:
     def _before_it_starts(self, record: PassStarted | PassEnded) -> Context | None:
         """Decide on the ids of a pass, and return the place under which its span is opened."""
         around = self._around(record.experiment, record.trace_id)
+        made_up = record.trace_id is UNSET or record.span_id is UNSET
         if record.trace_id is not UNSET and record.span_id is not UNSET:
             trace_id, span_id = int(record.trace_id, 16), int(record.span_id, 16)
         else:
@@ -151,7 +156,7 @@ class RunReplay:
                 forward_pass_id = record.forward_pass_id if isinstance(record, PassStarted) else UNSET
                 forward = None if forward_pass_id is UNSET else self._forwards.get(forward_pass_id)
                 trace_id = forward or derived_trace_id(record.run_id, record.solve_id)
-        self._tracer.ids = trace_id, span_id
+        self._tracer.choose(trace_id, span_id, made_up=made_up)
         if record.phase == "forward":
             self._forwards[record.pass_id] = trace_id
             if len(self._forwards) > _FORWARDS_AT_MOST:
@@ -169,11 +174,11 @@ class RunReplay:
         path = record.experiment or ""
         around = self._around_that(path, record.trace_id)
         if record.trace_id is not UNSET and record.span_id is not UNSET:
-            self._tracer.ids = int(record.trace_id, 16), int(record.span_id, 16)
+            self._tracer.choose(int(record.trace_id, 16), int(record.span_id, 16))
         else:
             named = record.run_id, path, str(record.time_ns)
             trace_id = derived_trace_id(*named) if around is None else around.span.context.trace_id
-            self._tracer.ids = trace_id, derived_span_id(*named)
+            self._tracer.choose(trace_id, derived_span_id(*named), made_up=True)
         name = path if around is None else path[len(around.path) + 1 :]
         span = self._tracer.start_pass_span(
             name,
@@ -206,10 +211,13 @@ class RunReplay:
 
     def abandon(self) -> None:
         """End what is still open, as abandoned, at the time of the last record: the run is over."""
-        for span in list(self._tracer.open.values()):
+        spans = list(self._tracer.open.values())
+        # What was lost right after it began took longer than nothing: lines tell microseconds apart.
+        end_ns = max([self._time_ns, *(span.start_time + _LEAST_NS for span in spans)])
+        for span in spans:
             span.set_status(StatusCode.ERROR, _ABANDONED)
-            span.set_attributes({ATTR_STATUS: "error", f"{PREFIX}result": _ABANDONED})
-            span.end(self._time_ns)
+            span.set_attributes({ATTR_STATUS: "error", f"{PREFIX}result": _ABANDONED, ATTR_OPEN_ENDED: True})
+            span.end(end_ns)
         self._experiments.clear()
 
 

@@ -28,9 +28,12 @@ class ReplayedSpan(Span):
         links: Sequence[Link],
         start_time: int,
         ended: Callable[["ReplayedSpan"], None],
+        *,
+        made_up: bool = False,
     ) -> None:
-        """Begin it; `ended` is called with it when it ends."""
+        """Begin it; `ended` is called with it when it ends, and `made_up` says that its ids stand on no line."""
         self.name, self.context, self.parent, self.links = name, context, parent, links
+        self.made_up = made_up
         self.attributes, self.events = dict(attributes), list[tuple[int, str, Mapping[str, AnyValue]]]()
         self.start_time, self.end_time, self.status = start_time, 0, _UNSET
         self._ended = ended
@@ -100,21 +103,25 @@ class ReplayTracer(Tracer):
     def __init__(self, ended: Callable[[ReplayedSpan], None]) -> None:
         """Call `ended` with each span that ends."""
         self._ended = ended
-        self.ids: tuple[int, int] = (0, 0)
-        """Of the trace and of the span that is opened next."""
+        self._ids: tuple[int, int] = (0, 0)
+        self._made_up = False
         self.open: dict[int, ReplayedSpan] = {}
         """The spans that have not ended, by their ids."""
+
+    def choose(self, trace_id: int, span_id: int, *, made_up: bool = False) -> None:
+        """Say the ids of the span that is opened next, and whether they stand on no line."""
+        self._ids, self._made_up = (trace_id, span_id), made_up
 
     def start_pass_span(
         self, name: str, context: Context, attributes: _MakeAttributes, links: Sequence[Link], start_time: int
     ) -> ReplayedSpan:
         """Open the span of a pass or of an experiment."""
         parent = trace.get_current_span(context).get_span_context()
-        trace_id, span_id = self.ids
+        trace_id, span_id = self._ids
         # A parent in another trace is none: a span of the program's own stood there, of which the log knows nothing.
         known = parent if parent.is_valid and parent.trace_id == trace_id else None
         own = SpanContext(trace_id, span_id, is_remote=False, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED))
-        span = ReplayedSpan(name, own, known, attributes(), links, start_time, self._is_over)
+        span = ReplayedSpan(name, own, known, attributes(), links, start_time, self._is_over, made_up=self._made_up)
         self.open[span_id] = span
         return span
 

@@ -35,6 +35,8 @@ class Orders(NamedTuple):
     follow: bool
     signals: tuple[SentSignal, ...]
     """What is sent of a log."""
+    open_only: frozenset[Path] = frozenset()
+    """Logs of runs that have sent all but what never ended."""
 
 
 class LogTold(NamedTuple):
@@ -89,7 +91,12 @@ def _each(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None
     while (path := pipe.recv()) is not None:
         check()
         shipper = LogShipper(
-            path, sender, orders.state, orders.signals, lambda counts, path=path: pipe.send(LogTold(path, counts))
+            path,
+            sender,
+            orders.state,
+            orders.signals,
+            lambda counts, path=path: pipe.send(LogTold(path, counts)),
+            open_only=path in orders.open_only,
         )
         with _reported(pipe, shipper, path):
             shipper.advance()

@@ -90,7 +90,9 @@ def _add_fields(attributes: dict[str, AnyValue], struct: Struct, prefix: str, wi
             attributes[wire_name] = value
         elif kind in _NOT_KNOWN:
             continue
-        elif kind is int or kind is list:  # before the questions that take longer
+        elif kind is int:  # as `_fitting`, of which there would be as many calls as of all else here
+            attributes[wire_name] = value if _LEAST_INT <= value <= _LARGEST_INT else str(value)
+        elif kind is list:  # before the questions that take longer
             attributes[wire_name] = _fitting(value)
         elif isinstance(value, Struct):
             _add_fields(attributes, value, f"{wire_name}.", frozenset())

@@ -324,9 +324,12 @@ def _identified(record: _P, ids: Ids | None) -> _P:
 
 
 def _milestone(there: _Open, record: PassProgress) -> None:
-    before, there.progress = there.progress, record.progress
-    if any(before < milestone <= record.progress for milestone in MILESTONES):
-        _add_event(there.span, record, "progress", "step", "t")
+    before, now = there.progress, record.progress
+    there.progress = now
+    for milestone in MILESTONES:  # not `any`: this is done for each report
+        if before < milestone <= now:
+            _add_event(there.span, record, "progress", "step", "t")
+            break
 
 
 def _stall(there: _Open, record: PassHeartbeat) -> None:

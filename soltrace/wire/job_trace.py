@@ -19,6 +19,9 @@ _CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
     "lsf": ("LSB_SUB_HOST",),
     # A name is free again once its job is deleted. The number is not there by itself: the downward API gives it.
     "kubernetes": (_JOB_UID,),
+    # From Open MPI 5 on the name of a job has the host and the process of `mpirun` in it. Before, it is a number, made
+    # of a hash of 16 bits; but where `mpirun` listens, and a key that is made up at random, all ranks are told too.
+    "mpirun": ("OMPI_MCA_orte_hnp_uri", "OMPI_MCA_orte_precondition_transports"),
 }
 """Variables that tell jobs apart which have the same number: those of other clusters, or of other days."""
 _INDEX: Final = re.compile(r"\[\d+\]|-\d+(?=\.)")
@@ -42,5 +45,7 @@ def job_trace_id(facts: Mapping[str, Attribute], environ: Mapping[str, str] = os
     if scheduler == "kubernetes" and "array_task" not in facts and not environ.get(_JOB_UID):
         return None
     cluster = [environ.get(variable, "") for variable in _CLUSTER[scheduler]]
+    if scheduler == "mpirun" and str(job).isdigit() and not any(cluster):
+        return None
     whole = _INDEX.sub("", str(job)) if scheduler == "pbs" else str(job)
     return derived_trace_id(scheduler, *cluster, str(facts.get("namespace", "")), whole)

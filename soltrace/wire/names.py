@@ -33,6 +33,8 @@ ATTR_BACKEND: Final = "soltrace.jax.backend"
 """What jax computes on: of the resource, or of a pass where that was not known when the resource was made."""
 ATTR_MARKER: Final = "soltrace.marker"
 """True on a span that only says that a pass is under way."""
+ATTR_OPEN_ENDED: Final = "soltrace.open_ended"
+"""True on a span that `soltrace ship` had to end: it took at least so long, by the last that was heard of its run."""
 
 # Attributes of metrics only
 

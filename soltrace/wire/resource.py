@@ -70,6 +70,8 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "node": ("NODE_NAME", "MY_NODE_NAME"),
         },
     ),
+    # Open MPI's, and whoever else starts processes by PMIx. Last of all: the others know more, and start it.
+    "mpirun": Scheduler("PMIX_NAMESPACE", {"job": ("PMIX_NAMESPACE",), "rank": _MPI_RANKS}),
 }
 
 

@@ -15,6 +15,8 @@ def varint(number: int) -> bytes:
     """Encode a number that is not negative."""
     if number < _MORE:
         return ONE_BYTE[number]
+    if number < _MORE * _MORE:
+        return bytes((number & (_MORE - 1) | _MORE, number >> 7))
     data = bytearray()
     while number >= _MORE:
         data.append(number & (_MORE - 1) | _MORE)

@@ -12,6 +12,8 @@ from typing import Final
 from wrapt import register_post_import_hook
 
 import soltrace.setup.configure  # noqa: F401 # pyright: ignore[reportUnusedImport] - it says how a run is opened
+from soltrace.host.process import PROCESS
+from soltrace.wire.plain_text import said_by
 from soltrace.wire.warn import warn
 
 PATCH: Final = "soltrace.zero_code.patch"
@@ -46,6 +48,16 @@ def uninstrument() -> None:
     patch = sys.modules.get(PATCH)
     if patch is not None:
         patch.unpatch()
+
+
+def tell_exit(error: SystemExit) -> None:
+    """Have the last line of the run say that the program ends by this, unless that is how a program ends well.
+
+    Nobody else can tell: Python calls no hook for it, and forgets it before what is registered with `atexit` runs.
+    """
+    recorder = PROCESS.recorder
+    if recorder is not None and error.code:
+        recorder.exits_by = said_by(error)
 
 
 def _when_diffrax_is_there(_: ModuleType) -> None:

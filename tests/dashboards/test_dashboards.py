@@ -60,13 +60,14 @@ def test_they_are_what_the_generator_writes(tmp_path):
     assert filecmp.cmpfiles(DIRECTORY, tmp_path, written, shallow=False) == (written, [], [])
 
 
-def test_there_are_four():
+def test_there_are_five():
     """Their uids are part of addresses that people keep, and the file is called as the page is."""
     assert {uid: page["title"] for uid, page in PAGES.items()} == {
         "soltrace-cost": "soltrace: cost",
         "soltrace-experiments": "soltrace: experiments",
         "soltrace-health": "soltrace: its own health",
         "soltrace-pass": "soltrace: a pass",
+        "soltrace-runs": "soltrace: runs",
     }
     assert [page["uid"] for page in PAGES.values()] == list(PAGES)
 

@@ -25,9 +25,13 @@ import soltrace.setup.configure  # as `soltrace.diffeqsolve` does
 from soltrace import host
 from soltrace.host import Signal
 
+info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
+
+def begin():
+    return host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
+
 def solve():
-    info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
-    start = host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
+    start = begin()
     host.receive(Signal.FORWARD_END, info, np.array([start[0], 3, 2, 0], np.int32), np.array([1.0]))
 """
 REQUESTS = {

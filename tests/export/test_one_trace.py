@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -153,6 +155,53 @@ def test_a_run_names_the_one_that_it_continues(backend, run, lines):
         if attribute.key == "soltrace.continues"
     }
     assert said == set(continued.values())
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.parametrize("code,status", [(3, "error"), (0, "ok")])
+def test_soltrace_run_knows_how_a_program_exits(code, status, run, lines):
+    """Outside of any experiment too, where a program itself can't know."""
+    assert run(f"solve(); raise SystemExit({code})", "-m", "soltrace", "run", **SLURM).returncode == code
+    *_, ended = lines()
+    error = f"SystemExit: {code}" if code else None
+    assert (ended["event"], ended["status"], ended.get("error")) == ("run.ended", status, error)
+
+
+KILLED = (
+    FIT
+    + """
+import os
+soltrace.flush()
+with soltrace.experiment("cut short"):
+    begin()
+    soltrace.flush()
+    os.kill(os.getpid(), 9)
+"""
+)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_what_a_killed_run_could_not_send_is_shipped_and_no_more(backend, run, lines, tmp_path):
+    """The spans that never ended, its own among them: each other one has its parent then, and none is there twice."""
+    assert run(KILLED, OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint, **SLURM).returncode == -signal.SIGKILL
+    assert backend.spans == ["diffeqsolve forward", "fit"]
+    command = [sys.executable, "-m", "soltrace", "ship", tmp_path / "logs", "--endpoint", backend.endpoint, "--all"]
+    for sent in ("0 log records and 3 spans", "0 log records and 0 spans"):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert f"soltrace: sent {sent} of 1 log" in done.stderr
+    spans = [span for _, span in backend.of("traces")]
+    names = {span.span_id: span.name for span in spans}
+    assert len(names) == len(spans)
+    assert sorted((span.name, names.get(span.parent_span_id), span.status.message) for span in spans) == [
+        ("cut short", "run", "abandoned"),
+        ("diffeqsolve forward", "cut short", "abandoned"),
+        ("diffeqsolve forward", "fit", ""),
+        ("fit", "run", ""),
+        ("run", None, "abandoned"),
+    ]
+    assert {span.span_id.hex() for span in spans} == {line["span_id"] for line in lines() if "span_id" in line}
 
 
 CHILDREN = """

@@ -52,6 +52,16 @@ def test_all_passes_are_waited_for(world, log):
     assert outcome.status() == outcome.final() == 0
 
 
+def test_an_experiment_or_a_run_that_failed_is_no_success(world, log):
+    """Also where all passes went well: an exception has left the one, or a signal has ended the other."""
+    for end in (log.experiment_ended(1, error="ValueError: no"), log.run_ended(1, error="SIGTERM")):
+        outcome = world.outcome()
+        feed(outcome, log.started(0), log.ended(0), log.experiment_ended(1), log.run_ended(1))
+        assert outcome.final() == 0
+        feed(outcome, end)
+        assert outcome.final() == 1
+
+
 def test_an_open_experiment_is_waited_for(world, log):
     """Between its solves it may compute for long."""
     outcome = world.outcome()

@@ -257,9 +257,11 @@ def test_a_log_without_ids_gets_the_same_ones_every_time(tmp_path, collector):
 
 
 def test_what_never_ended_is_shipped_once_it_is_said_to_be_over(tmp_path, collector):
-    """As abandoned, with an error; and not again, whatever is said afterwards."""
+    """As abandoned, with an error, and at least so long as is known; and not again, whatever is said afterwards."""
     path = tmp_path / "run.jsonl"
-    records = [ExperimentStarted(timestamp=at(0), **COMMON, experiment="fit"), *a_pass(1, "forward", "fit")]
+    *first, end = a_pass(1, "forward", "fit")
+    just_begun = next(a_pass(2, "forward", "fit"))
+    records = [ExperimentStarted(timestamp=at(0), **COMMON, experiment="fit"), *first, just_begun, end]
     *begun, end = (json_line(record) + b"\n" for record in records)
     path.write_bytes(b"".join(begun))
     shipped(path, collector)
@@ -269,12 +271,15 @@ def test_what_never_ended_is_shipped_once_it_is_said_to_be_over(tmp_path, collec
     assert [(span.name, span.status.code, span.status.message) for span in collector.spans] == [
         ("fit", 2, "abandoned"),
         ("diffeqsolve forward", 2, "abandoned"),
+        ("diffeqsolve forward", 2, "abandoned"),
     ]
-    assert {span.end_time_unix_nano for span in collector.spans} == {records[-2].time_ns}
+    assert {span.end_time_unix_nano for span in collector.spans} == {just_begun.time_ns + 1000}
+    said = [{attribute.key: attribute.value for attribute in span.attributes} for span in collector.spans]
+    assert [attributes["soltrace.open_ended"].bool_value for attributes in said] == [True, True, True]
     with path.open("ab") as file:
         file.write(end)
     shipped(path, collector, abandon=True)
-    assert len(collector.spans) == 2
+    assert len(collector.spans) == 3
     assert len(collector.record_ids) == len(collector.log_records) == len(records)
 
 

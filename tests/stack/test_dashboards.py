@@ -1,7 +1,7 @@
 """Every question that a dashboard or an alert asks is asked of the program that will answer it, about real runs.
 
 The runs are made to have everything: a solve that failed, a batch with a lane that failed, backward passes, a pass that
-has stalled and is open still, a compilation, a loss. So nothing that is asked may come back empty.
+has stalled and is open still, a compilation, a loss, a run that is lost. So nothing that is asked may come back empty.
 """
 
 import json
@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,14 @@ from soltrace.sinks.log_records import OtelLogs
 from soltrace.sinks.metrics import Metrics
 from soltrace.sinks.spans import Spans
 from soltrace.testing import capture
-from soltrace.wire.records import LaneNonfinite, LogOpened, PassHeartbeat, PassStarted, TelemetryDropped
+from soltrace.wire.records import (
+    ExperimentStarted,
+    LaneNonfinite,
+    LogOpened,
+    PassHeartbeat,
+    PassStarted,
+    TelemetryDropped,
+)
 from soltrace.wire.resource import resource
 from soltrace.wire.step_fields import Nonfinite
 from tests.conftest import Program
@@ -123,6 +130,15 @@ def lose_something(program, gate):
     program.end(handle)
 
 
+def lose_a_run(told, experiment):
+    """One of a job's, of which nothing has been heard for long."""
+    then, job = datetime.now(UTC) - timedelta(minutes=10), {"scheduler": "slurm", "job": "17", "array_task": "3"}
+    common = {"timestamp": then, "run_id": f"{experiment}-lost", "attributes": {}}
+    where = resource() | job | {"rank": "1", "restart": "2"}
+    told.recorder.announce(LogOpened(**common, experiment=None, resource=where))
+    told.recorder.announce(ExperimentStarted(**common, experiment=experiment))
+
+
 @contextmanager
 def recording(stack, service):
     """Records that go to the servers as they happen, and metrics each second."""
@@ -159,6 +175,7 @@ def told(stack):
         told.recorder.announce(LogOpened(**common, resource=resource()))
         lost = {"dropped": 512, "what": "span", "reason": "export failed", "level": "warning"}
         told.recorder.announce(TelemetryDropped(**common, **lost))
+        lose_a_run(told, name)
         lose_something(program, gate)
         with suppress(ZeroDivisionError), soltrace.experiment(name, seed=3):
             told.recorder.compiled("step", trace_s=0.1, lower_s=0.2, compile_s=0.3)

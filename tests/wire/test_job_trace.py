@@ -14,6 +14,12 @@ KUBERNETES = {
     "JOB_COMPLETION_INDEX": "1",
     "POD_NAMESPACE": "us",
 }
+OPEN_MPI = {"PMIX_NAMESPACE": "prterun-node1-4711@1", "PMIX_RANK": "0"}
+OPEN_MPI_4 = {
+    "PMIX_NAMESPACE": "3236233217",
+    "PMIX_RANK": "0",
+    "OMPI_MCA_orte_hnp_uri": "3236233216.0;tcp://172.20.102.82:33559",
+}
 
 
 def trace(environ, **changed):
@@ -32,8 +38,20 @@ def trace(environ, **changed):
         (PBS, {"PMIX_RANK": "2"}),
         (LSF, {"LSB_JOBINDEX": "2", "LSB_RESTART": "Y"}),
         (KUBERNETES, {"JOB_COMPLETION_INDEX": "2", "POD_NAME": "fit-2-x"}),
+        (OPEN_MPI, {"PMIX_RANK": "1", "OMPI_COMM_WORLD_RANK": "1"}),
+        (OPEN_MPI_4, {"PMIX_RANK": "1", "OMPI_MCA_orte_local_daemon_uri": "3236233216.1;tcp://172.20.102.83:1"}),
     ],
-    ids=["task", "rank and attempt", "PBS task", "Torque task", "PBS rank", "LSF task", "pod"],
+    ids=[
+        "task",
+        "rank and attempt",
+        "PBS task",
+        "Torque task",
+        "PBS rank",
+        "LSF task",
+        "pod",
+        "MPI rank",
+        "MPI 4 rank",
+    ],
 )
 def test_the_processes_of_a_job_have_one_trace(environ, changed):
     """Tasks, ranks, and what is run again."""
@@ -51,6 +69,8 @@ def test_the_processes_of_a_job_have_one_trace(environ, changed):
         (LSF, {"LSB_SUB_HOST": "other"}),
         (KUBERNETES, {"JOB_UID": "2c5f"}),
         (KUBERNETES, {"POD_NAMESPACE": "them"}),
+        (OPEN_MPI, {"PMIX_NAMESPACE": "prterun-node1-4712@1"}),
+        (OPEN_MPI_4, {"OMPI_MCA_orte_hnp_uri": "3236233216.0;tcp://172.20.102.82:40001"}),
     ],
 )
 def test_those_of_another_job_have_another(environ, changed):
@@ -60,9 +80,15 @@ def test_those_of_another_job_have_another(environ, changed):
 
 @pytest.mark.parametrize(
     "environ",
-    [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_NAME": "builds"}],
-    ids=["none", "a pod", "of Jenkins"],
+    [
+        {},
+        {"KUBERNETES_SERVICE_HOST": "10.0.0.1"},
+        {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_NAME": "builds"},
+        {"PMIX_NAMESPACE": "3236233217"},
+        {"PMI_RANK": "0", "PMI_SIZE": "2"},
+    ],
+    ids=["none", "a pod", "of Jenkins", "a number that comes again", "MPICH's mpiexec"],
 )
 def test_without_a_job_there_is_none(environ):
-    """A pod may be a server that runs for weeks, and a name that of something else."""
+    """A pod may be a server that runs for weeks, a name that of something else; some name no job at all."""
     assert trace(environ) is None

@@ -22,6 +22,7 @@ from soltrace.wire.records import (
     PassProgress,
     PassRecord,
     Record,
+    RunEnded,
     RunHeartbeat,
 )
 
@@ -48,7 +49,7 @@ class WatchedRun(RunFacts):
     seen: bool = False
     """Whether a pass of it was."""
     failed: bool = False
-    """Whether a pass of it has failed."""
+    """Whether a pass or an experiment of it has, or something has ended it."""
     verdict: Judgement = _GOES_ON
     due_s: float = 0.0
     """When it is to be judged next."""
@@ -105,10 +106,16 @@ class RunWatch:
         run.heard_s, run.due_s, run.verdict = self._monotonic(), 0.0, _GOES_ON
         if type(record) is PassProgress and run.stalled.get(record.pass_id) is False:
             return run  # as most are: nothing is new
+        if isinstance(record, PassEnded | ExperimentEnded | RunEnded):
+            run.failed = run.failed or record.status == "error"
+        self._learn(run, record)
+        return run
+
+    def _learn(self, run: WatchedRun, record: Record) -> None:
+        """Take in what a record says of what is open."""
         match record:
             case PassEnded():
                 run.seen = True
-                run.failed = run.failed or record.status == "error"
                 run.stalled.pop(record.pass_id, None)
                 run.passes_open = bool(run.stalled)
             case PassRecord():
@@ -127,7 +134,6 @@ class RunWatch:
                 run.experiments_open = bool(run.experiments)
             case _:
                 pass
-        return run
 
     def _begin(self, record: Record) -> WatchedRun:
         if len(self._runs) >= _MOST_RUNS:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.progress_bar import progress_bar
 from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.report.interruptible import interruptible
 
     try:
-        converted = interruptible(lambda: _convert(str(tool), args.paths, target))
+        with progress_bar() as tell:
+            converted = interruptible(lambda: _convert(str(tool), args.paths, target), tell)
     except (duckdb.Error, OSError) as error:
         return _complain(f"it could not be done: {error}", _FAILURE)
     return _said(converted, args.output)
@@ -100,9 +102,11 @@ def _otlp_json(args: argparse.Namespace, target: Path) -> int:
     from soltrace.shipping.otlp_json import write_otlp_json
 
     try:
-        return _said(write_otlp_json(files(args.paths, _say), target, _say), args.output)
+        with progress_bar() as tell:
+            written = write_otlp_json(files(args.paths, _say), target, _say, lambda share: tell("writing", share))
     except OSError as error:
         return _complain(f"it could not be done: {error}", _FAILURE)
+    return _said(written, args.output)
 
 
 def _said(converted: "Converted | Written", output: str) -> int:

@@ -31,6 +31,7 @@ PINS = {
     "otelcol": "otelcol",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "spark": "spark",
     "victoria-logs": "victoria-logs",
 }
 """Each program, and the directory under scripts/servers/ that says what it is made of."""

@@ -110,7 +110,8 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     summary = _Summary()
     try:
         with progress_bar() as tell:
-            heard = _drawn(chosen, summary, tell)
+            # To know the sizes, each file is looked at: not where nobody sees it.
+            heard = _drawn(chosen, summary, tell) if sys.stderr.isatty() else summary.tell
             with Workers(orders, max(1, min(jobs, len(chosen))), heard) as workers:
                 workers.ship(chosen)
     finally:

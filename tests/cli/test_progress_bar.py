@@ -1,12 +1,18 @@
 """Long work shows how far it is: on a terminal, on stderr, and nowhere else."""
 
+import importlib.util
 import os
 import pty
 import re
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
+
+_spec = importlib.util.spec_from_file_location("collector", Path(__file__).parents[1] / "shipping" / "conftest.py")
+_collector = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_collector)
 
 
 def on_a_terminal(soltrace, *arguments):
@@ -55,3 +61,19 @@ def test_how_far_it_is(soltrace, log, tmp_path, arguments, doing, repeats):
     again, out_again, err = soltrace.run(*arguments, runs)
     assert (again, out_again) == (0, out.split("\n")[:-1])
     assert [line for line in err if "━" in line] == []
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_how_much_was_sent(soltrace, log, tmp_path):
+    """`soltrace ship` shows the same bar, and says how much in the end."""
+    runs = tmp_path / "run.jsonl"
+    runs.write_bytes(b"".join(log.line(log.progress(second, progress=0.5, step=3)) for second in range(5000)))
+    collector = _collector.Collector()
+    try:
+        status, out, sent = on_a_terminal(soltrace, "ship", "--endpoint", collector.address, runs)
+    finally:
+        collector.close()
+    assert (status, out) == (0, "")
+    assert re.search(r"━ +\d+% [\d,]+ log records, 0 spans", sent)
+    assert re.search(r"soltrace: sent 5,000 log records and 0 spans of 1 log in [\d.]+ s\r\n$", sent)

@@ -60,6 +60,7 @@ LIBRARIES: dict[str, set[str]] = {
     "soltrace.reading": {"rich", "compression", "backports", "_typeshed"},
     "soltrace.at_hand": {"rich"},
     "soltrace.shipping": {"opentelemetry"},
+    "soltrace.report.spark": {"sqlglot"},  # pyspark's session is the caller's
     "soltrace.report": {"duckdb", "jinja2", "vl_convert"},
     "soltrace.demo": {"jax", "diffrax", "equinox", "optax", "numpy"},
     "soltrace.cli": {"rich", "duckdb", "_typeshed"},
@@ -219,7 +220,10 @@ def test_the_command_line_imports_neither_jax_nor_opentelemetry(command):
 def test_what_the_extra_report_installs_is_imported_only_by_who_asks_for_a_report():
     """Its modules can be imported where it is not installed."""
     modules = ", ".join(module_of(file) for file in FILES if within(module_of(file), "soltrace.report"))
-    assert loaded_after(f"import {modules}") & {"duckdb", "jinja2", "vl_convert", "jax", "opentelemetry"} == set()
+    assert (
+        loaded_after(f"import {modules}") & {"duckdb", "jinja2", "sqlglot", "vl_convert", "jax", "opentelemetry"}
+        == set()
+    )
 
 
 def test_zero_code_imports_no_jax_before_the_program_does():

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Build the servers that the tests talk to, from the Go modules pinned beside this file: Jaeger, the OpenTelemetry
-# collector, Prometheus with promtool, VictoriaLogs; and install JupyterLab, marimo and MLflow, from Python packages. Safe to
-# repeat and to run twice at once: what was made from these pins is not made again. The last line says where they are.
+# collector, Prometheus with promtool, VictoriaLogs; and install JupyterLab, marimo, MLflow and Spark, from Python
+# packages. Safe to repeat and to run twice at once: what was made from these pins is not made again. The last line says
+# where they are.
 #     SOLTRACE_SERVERS_DIR    where they go; ~/.cache/soltrace/servers if not given
 set -euo pipefail
 PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked to
@@ -57,5 +58,6 @@ build otelcol otelcol .
 install jupyter-lab
 install marimo
 install mlflow
+install spark
 build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
 echo "$out"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from soltrace.cli.log_files import add_paths, files, missing_modules, unfit, unfit_target
+from soltrace.cli.progress_bar import progress_bar
 from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         chosen = files(args.paths, _say)
-        text = interruptible(lambda: _write(form, gather(chosen, _say)))
+        with progress_bar() as tell:
+            text = interruptible(lambda: _write(form, gather(chosen, _say)), tell)
         if target == STDOUT:
             _print(text)
             return 0

@@ -4,16 +4,17 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from soltrace.cli.log_files import absent, add_paths, default_directory, files, unfit
+from soltrace.cli.progress_bar import progress_bar
 from soltrace.cli.streams import complain
 
 if TYPE_CHECKING:
+    from soltrace.cli.progress_bar import TellProgress
     from soltrace.shipping.one_log import ShippedCounts
     from soltrace.shipping.worker_process import LogTold, Orders
 
@@ -111,8 +112,11 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     orders = orders._replace(open_only=frozenset(path for path in chosen if _is_exported(path, paths)))
     summary = _Summary()
     try:
-        with _progress(chosen, summary) as tell, Workers(orders, max(1, min(jobs, len(chosen))), tell) as workers:
-            workers.ship(chosen)
+        with progress_bar() as tell:
+            # To know the sizes, each file is looked at: not where nobody sees it.
+            heard = _drawn(chosen, summary, tell) if sys.stderr.isatty() else summary.tell
+            with Workers(orders, max(1, min(jobs, len(chosen))), heard) as workers:
+                workers.ship(chosen)
     finally:
         summary.say()
     return _FAILURE if summary.problems else 0
@@ -192,33 +196,23 @@ class _Summary:
             _say(f"{plural(refused, 'item')} refused by the collector")
 
 
-@contextmanager
-def _progress(chosen: Sequence[Path], summary: _Summary) -> Generator[Callable[["LogTold"], None]]:
-    """Draw a bar on a terminal, of the bytes that were read."""
-    if not sys.stderr.isatty():
-        yield summary.tell
-        return
-    # rich takes its time to import.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+def _drawn(chosen: Sequence[Path], summary: _Summary, tell: "TellProgress") -> Callable[["LogTold"], None]:
+    """Return what takes in what workers say, and draws how many of the bytes were read."""
     from soltrace.reading.files.parts import later_parts
 
-    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"), TimeRemainingColumn())
     sizes = {path: sum(part.stat().st_size for part in (path, *later_parts(path))) for path in chosen}
     read: dict[Path, int] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=sum(sizes.values()))
+    total = sum(sizes.values()) or 1
 
-        def tell(told: "LogTold") -> None:
-            summary.tell(told)
-            size = sizes[told.path]
-            # Of a compressed log it is not known how far it is: what is read of it is more than it holds.
-            read[told.path] = size if told.over else min(told.counts.read_bytes, size)
-            sent = f"{summary.total('log_records')} log records, {summary.total('spans')} spans"
-            progress.update(task, completed=sum(read.values()), description=sent)
+    def draw(told: "LogTold") -> None:
+        summary.tell(told)
+        size = sizes[told.path]
+        # Of a compressed log it is not known how far it is: what is read of it is more than it holds.
+        read[told.path] = size if told.over else min(told.counts.read_bytes, size)
+        sent = f"{summary.total('log_records')} log records, {summary.total('spans')} spans"
+        tell(sent, sum(read.values()) / total)
 
-        yield tell
+    return draw
 
 
 def _unfit_endpoint(endpoint: str) -> str | None:

@@ -60,7 +60,7 @@ def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -
     result = connection.execute(text, parameters)
     names = [column[0] for column in result.description or ()]
     return [
-        {name: value if name == _JSON else _plain(value) for name, value in zip(names, row, strict=True)}
+        {name: value if name == _JSON else harmless(value) for name, value in zip(names, row, strict=True)}
         for row in cast("list[tuple[object, ...]]", result.fetchall())
     ]
 
@@ -90,20 +90,21 @@ def read_attributes(text: str | None) -> dict[str, Attribute]:
         values = cast("Mapping[str, object]", msgspec.json.decode(text or "{}"))
     except RecursionError:
         values = {"…": text}
-    return {_plain(name): _attribute(value) for name, value in list(values.items())[:MOST_ATTRIBUTES]}
+    return {harmless(name): _attribute(value) for name, value in list(values.items())[:MOST_ATTRIBUTES]}
 
 
 def _attribute(value: object) -> Attribute:
     if isinstance(value, list):
         items = cast("list[object]", value)
         if all(isinstance(item, bool | int | float | str) for item in items):
-            return [_plain(item) for item in items[:MOST_ATTRIBUTES]]
+            return [harmless(item) for item in items[:MOST_ATTRIBUTES]]
     if isinstance(value, bool | int | float | str):
-        return _plain(value)
-    return _plain(msgspec.json.encode(value).decode())
+        return harmless(value)
+    return harmless(msgspec.json.encode(value).decode())
 
 
-def _plain(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """Return a value of an answer made harmless: strings cut, what is not finite named, no endless integers."""
     if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
         return value[: MAX_TEXT_CHARS - 1] + "…"
     if isinstance(value, float) and not math.isfinite(value):

@@ -44,7 +44,9 @@ def database() -> "Generator[DuckDBPyConnection]":
         with duckdb.connect(f"{directory}/log.duckdb", config=config) as connection:
             connection.execute(f"SET threads = least(current_setting('threads'), {THREADS})")
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")
+            connection.execute("SET enable_progress_bar = true")  # or it would not know how far it is
+            connection.execute("SET enable_progress_bar_print = false")
+            connection.execute("SET progress_bar_time = 0")
             with CONNECTIONS.holding(connection):
                 yield connection
 
@@ -92,7 +94,10 @@ def read(
 
 
 def _counts(connection: "DuckDBPyConnection", statements: Iterable[str]) -> list[int]:
-    rows = [connection.execute(statement).fetchall() for statement in statements]
+    rows: list[list[tuple[object, ...]]] = []
+    for number, statement in enumerate(statements):
+        with CONNECTIONS.doing("checking" if number else "reading"):
+            rows.append(connection.execute(statement).fetchall())
     return [cast("int", row[0][0]) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Long questions that end at once where somebody presses Ctrl-C.
+"""Long questions that end at once where somebody presses Ctrl-C, and say how far they are.
 
 DuckDB itself notices a signal only between large pieces of its work, seconds later, and raises another error for it. So
 it works on a thread of its own, while the main thread waits for signals.
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PATIENCE_S: Final = 5.0
 """For what was interrupted to end and remove its temporary files: the process would be aborted in the midst of it."""
+ASKING: Final = "asking"
+"""What is done where nothing else is said: many short questions, of which each would begin a bar anew."""
 _BETWEEN_S: Final = 0.02
 _LOOK_S: Final = 0.1
 """A signal that comes just before a thread begins to wait does not wake it: its exception is raised when it wakes."""
@@ -26,6 +28,7 @@ class _Open:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._doing = ASKING
         self._connections: list[DuckDBPyConnection] = []
 
     def interrupt(self) -> None:
@@ -33,6 +36,22 @@ class _Open:
         with self._lock:
             for connection in self._connections:
                 connection.interrupt()
+
+    @contextmanager
+    def doing(self, what: str) -> Generator[None]:
+        """Say what the questions of the block are for."""
+        before, self._doing = self._doing, what
+        try:
+            yield
+        finally:
+            self._doing = before
+
+    def progress(self) -> tuple[str, float | None]:
+        """Return what is being done, and which share of it is; None where DuckDB does not know."""
+        with self._lock:
+            shares = [connection.query_progress() for connection in self._connections]
+        known = shares[0] / 100 if shares else -1.0
+        return self._doing, min(known, 1.0) if known >= 0 and self._doing != ASKING else None
 
     @contextmanager
     def holding(self, connection: "DuckDBPyConnection") -> Generator[None]:
@@ -49,11 +68,12 @@ class _Open:
 CONNECTIONS: Final = _Open()
 
 
-def interruptible(work: Callable[[], _T]) -> _T:
+def interruptible(work: Callable[[], _T], tell: Callable[[str, float | None], None] | None = None) -> _T:
     """Do some work, from which a signal's exception leaves at once.
 
     Args:
         work: Is called on another thread. What it asks of a connection in `CONNECTIONS` is given up.
+        tell: Is called again and again meanwhile, with what is being done and which share of it is, if that is known.
 
     Returns:
         What the work returns. What it raises is raised.
@@ -73,7 +93,8 @@ def interruptible(work: Callable[[], _T]) -> _T:
     threading.Thread(target=run, name="soltrace-report", daemon=True).start()
     try:
         while not over.wait(_LOOK_S):
-            pass
+            if tell is not None:
+                tell(*CONNECTIONS.progress())
     except BaseException:
         _give_up(over)
         raise

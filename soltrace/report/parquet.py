@@ -15,6 +15,8 @@ from soltrace.report.sql_columns import quoted, sql_columns, validity
 
 _ROWS: Final = "unnest(coalesce(range(1, len(attempts.step) + 1), [NULL]))"
 """Which of its steps a row is; NULL of a record that has none."""
+COUNT_OTHERS: Final = f"SELECT count(*) FROM lines WHERE NOT {validity()}"  # noqa: S608
+"""The question how many lines are no records."""
 
 
 def convert(files: Sequence[Path], target: Path, say: Callable[[str], None] = say_nothing) -> Converted:
@@ -30,25 +32,23 @@ def convert(files: Sequence[Path], target: Path, say: Callable[[str], None] = sa
         duckdb.Error: There is no room or no memory, or a file cannot be read or written.
     """
     partial = target.with_name(f".{target.name}.partial")
-    statement = (
-        f"COPY (SELECT {_columns()} FROM (SELECT *, {_ROWS} AS row_of FROM lines WHERE {validity()})) "  # noqa: S608
-        f"TO {quoted(str(partial.absolute()))} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    statement = f"COPY ({record_rows()}) TO {quoted(str(partial.absolute()))} (FORMAT parquet, COMPRESSION zstd)"
     with database() as connection:
         try:
             # Twice over the lines, the second time to count them: COPY only tells what it wrote.
             (rows, others), left_out = read(
-                connection,
-                files,
-                say,
-                [statement, f"SELECT count(*) FROM lines WHERE NOT {validity()}"],  # noqa: S608
-                damaged=lambda counts: counts[1],
+                connection, files, say, [statement, COUNT_OTHERS], damaged=lambda counts: counts[1]
             )
             if rows:
                 partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
     return Converted(rows, others + left_out)
+
+
+def record_rows() -> str:
+    """Write the question whose answer is the table: what `lines` holds of records."""
+    return f"SELECT {_columns()} FROM (SELECT *, {_ROWS} AS row_of FROM lines WHERE {validity()})"  # noqa: S608
 
 
 def _columns() -> str:

@@ -6,7 +6,7 @@ says of JSON.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -24,6 +24,8 @@ from soltrace.wire.names import SCOPE
 TRACES: Final = "traces.jsonl"
 LOGS: Final = "logs.jsonl"
 ITEMS_OF_A_LINE: Final = 1000
+_TOLD_EVERY: Final = 1000
+"""Entries: what is told is drawn, which takes as long as reading some."""
 _INTERNAL: Final = 1
 """The kind of soltrace's spans."""
 _PARENT_IS_LOCAL: Final = 0x100
@@ -38,13 +40,16 @@ class Written(NamedTuple):
     """Lines that are no records."""
 
 
-def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str], None]) -> Written:
+def write_otlp_json(
+    paths: Sequence[Path], directory: Path, say: Callable[[str], None], tell: Callable[[float], None] = lambda _: None
+) -> Written:
     """Write the spans that have ended and the log records of logs, into `traces.jsonl` and `logs.jsonl`.
 
     Args:
         paths: The logs.
         directory: Where; it is made if it is not there.
         say: Is called with what can't be read.
+        tell: Is called with the share that was read, again and again.
 
     Raises:
         OSError: The directory can't be written.
@@ -53,6 +58,7 @@ def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str],
     targets = [directory / TRACES, directory / LOGS]
     unfinished = [target.with_suffix(".unfinished") for target in targets]
     records = skipped = 0
+    reading = _Share(paths, tell)
     try:
         with unfinished[0].open("wb") as traces, unfinished[1].open("wb") as logs:
             items = LogItems()
@@ -61,7 +67,7 @@ def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str],
                     skipped += items.skipped
                     items = LogItems()
                 try:
-                    records += _write_log(path, items, traces, logs)
+                    records += _write_log(reading.entries(path), items, traces, logs)
                 except OSError as error:
                     say(f"cannot read {path}: {error.strerror}")
             skipped += items.skipped
@@ -73,9 +79,27 @@ def write_otlp_json(paths: Iterable[Path], directory: Path, say: Callable[[str],
     return Written(records, skipped)
 
 
-def _write_log(path: Path, items: LogItems, traces: BinaryIO, logs: BinaryIO) -> int:
+class _Share:
+    """Reads logs, and tells which share of their bytes was read. Of a compressed one, more is read than it holds."""
+
+    def __init__(self, paths: Iterable[Path], tell: Callable[[float], None]) -> None:
+        self._sizes = {path: path.stat().st_size for path in paths if path.exists()}
+        self._total, self._before, self._tell = sum(self._sizes.values()) or 1, 0, tell
+
+    def entries(self, path: Path) -> Iterator[LogEntry]:
+        """Yield the entries of a log."""
+        size, read = self._sizes.get(path, 0), 0
+        for number, entry in enumerate(_entries(path), 1):
+            yield entry
+            read += len(entry.raw) + 1
+            if not number % _TOLD_EVERY:
+                self._tell((self._before + min(read, size)) / self._total)
+        self._before += size
+
+
+def _write_log(entries: Iterable[LogEntry], items: LogItems, traces: BinaryIO, logs: BinaryIO) -> int:
     spans, records = _Lines(traces, "Spans", items), _Lines(logs, "Logs", items)
-    for entry in _entries(path):
+    for entry in entries:
         found = items.feed(entry, wanted=True)
         if found is None:
             continue

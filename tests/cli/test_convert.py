@@ -76,6 +76,23 @@ def test_otlp_json_goes_into_a_directory(soltrace, runs, tmp_path):
     assert soltrace.run("convert", "-o", "x.parquet", "--to", "otlp-json") == (2, [], [needs])
 
 
+@pytest.mark.once
+def test_a_data_set_is_partitioned(soltrace, runs, tmp_path):
+    """By what is asked for, in a directory of its own."""
+    asked = ("convert", "-o", "x/", "--partition-by", "day,experiment")
+    assert soltrace.run(*asked) == (0, [], ["soltrace: wrote 3 records to x/"])
+    (part,) = (tmp_path / "x").rglob("*.parquet")
+    assert str(part.relative_to(tmp_path / "x")) == "day=2026-11-25/experiment=fit/part-0.parquet"
+
+    others = "x holds Parquet files that are partitioned by day,experiment: give another directory"
+    assert soltrace.run(*asked[:-1], "run_id") == (2, [], [f"soltrace convert: {others}"])
+    needs = "soltrace convert: --partition-by needs -o DIRECTORY/, and no --to"
+    assert soltrace.run("convert", "-o", "x.parquet", *asked[3:]) == (2, [], [needs])
+    status, _, err = soltrace.run(*asked[:-1], "day,day")
+    known = "must be some of day, event, experiment, host, run_id, each once, got 'day,day'"
+    assert (status, err[-1]) == (2, f"soltrace convert: error: argument --partition-by: {known}")
+
+
 def test_what_is_damaged_is_counted(soltrace, runs, log):
     """And stops nothing."""
     log.append(runs / "run.jsonl", b"{torn\n", log.line(log.ended(3), schema=9))

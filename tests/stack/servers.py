@@ -31,6 +31,7 @@ PINS = {
     "otelcol": "otelcol",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "spark": "spark",
     "victoria-logs": "victoria-logs",
 }
 """Each program, and the directory under scripts/servers/ that says what it is made of."""
@@ -91,6 +92,12 @@ class Server:
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start it, and wait until it says that it is healthy."""
@@ -225,6 +232,31 @@ def collector(at: dict[str, str], directory: Path) -> Server:
         },
         f"http://{at['collector_health']}",
         directory / "collector.log",
+    )
+
+
+def chained(name: str, at: dict[str, str], directory: Path, **environment: str) -> Server:
+    """Make an `agent` or a `gateway`, the collectors of a cluster, which are no part of docker-compose.yml.
+
+    Args:
+        name: Which.
+        at: Where it listens: `grpc`, `http` and `health`.
+        directory: Where its state and its log are.
+        environment: Where it sends to.
+    """
+    return Server(
+        [program("otelcol"), f"--config={DASHBOARDS / f'otelcol-{name}.yaml'}"],
+        {
+            "OTELCOL_GRPC": at["grpc"],
+            "OTELCOL_HTTP": at["http"],
+            "OTELCOL_HEALTH": at["health"],
+            "OTELCOL_STATE": str(directory / name),
+            "OTELCOL_SPAN_METRICS_INTERVAL": "1s",
+            "OTELCOL_RETRY": "1s",
+            **environment,
+        },
+        f"http://{at['health']}",
+        directory / f"{name}.log",
     )
 
 

@@ -1,6 +1,6 @@
 """What reads a log as a table (`pandas.read_json(lines=True)`, `polars.read_ndjson`) needs: one type in each column.
 
-Neither of them is here: two large packages for one call each. DuckDB infers types from the lines as they do.
+DuckDB infers types from the lines as they do.
 """
 
 import json

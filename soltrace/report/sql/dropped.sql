@@ -1,2 +1,5 @@
-SELECT what, reason, sum(dropped) AS dropped, count(DISTINCT run_id) AS runs, count(*) OVER () AS total
-FROM records WHERE event = 'telemetry.dropped' GROUP BY what, reason ORDER BY sum(dropped) DESC, what, reason LIMIT $limit;
+WITH summed AS (
+    SELECT what, reason, sum(dropped) AS dropped, count(DISTINCT run_id) AS runs
+    FROM records WHERE event = 'telemetry.dropped' GROUP BY what, reason
+)
+SELECT *, count(*) OVER () AS total FROM summed ORDER BY dropped DESC, what, reason LIMIT $limit;

@@ -21,6 +21,7 @@ from soltrace.callers import CALLERS
 from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.closed_over import closed_over
 from soltrace.traced.compiling import tracing
+from soltrace.traced.cotangents import Cotangents
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.fallback import or_bare
@@ -184,10 +185,14 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
     watch = self.watch if self.watch.quantities else None
-    way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
+    way, outside, row = way_of(self.inner), jnp.zeros(2, jnp.float32), None
+    cotangents = Cotangents(info) if self.watch.nonfinite else None
     if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
         (y, args, terms), outside = tap(host.Signal.BACKWARD_END, info, inputs, outside, [start[0]])
+        if cotangents is not None:
+            given = {"y0": y, "args": args, "terms": terms}
+            (y, args, terms), row, outside = cotangents.leaving_trees(given, outside)
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
     # From jax 0.11 on, the compiler rounds a backsolve by what stands around it: in chunks, a last bit may differ.
@@ -201,11 +206,14 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         in_chunks=in_chunks,
         unread=unread,
         wanted=self._wanted(info),
+        cotangents=cotangents,
     )
     inner = _with_stretches(self.inner, start[0], every_step=self.detail == "steps")
     final, aux, done = _run(inner, solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
-    pace = outside if around else final.progress_meter_state.pace
+    pace, row = (outside, row) if around else (final.progress_meter_state.pace, final.progress_meter_state.row)
+    if cotangents is not None and row is not None:
+        final = cotangents.arriving(final, row)
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )

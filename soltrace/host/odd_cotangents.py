@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET
 
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import Place

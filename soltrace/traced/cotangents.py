@@ -1,5 +1,4 @@
-"""The cotangents of a solve, by name: those of the result arrive, those of the state go from step to step, and those of
-the initial state, of `args` and of the terms leave.
+"""The cotangents of a solve by name: those of the result arrive, those of the state go on, those of inputs leave.
 
 Traced side. What is looked at is known by a number on the way, which the host makes words of.
 """
@@ -32,7 +31,9 @@ class Cotangents:
 
     def _numbers(self, found_in: str, paths: Sequence[str], values: Sequence[Any]) -> tuple[int, ...]:
         """Number what is looked at; a body that is traced again has the numbers that it had."""
-        return tuple(self._number(host.Place(found_in, p, v.shape, False)) for p, v in zip(paths, values, strict=True))
+        return tuple(
+            self._number(host.Place(found_in, p, v.shape, staged=False)) for p, v in zip(paths, values, strict=True)
+        )
 
     def _number(self, place: host.Place) -> int:
         if place not in self._places:
@@ -47,7 +48,9 @@ class Cotangents:
             row: As it has come out of the solve.
         """
         is_save: Callable[[Any], bool] = lambda x: isinstance(x, SaveState)
-        saves: Any = [(path, x) for path, x in jtu.tree_leaves_with_path(final.save_state, is_leaf=is_save) if is_save(x)]
+        saves: Any = [
+            (path, x) for path, x in jtu.tree_leaves_with_path(final.save_state, is_leaf=is_save) if is_save(x)
+        ]
         paths: list[str] = []
         values: list[jax.Array] = []
         times: list[jax.Array] = []

@@ -234,7 +234,9 @@ class _ReportingWhile:
         watched = self.signals.cotangents is not None and self.signals.backward
         row = empty_row(list(filter(eqx.is_inexact_array, jtu.tree_leaves(init.y)))) if watched else None
         own = {"pace": given.pace, "row": given.row} if _is_eager() and given.pace is not None else {}
-        meter = dataclasses.replace(given, **{"start": None, "watch": None, "pace": first_pace(start), "row": row} | own)
+        meter = dataclasses.replace(
+            given, **{"start": None, "watch": None, "pace": first_pace(start), "row": row} | own
+        )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
         body = self._reporting(cond, body)
         if _is_eager():  # a staged loop would round differently from the single operations

@@ -6,14 +6,14 @@ backward pass is through, the host is told. Like the tap it is linear, so that `
 
 Operands of `sight_p`, in order; `*lanes` are the axes of the enclosing vmaps, outermost first:
 
-| operands | how many          | shape           | dtype      |                                                           |
-| -------- | ----------------- | --------------- | ---------- | --------------------------------------------------------- |
-| values   | `len(moving)`     | any             | inexact    | what is looked at; they have the axes that they need      |
-| row      | 1                 | `[*lanes, ROW]` | float      | primal: zeros; cotangent: `soltrace.traced.cotangent_row` |
-| pace     | 1 if `tells`, or 0| `[*lanes, 2]`   | float32    | as of `tap_p`; its cotangent goes on once the host knows  |
-| sent     | 3                 | `[*lanes]`      | int, float | of a step: how many came before it, where it began, ended |
-| primals  | `len(numbers)`    | any             | inexact    | what the cotangents of the values are of                  |
-| times    | that, or 0        | any             | float      | the time of each element of their first axes              |
+| operands | how many        | shape           | dtype      |                                                         |
+| -------- | --------------- | --------------- | ---------- | ------------------------------------------------------- |
+| values   | `len(moving)`   | any             | inexact    | what is looked at; they have the axes that they need    |
+| row      | 1               | `[*lanes, ROW]` | float      | primal: zeros; cotangent: see `cotangent_row`           |
+| pace     | 1 where `tells` | `[*lanes, 2]`   | float32    | as of `tap_p`; its cotangent waits until the host knows |
+| sent     | 3               | `[*lanes]`      | int, float | of a step: steps before it, where it began, where ended |
+| primals  | `len(numbers)`  | any             | inexact    | what the cotangents of the values are of                |
+| times    | that, or 0      | any             | float      | the time of each element of their first axes            |
 
 Parameters: `numbers`, which of the solve's places each value is; `moving`, which of these the values are, for what has
 no tangent is not looked at; `begins`, whether cotangents arrive; `echoes`, whether there are results for `echo`;
@@ -34,7 +34,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.interpreters import partial_eval as pe
 
 from soltrace.traced._jax import Dims, new_axis, to_front
-from soltrace.traced.cotangent_row import ROW, Seen, look, tell
+from soltrace.traced.cotangent_row import Seen, look, tell
 from soltrace.traced.note import Wanted
 from soltrace.traced.widen import widen
 
@@ -159,7 +159,10 @@ def _batch(operands: Sequence[jax.Array], dims: Dims, *, lanes: Any, **params: A
     axis, chain, moving = new_axis(operands, dims), _chain(params), params["moving"]
     numbers = len(params["numbers"])
     front: Callable[[Any, int | None], Any] = lambda x, d: x if d is None else jnp.moveaxis(x, d, 0)
-    moved = [widen(x, d, axis) if len(moving) <= i < chain else front(x, d) for i, (x, d) in enumerate(zip(operands, dims, strict=True))]
+    moved = [
+        widen(x, d, axis) if len(moving) <= i < chain else front(x, d)
+        for i, (x, d) in enumerate(zip(operands, dims, strict=True))
+    ]
     mapped = [d is not None for d in dims]
     values = [i in moving and mapped[moving.index(i)] for i in range(numbers)]
     outs = sight_p.bind(*moved, lanes=((*values, *mapped[chain:]), *lanes), **params)

@@ -50,9 +50,9 @@ class Nonfinite(Struct, frozen=True, kw_only=True):
     dt: Number | UnsetType = UNSET
     """How far it goes, in the user's time."""
     found_in: str
-    """Forwards `initial state`, `vector field`, `state` or `error estimate`. Backwards `cotangent of the result`: it came
-    so from what was computed of the result, such as a loss; `cotangent of the state`: it became so in this step; or
-    `cotangent of an input`: those of the state were finite all the way.
+    """Forwards `initial state`, `vector field`, `state` or `error estimate`. Backwards `cotangent of the result`: it
+    came so from what was computed of the result, such as a loss; `cotangent of the state`: it became so in this step;
+    or `cotangent of an input`: those of the state were finite all the way.
     """
     stage: int | UnsetType = UNSET
     """Of the vector field: in which stage of the step it was evaluated, from 1."""

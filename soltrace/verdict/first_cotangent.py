@@ -17,9 +17,9 @@ _EXPLODED: Final = (
     "into pieces (multiple shooting); chaos, and states that decay fast forwards, make it so."
 )
 _SINGULAR: Final = (
-    "look for a function whose derivative is infinite at the value that it is given (sqrt and norm at 0, log, x**p), "
-    "and make what goes into it safe there: jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0), for a where "
-    "around the result alone does not help its derivative."
+    "look for a function whose derivative is infinite at the value that it is given: sqrt and norm at 0, log, x**p. "
+    "Make what goes into it safe, jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0): a where around the result "
+    "alone does not mend its derivative."
 )
 _FORWARD_FIRST: Final = (
     "The forward pass has lost it already: mend that first. watch='nonfinite' names the place there too."
@@ -80,7 +80,7 @@ def _advice(found: Nonfinite) -> str:
         OF_A_RESULT: "Look at what your loss does with that value, and",
         OF_AN_INPUT: "Look at what the vector field does with that value, and",
     }
-    look = place.get(found.found_in, "Look at what the vector field does with the state in that step, and")
+    look = place.get(found.found_in, "Look at what the vector field does with that state, and")
     return f"{look} {_SINGULAR}"
 
 

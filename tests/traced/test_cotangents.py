@@ -22,8 +22,8 @@ START = {"gate": jnp.array([1.0, 2.0]), "membrane": jnp.ones(3)}
 
 
 def solve(term: Any, y: Any, args: Any = None, **options: Any) -> dfx.Solution:
-    given = {"max_steps": 16, "throw": False, "watch": "nonfinite"} | options
-    return soltrace.diffeqsolve(dfx.ODETerm(term), dfx.Euler(), 0.0, 1.0, DT, y, args, **given)
+    given = {"t0": 0.0, "t1": 1.0, "dt0": DT, "max_steps": 16, "throw": False, "watch": "nonfinite"} | options
+    return soltrace.diffeqsolve(dfx.ODETerm(term), dfx.Euler(), y0=y, args=args, **given)
 
 
 def kinked(t: Any, y: Any, args: Any) -> Any:
@@ -143,6 +143,15 @@ def test_of_a_batch() -> None:
         jax.block_until_ready(jax.jit(jax.grad(loss))(jnp.ones((3, 2))))
         told = [(lane, at.step, at.path, at.value, jnp.isfinite(at.before)) for lane, at in found(captured)]
     assert told == [([1], 7, "y[1]", "NaN", True), ([2], 3, "y[1]", "NaN", True)]
+
+
+def test_without_jit() -> None:
+    """Where nothing is compiled, and time runs backwards."""
+    field = lambda t, y, _: y * jnp.sqrt(jnp.where(t == 2 * DT, y[1] * 0.0, 1.0))
+    with jax.disable_jit(), capture() as captured:
+        jax.grad(lambda y: total(solve(field, y, max_steps=4, t0=0.5, t1=0.0, dt0=-DT).ys))(jnp.ones(2))
+        ((_, at),) = found(captured)
+    assert (at.step, at.t, at.dt, at.path, at.before) == (3, 2 * DT, -DT, "y[1]", 0.875)
 
 
 def test_nothing_is_added_unless_it_is_asked_for() -> None:

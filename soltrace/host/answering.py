@@ -162,6 +162,14 @@ class BackwardAnswers(Answers):
         wanted = entry.pace.next(position, event.monotonic, entry.cost_s)
         return float_pair(_elapsed(entry, wanted), entry.handle), entry
 
+    def detail(self, event: Emission) -> Answer:
+        """Take what was found in its cotangents. A lane that has nothing to tell may have no handle."""
+        entry = self.find(int(event.ints[..., 0].max()))
+        if entry is None or entry.ended:
+            return _nothing(event)
+        entry.seen(event.monotonic)
+        return default_answer(event.signal), entry
+
     def end(self, event: Emission) -> Answer:
         """Close it. No handle: the backward pass of a gradient's gradient, of which nothing told the start."""
         entry = self.find(int(event.floats[..., 0].max()))

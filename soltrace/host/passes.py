@@ -15,6 +15,7 @@ from soltrace.host.doing import stuck_in
 from soltrace.host.emission import Abandonment, Emission, moment
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape
+from soltrace.host.odd_cotangents import OddCotangents
 from soltrace.host.odd_steps import OddSteps
 from soltrace.host.one_lane import OneLane
 from soltrace.host.outcomes import ABANDONED, CUT_SHORT
@@ -87,7 +88,7 @@ class PassView:
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
-        self._odd = OddSteps()
+        self._odd: OddSteps | OddCotangents = OddSteps() if self.phase == "forward" else OddCotangents()
         self._watched: Sequence[Array] | Array | None = None
         """What the user watches: of each quantity, its values in the lanes."""
         self._watched_single = True

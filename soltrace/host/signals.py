@@ -4,7 +4,7 @@ Host side. The traced room calls `soltrace.host.receive` with these words, on a 
 knows nothing else of this room. Arrays carry the enclosing vmaps as leading axes, outermost first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -105,6 +105,8 @@ class Signal(Enum):
     BACKWARD_STEP = "backward.step", Kind.BACKWARD, Role.STEP, _NO_WAY_BACK
     # forward handle; backward handle; float32[2] zeros
     BACKWARD_END = "backward.end", Kind.BACKWARD, Role.END, _NOTHING_BACK
+    # backward handle; -; int32 0. Extras as of FORWARD_NONFINITE, with what the cotangent is of instead of an error
+    BACKWARD_NONFINITE = "backward.nonfinite", Kind.BACKWARD, Role.FINDING, _NO_HANDLE
     # forward handle; t0, t1, direction; int32[2] stretch handle, wanted
     STRETCH_START = "stretch.start", Kind.STRETCH, Role.START, _NO_STEPS
     # stretch handle, step, accepted, result; t; int32 wanted
@@ -169,7 +171,7 @@ class SolveInfo:
     """A solve that fails stops its program, if anything that it computes is read."""
     watched: tuple[str, ...] = ()
     """Names of the quantities that come after t with each report, and at the end."""
-    places: tuple[Place, ...] = ()
+    places: Sequence[Place] = ()
     """Of what tells of values that are not finite: where they may be."""
     backward: Literal["steps", "whole"] = "steps"
     """`steps`: a backward pass transposes each forward step. `whole`: it takes no numerical steps (ImplicitAdjoint).

@@ -139,7 +139,9 @@ def nonfinite_text(found: Nonfinite) -> str:
     """Write where a value that is not finite was found: `NaN in y['a'][3] (state), in step 12 at t=0.3, from 1.5`."""
     before = "" if found.before is UNSET else f", from {number(found.before)}"
     where = f"{clean(found.path, _LONGEST_ERROR)} ({clean(found.found_in)})"
-    return f"{number(found.value)} in {where}, in step {found.step:,} at t={number(found.t)}{before}"
+    step = "" if found.step is UNSET else f", in step {found.step:,}"
+    t = "" if found.t is UNSET else f"{'' if step else ','} at t={number(found.t)}"
+    return f"{number(found.value)} in {where}{step}{t}{before}"
 
 
 def pass_ended_text(record: PassEnded) -> str:

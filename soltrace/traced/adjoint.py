@@ -21,6 +21,7 @@ from soltrace.callers import CALLERS
 from soltrace.traced._jax import lenient, on_device
 from soltrace.traced.closed_over import closed_over
 from soltrace.traced.compiling import tracing
+from soltrace.traced.cotangents import Cotangents
 from soltrace.traced.describe import describe_solve, time_direction, tolerances
 from soltrace.traced.emit import emit, witness
 from soltrace.traced.fallback import or_bare
@@ -55,8 +56,9 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             0, the experiment that whoever calls the program is in.
         detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
             or `"none"`. Defaults to what `soltrace.configure` was told.
-        watch: `"nonfinite"`: tell the first value that is not finite. A mapping of names to functions of `t`, `y` and
-            `args` that return a scalar: tell what each is, whenever progress is told. Or a list of both.
+        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient. A mapping of
+            names to functions of `t`, `y` and `args` that return a scalar: tell what each is, whenever progress is
+            told. Or a list of both.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
@@ -184,10 +186,14 @@ def is_part_of_a_pass(adjoint: dfx.AbstractAdjoint) -> bool:
 def _forward(self: TracedAdjoint, **solve: Any) -> Any:
     info, start = _start(self, solve)
     watch = self.watch if self.watch.quantities else None
-    way, outside = way_of(self.inner), jnp.zeros(2, jnp.float32)
+    way, outside, row = way_of(self.inner), jnp.zeros(2, jnp.float32), None
+    cotangents = Cotangents(info) if self.watch.nonfinite else None
     if way is not Way.THROUGH:
         inputs = (solve["init_state"].y, solve["args"], solve["terms"])
         (y, args, terms), outside = tap(host.Signal.BACKWARD_END, info, inputs, outside, [start[0]])
+        if cotangents is not None:
+            given = {"y0": y, "args": args, "terms": terms}
+            (y, args, terms), row, outside = cotangents.leaving_trees(given, outside)
         state = eqx.tree_at(lambda s: s.y, solve["init_state"], y)
         solve |= {"init_state": state, "args": args, "terms": terms}
     # Of an adjoint of the user's, nobody knows what it reads.
@@ -198,11 +204,14 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         backward=way is not Way.AROUND,
         unread=unread,
         wanted=self._wanted(info),
+        cotangents=cotangents,
     )
     inner = _with_stretches(self.inner, start[0], every_step=self.detail == "steps")
     final, aux, done = _run(inner, solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
-    pace = outside if around else final.progress_meter_state.pace
+    pace, row = (outside, row) if around else (final.progress_meter_state.pace, final.progress_meter_state.row)
+    if cotangents is not None and row is not None:
+        final = cotangents.arriving(final, row)
     info = dataclasses.replace(
         info, recomputed=None if around else signals.run.recomputed, backward=info.backward if around else "steps"
     )

@@ -13,7 +13,7 @@ import dataclasses
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import diffrax as dfx
 import equinox as eqx
@@ -24,9 +24,11 @@ from diffrax import _integrate  # no public name
 from jax.core import eval_jaxpr
 
 from soltrace import host
-from soltrace.traced._jax import join_arrays, stage
+from soltrace.traced._jax import join_arrays, split_arrays, stage
 from soltrace.traced.blocks import in_blocks
 from soltrace.traced.chunk import has_chunks
+from soltrace.traced.cotangent_row import empty_row
+from soltrace.traced.cotangents import Cotangents, names
 from soltrace.traced.describe import time_direction
 from soltrace.traced.forward_half import in_forward_half
 from soltrace.traced.gate import first_pace, gate
@@ -76,6 +78,8 @@ class LoopSignals:
     """Fields of the final state that neither the adjoint nor diffrax reads; None: all may be read."""
     wanted: Wanted | None = None
     """What is told of each step, if anything is."""
+    cotangents: Cotangents | None = None
+    """Looks at those of a backward pass, if they are watched."""
     run: LoopRun = dataclasses.field(default_factory=LoopRun)
 
 
@@ -91,6 +95,8 @@ class PassCarry(eqx.Module):
     """What the user watches; None inside the loop."""
     pace: jax.Array | None = None
     """float32[2], once a loop has begun: see `soltrace.traced.gate` and `soltrace.traced.tap`."""
+    row: jax.Array | None = None
+    """Where cotangents are watched: see `soltrace.traced.cotangent_row`."""
 
 
 class UsersMeter(dfx.AbstractProgressMeter[Any]):
@@ -129,7 +135,8 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
                 kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
             direction = time_direction(terms)
             quantities = lambda state: [] if carry.watch is None else carry.watch.at(state, direction, args)
-            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed, quantities)
+            name = names(args=args, terms=terms, t0=t0, **{given: kwargs.get(given) for given in _GIVEN})
+            outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed, quantities, name)
             if _is_eager() and carry.signals.backward:
                 init_state, args, terms = _end_of_backward(init_state, args, terms)
         return loop(init_state=init_state, outer_while_loop=outer_while_loop, t0=t0, args=args, terms=terms, **kwargs)
@@ -138,6 +145,8 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _integrate.loop = _reporting(_integrate.loop)
+_GIVEN: Final = ("t1", "dt0", "saveat", "stepsize_controller", "solver", "event")
+"""What else a loop may close over."""
 
 
 def _is_eager() -> bool:
@@ -150,8 +159,12 @@ def _end_of_backward(init: Any, args: Any, terms: Any) -> tuple[Any, Any, Any]:
     start: Any = carry.start
     inputs = (_with_meter(init, None), args, terms)
     inputs, pace = tap(host.Signal.BACKWARD_END, carry.signals.info, inputs, first_pace(start), start[:1])
-    state, args, terms = inputs
-    return _with_meter(state, dataclasses.replace(carry, pace=pace)), args, terms
+    (state, args, terms), row = inputs, None
+    if carry.signals.cotangents is not None:
+        given = {"y0": state.y, "args": args, "terms": terms}
+        (y, args, terms), row, pace = carry.signals.cotangents.leaving_trees(given, pace)
+        state = dataclasses.replace(state, y=y)
+    return _with_meter(state, dataclasses.replace(carry, pace=pace, row=row)), args, terms
 
 
 def run_loop(
@@ -206,6 +219,8 @@ class _ReportingWhile:
     """Where it is seen what the body computes, if that is told."""
     quantities: Callable[[Any], list[Any]]
     """What the user watches, of a state."""
+    name: Callable[[Any], str]
+    """Names an array that the body closes over."""
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter: PassCarry = init.progress_meter_state
@@ -216,9 +231,12 @@ class _ReportingWhile:
         return _with_meter(final, dataclasses.replace(ended, start=meter.start, watch=meter.watch))
 
     def _run(self, cond: Any, body: Any, init: Any, start: Any, **kwargs: Any) -> Any:
-        given = init.progress_meter_state.pace if _is_eager() else None
+        given: PassCarry = init.progress_meter_state
+        watched = self.signals.cotangents is not None and self.signals.backward
+        row = empty_row(list(filter(eqx.is_inexact_array, jtu.tree_leaves(init.y)))) if watched else None
+        own = {"pace": given.pace, "row": given.row} if _is_eager() and given.pace is not None else {}
         meter = dataclasses.replace(
-            init.progress_meter_state, start=None, watch=None, pace=first_pace(start) if given is None else given
+            given, **{"start": None, "watch": None, "pace": first_pace(start), "row": row} | own
         )
         init = jtu.tree_map(lambda x: jnp.asarray(x) if eqx.is_array_like(x) else x, _with_meter(init, meter))
         body = self._reporting(cond, body)
@@ -237,8 +255,12 @@ class _ReportingWhile:
             if signals.backward:
                 sent = [state.num_steps, state.tprev, self.t0]
                 _, pace = tap(host.Signal.BACKWARD_STEP, signals.info, None, pace, sent)
-            into = _with_meter(state, dataclasses.replace(meter, pace=pace))
-            return body(into) if self.observed is None else self._noting(cond, body, into, self.observed)
+            over: Callable[[Any], Any] = lambda after: after
+            row = meter.row
+            if row is not None and signals.cotangents is not None:
+                state, row, over = signals.cotangents.stepping(state, row)
+            into = _with_meter(state, dataclasses.replace(meter, pace=pace, row=row))
+            return over(body(into) if self.observed is None else self._noting(cond, body, into, self.observed))
 
         return reporting
 
@@ -260,8 +282,7 @@ class _ReportingWhile:
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:
         """Trace the loop once, and bind it as one primitive if it can run in chunks."""
         closed, leaves, out_rest = stage(loop, init)
-        pace = init.progress_meter_state.pace
-        consts, leaves = self._end_of_backward(closed.consts, leaves, pace, start)
+        consts, leaves = self._end_of_backward(closed.consts, leaves, init, start)
         # In chunks, the last bit of a backsolve's forward half may differ from jax 0.11 on.
         in_chunks = self.signals.in_chunks and not in_forward_half()
         if in_chunks and has_chunks(closed.jaxpr) and not closed.jaxpr.effects:
@@ -272,14 +293,35 @@ class _ReportingWhile:
             outs = eval_jaxpr(jaxpr, consts, *leaves)
         return join_arrays(outs, out_rest)
 
-    def _end_of_backward(self, consts: Any, leaves: Any, pace: Any, start: Any) -> tuple[list[Any], list[Any]]:
+    def _end_of_backward(self, consts: Any, leaves: Any, init: Any, start: Any) -> tuple[list[Any], list[Any]]:
         """Tap whatever goes into the loop: once its cotangents leave, the backward pass is over."""
         if not self.signals.backward:
             return list(consts), list(leaves)
+        pace = init.progress_meter_state.pace
         others = [None if leaf is pace else leaf for leaf in leaves]
         signal = host.Signal.BACKWARD_END
-        (consts, others), tapped = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
-        return consts, [tapped if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
+        (tapped, others), pace_after = tap(signal, self.signals.info, (list(consts), others), pace, start[:1])
+        if self.signals.cotangents is not None:
+            named = [self.name(const) for const in consts]
+            tapped, others, pace_after = self._watched(named, tapped, others, pace_after, init)
+        return tapped, [pace_after if leaf is pace else other for leaf, other in zip(leaves, others, strict=True)]
+
+    def _watched(
+        self, named: list[str], consts: list[Any], leaves: list[Any], pace: jax.Array, init: Any
+    ) -> tuple[list[Any], list[Any], jax.Array]:
+        """Look at the cotangents of the initial state, and of what the loop closes over."""
+        _, (treedef, _) = split_arrays(init)
+        places = jtu.tree_unflatten(treedef, range(treedef.num_leaves))
+        (row,), cotangents = jtu.tree_leaves(places.progress_meter_state.row), self.signals.cotangents
+        seen = [("y0" + jtu.keystr(path), leaves, i) for path, i in jtu.tree_leaves_with_path(places.y)]
+        seen += [(name, consts, i) for i, name in enumerate(named)]
+        seen = [one for one in seen if eqx.is_inexact_array(one[1][one[2]]) and one[1][one[2]].size]
+        if cotangents is not None:
+            values = [(name, held[i]) for name, held, i in seen]
+            values, leaves[row], pace = cotangents.leaving(values, leaves[row], pace)
+            for (_, held, i), value in zip(seen, values, strict=True):
+                held[i] = value
+        return consts, leaves, pace
 
     def _used(self, out_rest: Any) -> tuple[frozenset[int] | None, frozenset[int]]:
         """Find which leaves of the final state are read, or None for all, and which are diffrax's own counts."""
@@ -288,7 +330,8 @@ class _ReportingWhile:
         counts = [state.num_steps, state.num_accepted_steps, state.num_rejected_steps, state.result]
         if self.signals.unread is None:
             return None, frozenset(jtu.tree_leaves(counts))
-        unread = [state.num_rejected_steps, state.tnext, state.progress_meter_state.pace]
+        meter = state.progress_meter_state
+        unread = [state.num_rejected_steps, state.tnext, meter.pace, meter.row]
         unread += [getattr(state, name) for name in self.signals.unread]
         used = frozenset(jtu.tree_leaves(state)) - frozenset(jtu.tree_leaves(unread))
         return used, frozenset(jtu.tree_leaves(counts))

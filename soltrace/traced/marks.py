@@ -39,8 +39,8 @@ def is_transposed_tap(eqn: JaxprEqn) -> bool:
 
 
 def is_note(eqn: JaxprEqn) -> bool:
-    """Say whether an equation is a note."""
-    return eqn.primitive is note_p
+    """Say whether an equation is the note of a step. One of a backward pass, which is over by then, is in no loop."""
+    return eqn.primitive is note_p and eqn.params["wanted"].nonfinite is not host.Signal.BACKWARD_NONFINITE
 
 
 def is_mark(eqn: JaxprEqn) -> bool:

@@ -1,49 +1,47 @@
 """A value was not finite: which, and where."""
 
-from typing import Final
+from typing import Final, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding, figure, lane_text
+from soltrace.verdict.first_cotangent import cotangent
+from soltrace.wire.line_values import Number
 from soltrace.wire.records import LaneNonfinite
 
+_Value = TypeVar("_Value", int, Number)
 _RESULTS: Final = frozenset({"nonfinite", "nonfinite_input"})
 
 
 def nonfinite(evidence: Evidence) -> Finding | None:
     """Tell the first value that was not finite."""
-    backward = evidence.ended.phase == "backward"
-    told = [record for record in evidence.nonfinite if backward or _matters(evidence, record)]
+    if evidence.ended.phase == "backward" and evidence.nonfinite:
+        return cotangent(evidence)
+    told = [record for record in evidence.nonfinite if _matters(evidence, record)]
     if not told:
         return None if evidence.nonfinite else _by_result(evidence)
-    first = (max if backward else min)(told, key=lambda record: record.nonfinite.step)
+    first = min(told, key=lambda record: _known(record.nonfinite.step))
     value = first.nonfinite
     whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
     before = "" if value.before is UNSET else f"; it was {figure(value.before)} when the step began"
     stage = "" if value.stage is UNSET else f" in its stage {value.stage}"
-    step = f"in step {value.step:,}{stage}, from t={figure(value.t)} on with dt={figure(value.dt)}"
+    step, t, dt = _known(value.step), _known(value.t), _known(value.dt)
     text = (
-        f"The first value that was not finite{whose}: {figure(value.value)} in {value.path}, in the {value.found_in},"
+        f"The first value that was not finite{whose}: {figure(value.value)} in {value.path}, in the {value.found_in}, "
+        f"in step {step:,}{stage}, from t={figure(t)} on with dt={figure(dt)}{before}."
     )
-    text += f" {step}{before}."
-    if first.phase == "backward" and "Infinity" in str(value.value):
-        advice = (
-            "The gradient exploded: on its way back from t1 it grew beyond what numbers hold. Shorten the interval, or "
-            "cut it into pieces (multiple shooting); chaos, and states that decay fast forwards, make it so."
-        )
-    elif first.phase == "backward":
-        advice = (
-            "The gradient, not the solution, is lost there: look for a function whose derivative is infinite at the "
-            "value that it is given (sqrt and norm at 0, log, x**p, where on both branches), and make it safe there."
-        )
-    else:
-        advice = (
-            "Look at what the field does with that value: sqrt or log of what may become negative, a division by what "
-            "may become 0, exp of what is large. If the state blows up, take smaller steps or an implicit solver."
-        )
-    numbers = {"t": value.t, "step": value.step, "path": value.path, "found_in": value.found_in}
+    advice = (
+        "Look at what the field does with that value: sqrt or log of what may become negative, a division by what "
+        "may become 0, exp of what is large. If the state blows up, take smaller steps or an implicit solver."
+    )
+    numbers = {"t": t, "step": step, "path": value.path, "found_in": value.found_in}
     return Finding("nonfinite", text, advice, numbers)
+
+
+def _known(told: _Value | UnsetType) -> _Value | int:
+    """What a forward pass tells of each step."""
+    return 0 if told is UNSET else told
 
 
 def _matters(evidence: Evidence, record: LaneNonfinite) -> bool:

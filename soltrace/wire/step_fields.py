@@ -3,6 +3,8 @@
 Any side, any thread.
 """
 
+from typing import Final
+
 from msgspec import UNSET, Struct, UnsetType
 
 from soltrace.wire.line_values import Number
@@ -31,22 +33,34 @@ class AttemptedSteps(Struct, frozen=True, kw_only=True):
     """The lane of each. Not known of a single solve."""
 
 
-class Nonfinite(Struct, frozen=True, kw_only=True):
-    """The first value that is not finite."""
+OF_A_RESULT: Final = "cotangent of the result"
+OF_A_STATE: Final = "cotangent of the state"
+OF_AN_INPUT: Final = "cotangent of an input"
 
-    step: int
-    """In which attempt of its lane, from 1."""
-    t: Number
-    """Where that step begins, in the user's time."""
-    dt: Number
+
+class Nonfinite(Struct, frozen=True, kw_only=True):
+    """The first value that is not finite: of a forward pass in the order of its steps, of a backward one against it."""
+
+    step: int | UnsetType = UNSET
+    """In which attempt of its lane, from 1. Backwards: when this step was transposed. Not known of the cotangents of a
+    result or an input.
+    """
+    t: Number | UnsetType = UNSET
+    """Where that step begins, in the user's time; of the cotangent of a result, where that was saved."""
+    dt: Number | UnsetType = UNSET
     """How far it goes, in the user's time."""
     found_in: str
-    """`initial state`, `vector field`, `state` or `error estimate`."""
+    """Forwards `initial state`, `vector field`, `state` or `error estimate`. Backwards `cotangent of the result`: it
+    came so from what was computed of the result, such as a loss; `cotangent of the state`: it became so in this step;
+    or `cotangent of an input`: those of the state were finite all the way.
+    """
     stage: int | UnsetType = UNSET
     """Of the vector field: in which stage of the step it was evaluated, from 1."""
     path: str
-    """Where in the pytree, such as `y['membrane'][3]`."""
+    """Where in the pytree, such as `y['membrane'][3]`; of a result `ys`, of an input `y0`, `args` or `terms`."""
     value: Number
     """What it is."""
     before: Number | UnsetType = UNSET
-    """What was in this place of the state when the step began."""
+    """What was in this place of the state when the step began; of a cotangent, what it was where the step ends."""
+    primal: Number | UnsetType = UNSET
+    """Backwards: the number of the forward pass that it is the cotangent of."""

@@ -37,7 +37,7 @@ def every_record(run_id: str) -> list[AnyRecord]:
     steps = Steps(accepted=11, rejected=0, recomputed=22)
     lanes = Lanes(total=3, finished=2, failed=1, progress_min=0.0, progress_median=0.5, progress_max=1.0)
     nonfinite = Nonfinite(
-        step=3, t=0.5, dt=0.25, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0
+        step=3, t=0.5, dt=0.25, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0, primal=2.0
     )
     return [
         records.LogOpened(

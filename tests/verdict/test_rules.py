@@ -54,9 +54,46 @@ def test_the_first_value_that_is_not_finite():
         "dt=0.01; it was 0.25 when the step began."
     )
     back = PassStarted(**of_pass("backward"), **SOLVER)
-    cotangents = [nonfinite("cotangent", step, "backward") for step in (7, 9)]
+    more = {"before": 2.0, "primal": 0.0}
+    cotangents = [nonfinite("cotangent of the state", step, "backward", **more) for step in (7, 9)]
     (found,) = judged(back, *cotangents, ended("backward"))
-    assert found.numbers == {"t": 0.5, "step": 9, "path": "y['membrane'][3]", "found_in": "cotangent"}
+    assert found.numbers == {"t": 0.5, "step": 9, "path": "y['membrane'][3]", "found_in": "cotangent of the state"}
+    assert found.text == (
+        "The solve is finite, its gradient is not: on its way back, the cotangent of y['membrane'][3] became NaN in "
+        "step 9, from t=0.5 on with dt=0.01. It was 2 where that step ends. y['membrane'][3] is 0 where it begins."
+    )
+
+
+def test_what_a_gradient_owes_to_others():
+    """To the loss, to a forward pass that is lost, to its growth, or to the lanes that wait for one another."""
+    back = PassStarted(**of_pass("backward"), **SOLVER)
+
+    def said(found_in, **more):
+        (found,) = judged(back, nonfinite(found_in, UNSET, "backward", **more), ended("backward"))
+        return found.text, found.advice
+
+    of_a_loss = {"path": "ys[0, 1]", "dt": UNSET, "value": "Infinity"}
+    text, advice = said("cotangent of the result", primal=0.0, **of_a_loss)
+    assert text == (
+        "The solve is finite, its gradient is not: the cotangent of ys[0, 1], saved at t=0.5, is Infinity where the "
+        "backward pass begins. It comes from what is computed of the result, such as a loss, and not from the solve. "
+        "It is 0 there."
+    )
+    assert advice.startswith("Look at what your loss does with that value")
+    text, advice = said("cotangent of the result", primal="NaN", **of_a_loss)
+    assert (text.split(":")[0], advice.split(":")[0]) == (
+        "Neither the solve nor its gradient is finite",
+        "The forward pass has lost it already",
+    )
+    text, _ = said("cotangent of an input", path="args['k']", t=UNSET, dt=UNSET, primal=0.0)
+    assert text == (
+        "The solve is finite, its gradient is not: the cotangent of args['k'], which is 0, is NaN. Those of the state "
+        "were finite in every step: it arises where the vector field uses this value."
+    )
+    _, advice = said("cotangent of the state", before=1e37, value="Infinity")
+    assert advice.startswith("The gradient exploded")
+    text, _ = said("cotangent of the state", before="NaN")
+    assert "from those of other lanes that it waited for" in text
 
 
 def test_a_step_that_was_tried_in_vain_is_no_trouble():

@@ -1,4 +1,4 @@
-"""The verdict on programs whose trouble is known: right in nearly all, wrong in none.
+"""The verdict on programs whose trouble is known: right in all, wrong in none.
 
 All of them take a minute: every fifth is solved here, and all by `make failures`.
 """
@@ -17,7 +17,6 @@ from tests.verdict.seeded import FAILURES, HEALTHY
 
 ALL = bool(os.environ.get("SEEDED_ALL"))
 PART = 1 if ALL else 5
-SILENT_AT_MOST = 2
 FROM_STEPS = {"stiff", "not_smooth", "dtmin", "nonlinear_failed"}
 
 
@@ -34,10 +33,11 @@ def kinds_found(seed):
     explained = [(each.evidence, [finding.kind for finding in each.found]) for each in Explainer().explain(records)]
     ends = {record.pass_id: record.verdict for record in records if isinstance(record, PassEnded)}
     said = {pass_id: verdict.kind for pass_id, verdict in ends.items() if verdict is not UNSET}
-    # What the process itself has said when the pass ended is what its log says, or the steps of a short one.
+    # What the process itself has said when the pass ended is what its log says, unless that follows from the steps of a
+    # short one, which are looked at later.
     explained_so = {each.ended.pass_id: kinds[0] for each, kinds in explained if each is not None}
-    assert said.items() <= explained_so.items()
-    assert all(pass_id in said or kind in FROM_STEPS for pass_id, kind in explained_so.items())
+    assert said.keys() <= explained_so.keys()
+    assert all(said.get(pass_id) == kind or kind in FROM_STEPS for pass_id, kind in explained_so.items())
     found = [kinds for _, kinds in explained]
     return {kinds[0] for kinds in found}, {kind for kinds in found for kind in kinds}
 
@@ -53,8 +53,7 @@ def test_what_is_wrong_is_said_and_nothing_else():
             silent.append(name)
         if others := every - {seed.kind, *seed.also}:
             wrong[name] = others
-    assert wrong == {}
-    assert silent == [] or (ALL and len(silent) <= SILENT_AT_MOST), silent
+    assert (silent, wrong) == ([], {})
 
 
 @pytest.mark.slow

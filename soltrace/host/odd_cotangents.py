@@ -1,0 +1,73 @@
+"""Cotangents that are not finite: of each lane the first that a backward pass met.
+
+Host side, on the worker thread. A program tells of one a lane, once it is through.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from soltrace.host.signals import Array
+from soltrace.host.step_codes import Place
+from soltrace.wire.array_values import written
+from soltrace.wire.line_values import Number
+from soltrace.wire.step_fields import OF_A_RESULT, OF_AN_INPUT, Nonfinite
+
+
+class OddCotangents:
+    """Those of one pass."""
+
+    def __init__(self) -> None:
+        """There are none."""
+        self._lanes: dict[int, tuple[Array, Array, Place, bool]] = {}
+
+    def take(self, floats: Array, ints: Array, places: Sequence[Place], *, single: bool) -> None:
+        """Take rows.
+
+        Args:
+            floats: `[lanes, 1, 5]`: t0, t1, what it is the cotangent of, the value, what it was before.
+            ints: int `[lanes, 1, 4]`: step, from 0, or -1 where there is none; code, place, element.
+            places: What the places are.
+            single: Whether the floats have no more digits than a float32.
+        """
+        for lane in np.flatnonzero(ints[:, 0, 0] >= 0).tolist():
+            row = ints[lane, 0]
+            self._lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[2])], single))
+
+    def told(
+        self,
+        attempted: Sequence[Any] | Array,  # noqa: ARG002 - as of the steps of a forward pass
+        failed: Sequence[Any] | Array,  # noqa: ARG002
+        direction: Sequence[Any] | Array,
+    ) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes.
+
+        Args:
+            attempted: Not asked: nothing gets past a cotangent.
+            failed: Nor this.
+            direction: The sign by which the time of each was multiplied.
+        """
+        return {lane: _told(*found, float(direction[lane])) for lane, found in sorted(self._lanes.items())}
+
+
+def _told(floats: Array, ints: Array, place: Place, single: bool, sign: float) -> Nonfinite:  # noqa: FBT001 - a tuple's
+    t0, t1, primal, value, before = floats
+    number: Callable[[float], Number] = lambda x: written(x, single=single)
+    path, _ = place.element(int(ints[3]))
+    if place.found_in == OF_AN_INPUT:
+        return Nonfinite(found_in=place.found_in, path=path, value=number(value), primal=number(primal))
+    # A step goes the other way on the way back: its place is named as on the way forwards.
+    t = number(sign * t0 + 0.0)
+    if place.found_in == OF_A_RESULT:
+        return Nonfinite(t=t, found_in=place.found_in, path=path, value=number(value), primal=number(primal))
+    return Nonfinite(
+        step=int(ints[0]) + 1,
+        t=t,
+        dt=number(sign * (t1 - t0)),
+        found_in=place.found_in,
+        path=path,
+        value=number(value),
+        before=number(before),
+        primal=number(primal),
+    )

@@ -20,6 +20,7 @@ import pytest
 import soltrace
 from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, PID, YS, Y, loss, run
+from tests.traced.rarely import some
 from tests.traced.stories import bits, story
 
 pytestmark = [pytest.mark.slow, pytest.mark.shares]
@@ -59,10 +60,14 @@ def gradient(solve: Any, y: Any, **kwargs: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("settings", "dtype"),
-    [
-        *((settings, dtype) for settings in (x64, strict, strict_x64) for dtype in ("float32", "float16")),
-        *((settings, "float64") for settings in (x64, strict_x64)),
-    ],
+    some(
+        [
+            *((settings, dtype) for settings in (x64, strict, strict_x64) for dtype in ("float32", "float16")),
+            *((settings, "float64") for settings in (x64, strict_x64)),
+        ],
+        (x64, "float64"),
+        (strict_x64, "float16"),
+    ),
 )
 def test_settings_and_dtypes(settings: Any, dtype: str) -> None:
     """Our own arithmetic depends neither on the user's promotion rules nor on the solve's precision."""
@@ -76,7 +81,7 @@ def test_settings_and_dtypes(settings: Any, dtype: str) -> None:
     assert story(events) == FORWARD_AND_BACKWARD
 
 
-@pytest.mark.parametrize("settings", [contextlib.nullcontext, strict_x64])
+@pytest.mark.parametrize("settings", some([contextlib.nullcontext, strict_x64], strict_x64))
 def test_vmap_of_grad_with_settings(settings: Any) -> None:
     """Batching is our own arithmetic too."""
     with settings():
@@ -170,7 +175,7 @@ def expected_with_settings() -> Any:
     return bits(eager_and_compiled(dfx.diffeqsolve))
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", some(SETTINGS, "checks", "another device", "another partitioner"))
 def test_settings(name: str) -> None:
     """Forward, backward and under vmap, eager and compiled: nothing of ours is subject to what the user is."""
     expected = expected_with_settings()
@@ -231,7 +236,7 @@ LEAKS: dict[str, tuple[Any, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", LEAKS)
+@pytest.mark.parametrize("name", some(LEAKS, "grad"))
 def test_tracers_are_looked_for(name: str) -> None:
     """By jax, once a program is traced: we keep none. With its checkpointing adjoint, diffrax itself keeps some."""
     make, steps = LEAKS[name]
@@ -328,7 +333,7 @@ def test_x64_is_switched_between_compiling_and_calling() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Complex dtype support in Diffrax")
-@pytest.mark.parametrize("settings", [contextlib.nullcontext, x64])
+@pytest.mark.parametrize("settings", some([contextlib.nullcontext, x64], x64))
 def test_complex(settings: Any) -> None:
     """Cotangents may be complex."""
     with settings():
@@ -342,7 +347,7 @@ def test_complex(settings: Any) -> None:
     assert story(events) == FORWARD_AND_BACKWARD
 
 
-@pytest.mark.parametrize("adjoint", [dfx.ForwardMode(), DIRECT, BACKSOLVE], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("adjoint", some([dfx.ForwardMode(), DIRECT, BACKSOLVE], BACKSOLVE))
 def test_disable_jit(adjoint: dfx.AbstractAdjoint) -> None:
     """Without a compiler each operation rounds by itself; then our loop must be Python's too."""
     y = jnp.asarray([1.0, 0.5])

@@ -16,6 +16,7 @@ from soltrace.host.process import PROCESS
 from soltrace.host.signals import default_answer
 from soltrace.testing import capture
 from tests.traced.cases import BACKSOLVE, DIRECT, YS, Y, loss, run
+from tests.traced.rarely import some
 from tests.traced.stories import bits
 
 pytestmark = [pytest.mark.slow, pytest.mark.shares]
@@ -44,7 +45,7 @@ def no_number(signal: host.Signal, *_: Any) -> Any:
     return (d := default_answer(signal)) * (np.nan if d.dtype.kind == "f" else 1)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", some(PROGRAMS, "solve", "grad", "vmap of grad"))
 def test_a_host_that_fails_changes_nothing(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device doesn't trust the host: a wish in the past would make a loop report for ever.
 
@@ -97,7 +98,7 @@ def test_disabled_adjoint_and_enabled_one_are_different_programs(monkeypatch: py
         ]
 
 
-@pytest.mark.parametrize("solver", [dfx.Euler(), dfx.Heun(), dfx.Tsit5()], ids=lambda solver: type(solver).__name__)
+@pytest.mark.parametrize("solver", some([dfx.Euler(), dfx.Heun(), dfx.Tsit5()], dfx.Tsit5()))
 def test_steps_that_are_no_power_of_two(solver: Any) -> None:
     """A constant step size divides counts: packed with others, XLA would round the time of a step otherwise."""
     times = lambda solve: jax.jit(lambda y: run(solve, y, solver=solver, dt0=0.1, saveat=dfx.SaveAt(steps=True)))(Y).ts
@@ -108,8 +109,10 @@ def test_steps_that_are_no_power_of_two(solver: Any) -> None:
         )
 
 
-@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd], ids=lambda derive: derive.__name__)
-@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("derive", "size"),
+    some([(derive, size) for derive in (jax.grad, jax.jacfwd) for size in (1, 3, 8)], (jax.grad, 8), (jax.jacfwd, 1)),
+)
 def test_loops_over_small_arrays(derive: Callable[..., Any], size: int) -> None:
     """XLA makes one function of such a loop, and rounds otherwise there, unless a call is in it."""
     adjoint = dfx.RecursiveCheckpointAdjoint() if derive is jax.grad else dfx.ForwardMode()

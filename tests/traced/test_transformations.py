@@ -30,8 +30,22 @@ QUICK = {
     "event",
     "implicit",
 }
+LIKE_OTHERS = {
+    "backsolve_inner",
+    "backsolve_no_throw",
+    "backsolve_t0",
+    "grad_of_closure",
+    "grad_of_scan_over_args",
+    "grad_of_vmap_bools_backsolve",
+    "hessian_of_parts",
+    "odd_args",
+    "solve_after_solve",
+    "value_and_grad",
+    "vmap_equal_sizes",
+}
+"""Each is a kind of which the oldest versions run another."""
 # With the oldest jax, the sweep draws from them too.
-ONCE = PARTS_OF_DIFFRAX - QUICK - {"sde_keys"}
+ONCE = (PARTS_OF_DIFFRAX - QUICK - {"sde_keys"}) | LIKE_OTHERS
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:

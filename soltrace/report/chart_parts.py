@@ -42,7 +42,7 @@ REASONS: Final = {
     "other": "ink",
 }
 """Why steps are rejected, each with its colour."""
-ROW: Final = 22
+ROW_HEIGHT: Final = 22
 """The height of a bar in pixels."""
 
 

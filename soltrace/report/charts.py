@@ -6,7 +6,7 @@
 import msgspec
 
 from soltrace.reading.text import clean
-from soltrace.report.chart_parts import ROW, Spec, along, categories, chart, colour, quantity
+from soltrace.report.chart_parts import ROW_HEIGHT, Spec, along, categories, chart, colour, quantity
 from soltrace.report.compare import group_name
 from soltrace.report.facts import LogReport
 from soltrace.report.step_charts import errors_chart, rejected_chart, sizes_chart
@@ -56,7 +56,7 @@ def _timeline(report: LogReport) -> Spec:
         "opacity": {"condition": {"test": "datum['not ended'] > 0", "value": 0.5}, "value": 1},
         "stroke": {"condition": {"test": "datum.failed > 0", "value": "var(--bad)"}, "value": "var(--paper)"},
     }
-    spec = chart(rows, {"step": ROW / 2}, {"type": "bar", "minBandSize": 2}, encoding)
+    spec = chart(rows, {"step": ROW_HEIGHT / 2}, {"type": "bar", "minBandSize": 2}, encoding)
     # A plain wheel scrolls the page.
     wheel = "wheel![event.shiftKey]"
     zoom = {"name": "zoom", "select": {"type": "interval", "encodings": ["x"], "zoom": wheel}, "bind": "scales"}
@@ -73,7 +73,7 @@ def _times(report: LogReport) -> Spec:
         "x": quantity("seconds", "seconds"),
         "color": colour("colour", "compile", "forward", "backward"),
     }
-    return chart(rows, {"step": ROW}, {"type": "bar"}, encoding)
+    return chart(rows, {"step": ROW_HEIGHT}, {"type": "bar"}, encoding)
 
 
 def _sides(report: LogReport) -> Spec:
@@ -90,7 +90,7 @@ def _sides(report: LogReport) -> Spec:
         "x": quantity("seconds", "median seconds of a pass", stack=None),
         "color": colour("phase", "forward", "backward"),
     }
-    return chart(rows, {"step": ROW / 2}, {"type": "bar"}, encoding, "by")
+    return chart(rows, {"step": ROW_HEIGHT / 2}, {"type": "bar"}, encoding, "by")
 
 
 def _progress(report: LogReport) -> Spec:
@@ -130,4 +130,4 @@ def _lanes(report: LogReport) -> Spec:
         "x": quantity("steps", "steps in a pass", stack=None),
         "color": colour("phase", "forward", "backward"),
     }
-    return chart(rows, {"step": ROW / 2}, {"type": "bar"}, encoding, "experiment")
+    return chart(rows, {"step": ROW_HEIGHT / 2}, {"type": "bar"}, encoding, "experiment")

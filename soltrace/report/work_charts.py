@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from soltrace.reading.text import clean, clean_end
-from soltrace.report.chart_parts import REASONS, ROW, Spec, categories, chart, coloured, quantity, reason_word
+from soltrace.report.chart_parts import REASONS, ROW_HEIGHT, Spec, categories, chart, coloured, quantity, reason_word
 from soltrace.report.facts import LogReport
 from soltrace.report.step_facts import SolveWork, Work
 
@@ -57,7 +57,7 @@ def _bars(named: Sequence[tuple[str, Work | SolveWork]], experiments: Sequence[s
         "color": coloured("for", {WORDS[part]: colour for part, colour in PARTS.items()}),
         "order": {"field": "place", "type": "quantitative"},
     }
-    return chart(rows, {"step": ROW}, {"type": "bar"}, encoding, "experiment")
+    return chart(rows, {"step": ROW_HEIGHT}, {"type": "bar"}, encoding, "experiment")
 
 
 def reasons_chart(report: LogReport) -> Spec:
@@ -77,4 +77,4 @@ def reasons_chart(report: LogReport) -> Spec:
         "x": quantity("steps", "rejected steps", axis=_WHOLE),
         "color": coloured("why", {why: colour for why, colour in REASONS.items() if why in there}),
     }
-    return chart(rows, {"step": ROW}, {"type": "bar"}, encoding, "experiment")
+    return chart(rows, {"step": ROW_HEIGHT}, {"type": "bar"}, encoding, "experiment")

@@ -29,7 +29,9 @@ def test_every_signal_has_a_default_answer(signal):
     }.get(signal, 0)
     answer = host.default_answer(signal)
     assert answer.tolist() == expected
-    assert answer.dtype == (np.float32 if signal.value.startswith("backward") else np.int32)
+    # With the cotangents of a backward pass goes its pace, which is of floats; what is found is handed over beside it.
+    backward = signal.value.startswith("backward") and signal is not Signal.BACKWARD_NONFINITE
+    assert answer.dtype == (np.float32 if backward else np.int32)
 
 
 def test_answers_have_the_types_of_their_defaults(program):

@@ -16,9 +16,6 @@ BUSY = {
 """What the main thread may be about. A handler of Python's does not run before the second of them is over."""
 SOLVING = """
 import ctypes, faulthandler, hashlib, os, signal, sys, threading, time
-info = host.SolveInfo(solver="Tsit5", adjoint="Direct", controller="PID")
-def begin():
-    host.receive(Signal.FORWARD_START, info, np.array([0, 1, 0], np.int32), np.array([0, 1, 1, 0, 0.0]))
 def ready(busy):
     def watch():
         while sys._current_frames()[threading.main_thread().ident].f_code.co_name != busy.__name__: time.sleep(0.001)

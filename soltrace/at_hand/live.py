@@ -65,6 +65,9 @@ class live:  # noqa: N801 - used like the functions of contextlib
         """Leave it. The last who does takes it away, and a summary stays; a second call does nothing."""
         self._leave(wait=True)
 
+    def _ipython_display_(self) -> None:
+        """Show nothing of itself, where a cell of a notebook ends with it."""
+
     def _leave(self, *, wait: bool) -> None:
         if self._asks is not None:
             asks, self._asks = self._asks, None

@@ -22,22 +22,32 @@ FAILED = """\
 
 
 @pytest.fixture
-def executed(tmp_path, monkeypatch):
-    """Execute cells one after the other, and return what is saved of their outputs."""
+def kernel(tmp_path, monkeypatch):
+    """Make a client of a real kernel, in a place of its own, for a notebook of these cells."""
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("SOLTRACE_DIR", str(tmp_path / "runs"))
 
-    def execute(*sources: str) -> list[list]:
+    def client(*sources: str) -> NotebookClient:
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         notebook = nbformat.v4.new_notebook(cells=cells)
-        client = NotebookClient(
+        return NotebookClient(
             notebook, timeout=60, allow_errors=True, kernel_name="python3", resources={"metadata": {"path": PROGRAMS}}
         )
+
+    return client
+
+
+@pytest.fixture
+def executed(kernel, tmp_path):
+    """Execute cells one after the other, and return what is saved of their outputs."""
+
+    def execute(*sources: str) -> list[list]:
+        client = kernel(*sources)
         client.execute()
         saved = tmp_path / "saved.ipynb"
-        nbformat.write(notebook, saved)
+        nbformat.write(client.nb, saved)
         return [cell.outputs for cell in nbformat.read(saved, as_version=4).cells]
 
     return execute
@@ -105,6 +115,31 @@ def test_each_cell_that_solves_keeps_a_summary(executed):
     assert cells_of(pages[4]) == [heads, ["✓", "fit", "forward", "2", "ok", "2.48 s", "1.24 s", "9,204", "34"]]
     assert cells_of(pages[6])[1][4] == "FAILED: 1 max_steps_reached"
     assert "fit: experiment FAILED in 1 min 00 s: it is &lt;broken&gt;" in pages[6]
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_cell_that_is_run_again_begins_anew(kernel):
+    """What its last run was about is not in it, nor comes back once that has ended."""
+    client = kernel(
+        "import itertools\nimport soltrace\nfrom handing import *\nnumbers = itertools.count(1)\nsoltrace.live()",
+        "halfway(next(numbers)); print('a pass stays open')",
+        "hand(run.ended(61, 1)); hand(run.ended(61, 2))",
+    )
+    seen = []
+    with client.setup_kernel():
+        for number in (0, 1, 1, 2, 1):
+            client.execute_cell(client.nb.cells[number], number)
+            seen.append([texts(cell.outputs) for cell in client.nb.cells])
+    still = [f"soltrace: 1 pass still open, 0 passes ended\n{OPEN.replace('#8', f'#{number}')}" for number in (1, 2, 3)]
+    opened = "a pass stays open\n"
+    assert seen == [
+        [[], [], []],
+        [[], [opened, still[0]], []],
+        [[], [opened, still[1]], []],
+        [[], [opened, f"soltrace: 1 pass ended\n{ENDED}"], []],
+        [[], [opened, still[2]], []],
+    ]
 
 
 def test_without_ipython_there_is_no_notebook():

@@ -13,6 +13,10 @@ from soltrace.wire.record_parts import Steps
 STEPS = Steps(accepted=1, rejected=0)
 
 
+STANDING_STILL = lambda: 0.0
+"""A clock: however slow the machine is, each poll looks at all there is."""
+
+
 def values(entries) -> list:
     """What the entries say, without where they stand."""
     return [entry.value for entry in entries]
@@ -25,7 +29,7 @@ def test_files_are_merged_in_time_order(tmp_path: Path, logs, say):
     late, fourth = b.progress(0.5, progress=0.1, step=1), b.ended(3)
     logs.append(tmp_path / "b.jsonl", second, late, fourth)
     logs.append(tmp_path / "a.jsonl", first, third)
-    follower = Follower([tmp_path], say)
+    follower = Follower([tmp_path], say, clock=STANDING_STILL)
 
     # b's late line stands where its file stands.
     assert values(follower.poll()) == [first, second, late, third, fourth]
@@ -67,7 +71,7 @@ def test_lines_without_a_time_stand_where_their_file_stands(tmp_path: Path, logs
 def test_directories_and_files_that_appear_later(tmp_path: Path, log, say):
     """A path is waited for, which is said once; only `*.jsonl` are read."""
     runs = tmp_path / "runs"
-    follower = Follower([runs], say)
+    follower = Follower([runs], say, clock=STANDING_STILL)
     assert values(follower.poll()) == values(follower.poll()) == []
     assert say == [f"waiting for {runs}, which does not exist yet"]
 
@@ -93,7 +97,7 @@ def test_a_torn_line_is_waited_for(tmp_path: Path, log, say):
     """A line that is being written is a record when its newline has come, and the next one is whole."""
     path = tmp_path / "run.jsonl"
     line = log.line(log.ended(1))
-    follower = Follower([path], say)
+    follower = Follower([path], say, clock=STANDING_STILL)
 
     log.append(path, log.started(0), line[:50])
     assert values(follower.poll()) == [log.started(0)]
@@ -108,7 +112,7 @@ def test_last_lines_without_a_newline(tmp_path: Path, log, say):
     log.append(tmp_path / "a.jsonl", log.started(0), log.line(log.ended(1))[:50])
     log.append(tmp_path / "b.jsonl", log.line(log.ended(2))[:-1])
     log.append(tmp_path / "c.jsonl", b"  ")
-    follower = Follower([tmp_path], say)
+    follower = Follower([tmp_path], say, clock=STANDING_STILL)
 
     assert values(follower.poll()) == [log.started(0)]
     assert [(e.value, e.path.name, e.number) for e in follower.rest()] == [
@@ -121,7 +125,7 @@ def test_what_cannot_be_read_does_not_stop_the_others(tmp_path: Path, log, say):
     """A file that cannot be read is named, once."""
     os.mkfifo(tmp_path / "a.jsonl")
     log.append(tmp_path / "b.jsonl", log.started(0))
-    follower = Follower([tmp_path], say)
+    follower = Follower([tmp_path], say, clock=STANDING_STILL)
 
     assert values(follower.poll()) == [log.started(0)]
     assert values(follower.poll()) == []
@@ -185,7 +189,7 @@ def test_what_stands_behind_damage_is_read_whoever_wrote_it(tmp_path: Path, log,
     parts = [line(1), *glued, line(8)]
     (tmp_path / "run.jsonl").write_bytes(b"\n".join(parts))
 
-    follower = Follower([tmp_path], say)
+    follower = Follower([tmp_path], say, clock=STANDING_STILL)
     entries = [*follower.poll(), *follower.rest()]
     assert [e.value.step for e in entries if not isinstance(e.value, Rejected)] == [1, 2, 3, 4, 5, 6, 7, 8]
     reasons = [(e.value.reason, e.number) for e in entries if isinstance(e.value, Rejected)]

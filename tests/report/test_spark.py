@@ -30,10 +30,11 @@ def asked_of_spark(data):
 
 
 def told_by_duckdb(files):
-    """Gather the same facts; a data set does not tell that a pass is lost."""
+    """Gather the same facts; a data set does not tell that a pass is lost, nor are rows of single steps asked for."""
     report = gather(files)
     names = set(DataSetFacts.__struct_fields__) - {"events"}
-    facts = {"events": report.sources.events} | {name: getattr(report, name) for name in names}
+    events = [row for row in report.sources.events if row.event != "pass.steps"]
+    facts = {"events": events} | {name: getattr(report, name) for name in names}
     facts["phases"] = [structs.replace(phase, open=phase.open + phase.lost, lost=0) for phase in report.phases]
     facts["open"] = Top([structs.replace(row, lost=False) for row in report.open.rows], report.open.total)
     return DataSetFacts(**facts)

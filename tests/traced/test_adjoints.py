@@ -47,6 +47,12 @@ ADJOINTS: dict[str, tuple[dfx.AbstractAdjoint, list[str]]] = {
     "its own steps": (own.Steps(), NO_LOOP),
 }
 QUICK = {"holds one", "copies a backsolve"}
+OFTEN = QUICK | {"traced twice", "makes one", "its own loop", "its own steps"}
+"""One of each kind, which the oldest versions run too."""
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (name not in QUICK) + [pytest.mark.once] * (name not in OFTEN)
 
 
 def value(solve: Any, adjoint: dfx.AbstractAdjoint, k: Any) -> Any:
@@ -54,9 +60,7 @@ def value(solve: Any, adjoint: dfx.AbstractAdjoint, k: Any) -> Any:
     return solve(term, dfx.Heun(), 0.0, 1.0, 0.25, jnp.float32(1.0), k, adjoint=adjoint, max_steps=16).ys[-1]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ADJOINTS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in ADJOINTS])
 def test_gradient_and_its_passes(name: str) -> None:
     """An adjoint that hands its work on, goes its own way back, or makes the steps itself."""
     adjoint, expected = ADJOINTS[name]

@@ -84,7 +84,7 @@ def _closed_over(adjoint: dfx.AbstractAdjoint) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("way", [*WAYS, *JITTED])
-@pytest.mark.parametrize("x64", [False, True], ids=["x32", "x64"])
+@pytest.mark.parametrize("x64", [pytest.param(False, marks=pytest.mark.once, id="x32"), pytest.param(True, id="x64")])
 def test_values_are_what_was_given(way: str, x64: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Type and digits, on every pass."""
     given = {name: value for name, (value, _) in VALUES.items()}

@@ -14,6 +14,7 @@ import pytest
 import soltrace
 from soltrace.testing import capture
 from tests.traced.cases import Y, loss, run
+from tests.traced.rarely import some
 from tests.traced.stories import bits, story
 
 pytestmark = [pytest.mark.slow, pytest.mark.shares]
@@ -43,7 +44,7 @@ TRANSFORMED: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] =
 
 
 @pytest.mark.parametrize("transform", TRANSFORMED)
-@pytest.mark.parametrize("meter", ["text", pytest.param("tqdm", marks=pytest.mark.once), "own"])
+@pytest.mark.parametrize("meter", some(["text", "tqdm", "own"], "text"))
 def test_the_users_meter_shows_what_it_shows_alone(
     transform: str, meter: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,10 +91,14 @@ def test_a_node_s_log_is_read_like_any_other(soltrace, collector, until, tmp_pat
     assert continued == {(REQUEUED, 1, 0): by[REQUEUED, 0, 0]}
 
     question = "SELECT run_id, status, passes, lost_because FROM runs"
-    status, answer, said = soltrace.run("query", "--json", question, runs, **NOBODY_TO_ASK)
-    assert (status, said) == (0, [])
-    found = {tasks[row.pop("run_id")]: tuple(row.values()) for row in map(json.loads, answer)}
-    assert found == {
+
+    def asked():
+        status, answer, said = soltrace.run("query", "--json", question, runs, **NOBODY_TO_ASK)
+        assert (status, said) == (0, [])
+        return {tasks[row.pop("run_id")]: tuple(row.values()) for row in map(json.loads, answer)}
+
+    # Last lines of a process that is gone are waited for, a second long.
+    assert (found := until(asked, lambda found: found[KILLED, 0, 0][0] == "lost")) == {
         (KILLED, 0, 0): ("lost", 2, "its process is gone"),
         (REQUEUED, 0, 0): ("replaced", 2, None),
         (REQUEUED, 1, 0): ("ok", 2, None),

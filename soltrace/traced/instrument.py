@@ -135,7 +135,9 @@ def _reporting(loop: Callable[..., Any]) -> Callable[..., Any]:
                 kwargs |= dict(zip(("solver", "stepsize_controller"), watched, strict=True))
             direction = time_direction(terms)
             quantities = lambda state: [] if carry.watch is None else carry.watch.at(state, direction, args)
-            name = names(args=args, terms=terms, t0=t0, **{given: kwargs.get(given) for given in _GIVEN})
+            name: Callable[[Any], str] = str
+            if carry.signals.cotangents is not None:
+                name = names(args=args, terms=terms, t0=t0, **{given: kwargs.get(given) for given in _GIVEN})
             outer_while_loop = _ReportingWhile(outer_while_loop, carry.signals, t0, observed, quantities, name)
             if _is_eager() and carry.signals.backward:
                 init_state, args, terms = _end_of_backward(init_state, args, terms)
@@ -220,7 +222,7 @@ class _ReportingWhile:
     quantities: Callable[[Any], list[Any]]
     """What the user watches, of a state."""
     name: Callable[[Any], str]
-    """Names an array that the body closes over."""
+    """Names an array that the body closes over, where cotangents are watched."""
 
     def __call__(self, cond: Any, body: Any, init: Any, **kwargs: Any) -> Any:
         meter: PassCarry = init.progress_meter_state

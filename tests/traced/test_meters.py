@@ -164,7 +164,7 @@ def told(function: Callable[[Any], Any]) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("transform", TRANSFORMED)
-@pytest.mark.parametrize("solve", ["soltrace.diffeqsolve", pytest.param("TracedAdjoint", marks=pytest.mark.once)])
+@pytest.mark.parametrize("solve", some(["soltrace.diffeqsolve", "TracedAdjoint"], "soltrace.diffeqsolve"))
 def test_our_meter_beside_our_adjoint_tells_one_solve(transform: str, solve: str) -> None:
     """What the solve tells without it, whatever the meter is in: that sees the same pass, and less of it."""
     expected, expected_values = told(TRANSFORMED[transform](REPORTING[solve]))

@@ -3,7 +3,7 @@
 import itertools
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffrax as dfx
@@ -13,6 +13,7 @@ import optimistix as optx
 import pytest
 
 from tests.traced.cases import BACKSOLVE, DIRECT, FORWARD, IMPLICIT, PID, RC, Solve, Y, run
+from tests.traced.rarely import some
 from tests.traced.stories import by_pass, story, told_by
 
 pytestmark = pytest.mark.shares
@@ -49,11 +50,7 @@ DIFFERENTIABLE = {  # as far as a cotangent that comes through it goes on into t
     "implicit": {"ys"},
 }
 # What is read decides what jax keeps of a program: by one loop of each kind, with the oldest jax too.
-ONCE = {"direct", "forward", "implicit"}
-
-
-def marked(adjoints: Iterable[str]) -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.once) if name in ONCE else name for name in adjoints]
+OFTEN = ("checkpoint", "backsolve")
 
 
 def solved(solve: Solve, y: Any, fields: Sequence[str], **kwargs: Any) -> list[Any]:
@@ -84,7 +81,7 @@ def both(*passes: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("adjoint", marked(ADJOINTS))
+@pytest.mark.parametrize("adjoint", some(ADJOINTS, *OFTEN))
 def test_each_field_alone_brings_the_end(adjoint: str) -> None:
     """One solve for each, which raises or not, and nothing but that field is read of it."""
     fields = [name for name in FIELDS if name in ALLOWED.get(adjoint, FIELDS)]
@@ -107,7 +104,7 @@ def test_only_what_is_no_ys() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("adjoint", marked(DIFFERENTIABLE))
+@pytest.mark.parametrize("adjoint", some(DIFFERENTIABLE, *OFTEN))
 def test_each_field_alone_has_its_backward_pass(adjoint: str) -> None:
     """One solve for each, differentiated through nothing but that field; its value is read or not."""
     fields = sorted(DIFFERENTIABLE[adjoint])

@@ -150,11 +150,16 @@ def _announced(lowered: _Span) -> float | None:
     """Find how long it took to trace what has been lowered; None where jax has not said, or it was traced before."""
     while _THREAD.traced and _THREAD.traced[-1].start >= lowered.start:
         _THREAD.traced.pop()  # what lowering traces
-    for span in reversed(_THREAD.traced):
-        if span.function == lowered.function:
+    named = [span for span in _THREAD.traced if span.function == lowered.function]
+    if lowered.function == _EAGER:
+        # Lowered as soon as it is traced: what was traced before the call, or is left over, is never lowered.
+        for span in named:
             _THREAD.traced.remove(span)
-            return span.duration_s
-    return None
+        return named[-1].duration_s if named and named[-1].start >= (_THREAD.began or 0.0) else None
+    if not named:
+        return None
+    _THREAD.traced.remove(named[-1])
+    return named[-1].duration_s
 
 
 def _compiled(name: str, span: _Span) -> None:

@@ -23,7 +23,10 @@ def fit(y):
 
 def named(function, name):
     """A function of its own that does the same, and is called that."""
-    other = lambda *args: function(*args)
+
+    def other(*args):
+        return function(*args)
+
     other.__name__ = name
     return other
 
@@ -70,7 +73,6 @@ def test_a_program_that_holds_a_solve_says_that_it_was_compiled(announced):
 
 def test_what_is_compiled_inside_of_a_program_is_not_that_program(announced):
     """An implicit solver has programs of its own, one is called as the user's is, and there are two solves."""
-
     square = named(lambda x: x * x, "fit")
 
     def fit(y):

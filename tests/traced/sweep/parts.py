@@ -165,6 +165,8 @@ class Transformation:
     """How many forward passes there are."""
     reverse: bool = False
     """Whether there is a backward pass for each."""
+    loops: bool = False
+    """Whether the solve is in a loop of the program's own."""
 
 
 LANES: Final = 3
@@ -200,7 +202,7 @@ TRANSFORMATIONS: Final[dict[str, Transformation]] = {
     "vmap of hessian": Transformation(lambda f: jax.jit(_batch(jax.hessian(_loss(f), 1))), None, None, reverse=True),
     "jvp": Transformation(lambda f: jax.jit(lambda y, a: jax.jvp(ft.partial(f, y), (a,), (a,)))),
     "linearize": Transformation(lambda f: lambda y, a: jax.linearize(ft.partial(f, y), a)[1](a)),
-    "scan": Transformation(lambda f: jax.jit(_scan(f)), (), 2),
-    "grad of scan": Transformation(lambda f: jax.jit(jax.grad(_scan(f), 1)), (), 2, reverse=True),
+    "scan": Transformation(lambda f: jax.jit(_scan(f)), (), 2, loops=True),
+    "grad of scan": Transformation(lambda f: jax.jit(jax.grad(_scan(f), 1)), (), 2, reverse=True, loops=True),
     "checkpoint": Transformation(lambda f: jax.jit(_grad(jax.checkpoint(f))), (), None, reverse=True),
 }

@@ -243,8 +243,9 @@ def _start(self: TracedAdjoint, solve: dict[str, Any]) -> tuple[host.SolveInfo, 
     )
     floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), *tolerances(solve["stepsize_controller"])]
     floats.append(witness(solve["init_state"].y))
-    others = [x for x in jtu.tree_leaves((solve["args"], solve["terms"])) if eqx.is_array(x)]
-    others += closed_over(solve)
+    # Of what enclosing vmaps may batch, which of it does not matter: a step size, a tolerance, a threshold of an event.
+    handed = solve | {"init_state": _with_meter_state(solve["init_state"], None), "adjoint": self.inner}
+    others = [*filter(eqx.is_array, jtu.tree_leaves(handed)), *closed_over(solve)]
     ints = [*place, self.context, self.attributes.token, CALLERS.traced()]
     return info, emit(host.Signal.FORWARD_START, info, ints, floats, extras=[*arrays.values()], witnesses=others)
 

@@ -1,14 +1,16 @@
-"""What a vector field closes over: an enclosing vmap may batch nothing else.
+"""What a solve's functions close over, its vector field and what it saves: an enclosing vmap may batch nothing else.
 
-Traced side. A solve's start is told before its vector field is evaluated. That the field closes over something which
-differs from lane to lane would show only in its steps, and of which vmap those lanes are would not.
+Traced side. A solve's start is told before they are evaluated. That one closes over something which differs from lane
+to lane would show only in the solve's steps, and of which vmap those lanes are would not. (An event has been evaluated
+by then: what came of it is in the state.)
 """
 
 import contextlib
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.tree_util as jtu
@@ -19,23 +21,29 @@ OBJECTS_AT_MOST: Final = 1000
 
 
 def closed_over(solve: dict[str, Any]) -> list[Any]:
-    """Find what the vector field of a solve closes over, as far as it is traced; nothing where that can't be said.
+    """Find what the functions of a solve close over, as far as it is traced; nothing where that can't be said.
 
     Args:
         solve: What diffrax has handed to its adjoint.
     """
-    terms, y = solve["terms"], solve["init_state"].y
-    # What the field reaches is not all used: it may remember tracers of programs that were traced long ago.
-    evaluated = lambda: eqx.filter(solve["solver"].func(terms, solve["t0"], y, solve["args"]), eqx.is_array)
-    with contextlib.suppress(Exception):  # where the field fails, the solve will say so
-        if _may_close_over_tracers(terms):
-            return [x for x in jax.make_jaxpr(evaluated)().consts if isinstance(x, Tracer)]
+    at = solve["t0"], solve["init_state"].y, solve["args"]
+    subs = jtu.tree_leaves(solve["saveat"].subs, is_leaf=lambda x: isinstance(x, dfx.SubSaveAt))
+    found = _closed_over(solve["terms"], lambda: solve["solver"].func(solve["terms"], *at))
+    return found + [x for sub in subs for x in _closed_over(sub.fn, partial(sub.fn, *at))]
+
+
+def _closed_over(functions: Any, evaluated: Callable[[], Any]) -> list[Any]:
+    # What they reach is not all used: they may remember tracers of programs that were traced long ago.
+    with contextlib.suppress(Exception):  # where one fails, the solve will say so
+        if _may_close_over_tracers(functions):
+            traced = jax.make_jaxpr(lambda: eqx.filter(evaluated(), eqx.is_array))()
+            return [x for x in traced.consts if isinstance(x, Tracer)]
     return []
 
 
-def _may_close_over_tracers(terms: Any) -> bool:
+def _may_close_over_tracers(functions: Any) -> bool:
     """Say whether a function in a pytree reaches a tracer. Without one, it isn't evaluated once more."""
-    waiting = [leaf for leaf in jtu.tree_leaves(terms) if callable(leaf)]
+    waiting = [leaf for leaf in jtu.tree_leaves(functions) if callable(leaf)]
     seen: set[int] = set()
     while waiting and len(seen) < OBJECTS_AT_MOST:
         function = waiting.pop()
@@ -55,7 +63,7 @@ def _held_by(function: Any) -> Iterator[Any]:
         with contextlib.suppress(ValueError):  # it has none yet
             yield cell.cell_contents
     yield [getattr(function, name, None) for name in ("__defaults__", "__kwdefaults__", "__wrapped__", "__func__")]
-    if isinstance(function, functools.partial):
+    if isinstance(function, partial):
         yield function.func, function.args, function.keywords  # pyright: ignore[reportUnknownMemberType]
     owner = getattr(function, "__self__", function)  # of a method, or what can be called itself
     yield owner if owner is not function else None, dict(getattr(owner, "__dict__", ()))

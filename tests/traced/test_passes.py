@@ -1,6 +1,7 @@
 """What passes tell, field by field, and that they stay apart."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import soltrace
 from soltrace.testing import Capture, capture
 from tests.traced.cases import PID, Y, field, loss, run
+from tests.traced.rarely import some
 from tests.traced.stories import story
 
 solve = soltrace.diffeqsolve
@@ -105,6 +107,33 @@ def test_batch_field_by_field() -> None:
             "lanes": lanes | {"finished": 2, "progress_min": 1.0, "progress_median": 1.0, "progress_max": 1.0},
         },
     ]
+
+
+DIFFERING: dict[str, Callable[[Any, Any], Any]] = {
+    "step size": lambda y, x: run(solve, y, dt0=x),
+    "field of the controller": lambda y, x: run(solve, y, stepsize_controller=dfx.PIDController(0.1, 0.1, dtmax=x)),
+    "threshold of an event": lambda y, x: run(solve, y, event=dfx.Event(lambda t, y, args, **_: t >= 1 + x)),
+    "times that are saved": lambda y, x: run(solve, y, saveat=dfx.SaveAt(ts=x[None])),
+    "what is saved": lambda y, x: run(solve, y, saveat=dfx.SaveAt(t1=True, fn=lambda t, y, args: x * y)),
+}
+"""Solves, of a number in which alone the lanes of a batch differ."""
+
+
+@pytest.mark.parametrize("name", some(DIFFERING, "step size", "what is saved"))
+@pytest.mark.parametrize("outermost", [True, False], ids=["outermost", "innermost"])
+def test_the_start_knows_of_each_batch(name: str, *, outermost: bool) -> None:
+    """Whatever its lanes differ in: of the batch that the state has, it was told alone otherwise."""
+    of = DIFFERING[name]
+    over_y = lambda f: jax.vmap(f, in_axes=(0, None))
+    over_x = lambda f: jax.vmap(f, in_axes=(None, 0))
+    batch = over_x(over_y(of)) if outermost else over_y(over_x(of))
+    shape = [2, 3] if outermost else [3, 2]
+    with capture(every=99) as c:
+        jax.jit(lambda *args: batch(*args).ys)(jnp.stack([Y, 2 * Y, 3 * Y]), jnp.array([0.25, 0.5]))
+        events = c.events()
+    lanes = [[i, j] for i in range(shape[0]) for j in range(shape[1])]
+    assert [e["batch_shape"] for e in events if e["event"] == "pass.started"] == [shape]
+    assert [e["batch_index"] for e in events if e["event"] == "lane.ended"] == lanes
 
 
 def test_time_runs_backwards() -> None:

@@ -94,6 +94,10 @@ class experiment:  # noqa: N801 - used like the functions of contextlib
         self._open: _Open | None = None
         self._entered = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy or pickle its name and its attributes: the copy of one that is open has not begun."""
+        return {**vars(self), "_open": None, "_entered": False}
+
     @property
     def context(self) -> Context:
         """The context that its passes belong to.

@@ -1,7 +1,9 @@
 import asyncio
 import contextvars
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -50,6 +52,19 @@ def test_an_experiment_starts_and_ends_around_its_passes(program):
     assert [(record.experiment, record.attributes) for record in passes] == [("fit", common["attributes"])] * 3
     assert ended == ExperimentEnded(timestamp=moment(13), **common, status="ok", duration_s=12e-3)
     assert (after.experiment, after.attributes) == (None, {"host": "a"})
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda fit: pickle.loads(pickle.dumps(fit))])
+def test_a_copy_of_an_open_experiment_has_not_begun(copied, program):
+    """As of any object that a program hands to its workers, or writes down with its state."""
+    with capture() as told:
+        with experiment("fit", seed=3) as fit:
+            again = copied(fit)
+            program.solve()
+        with again:
+            program.solve()
+        ended = [event for event in told.events() if event["event"] == "experiment.ended"]
+    assert [(event["experiment"], event["attributes"]) for event in ended] == [("fit", {"seed": 3})] * 2
 
 
 def test_an_inner_experiment_inherits(program):

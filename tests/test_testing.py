@@ -1,8 +1,11 @@
+import json
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from soltrace import configure, host
+from soltrace import configure, host, shutdown
 from soltrace.host.pacing import Budget
 from soltrace.host.process import PROCESS
 from soltrace.testing import START_NS, MemorySink, TickingClock, capture
@@ -42,6 +45,40 @@ def test_capture_takes_the_place_of_what_is_configured(tmp_path, program, elsewh
     assert [event["event"] for event in inner.events()] == ["pass.started", "pass.ended", "telemetry.dropped"]
     assert PROCESS.recorder is before
     assert not host.enabled()
+
+
+def test_what_is_tested_may_configure_and_shut_down(tmp_path, program):
+    """As a program's `main` does: the records go to the capture all the same, and afterwards all is as it was."""
+    plan = PROCESS.plan
+    with capture() as outer, capture() as told:
+        configure(directory=tmp_path, spans=False)
+        program.solve()
+        assert shutdown()
+        program.solve()
+        assert [event["event"] for event in told.events()] == ["pass.started", "pass.progress", "pass.ended"] * 2
+    assert outer.records == []
+    assert list(tmp_path.iterdir()) == []
+    assert PROCESS.plan is plan
+
+
+def test_what_is_solved_after_a_capture_is_in_the_log(tmp_path):
+    """Also where the first solve of the process, with which it is set up, was captured."""
+    code = """
+from soltrace.testing import capture
+with capture():
+    import soltrace.setup.configure  # as `soltrace.diffeqsolve` does
+import soltrace
+with soltrace.experiment("fit"):
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (log,) = tmp_path.glob("soltrace-runs/*")
+    assert done.stderr.startswith("soltrace: logging to ")
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == [
+        "log.opened",
+        "experiment.started",
+        "experiment.ended",
+    ]
 
 
 def test_its_thread_ends_with_it(program):

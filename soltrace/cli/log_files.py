@@ -35,21 +35,23 @@ def default_directory() -> Path:
 
 
 def files(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
-    """List the log files that are meant and can be read, each of them once, however many paths lead to it.
+    """List the log files that are meant and can be read, each of them once, however many paths and copies there are.
 
     Args:
         paths: Files, directories and patterns.
-        say: Is called with what can't be read, once each.
+        say: Is called with what is left out, once each.
     """
+    from soltrace.reading.files.copies import without_copies
     from soltrace.reading.files.places import logs
 
     said: list[str] = []
     found = [file for path in paths or [default_directory()] for file in logs(path, said.append)]
     each = {os.path.realpath(file): file for file in found}.values()
     said += [f"cannot read {file}: Permission denied" for file in each if not os.access(file, os.R_OK)]
+    kept = without_copies([file for file in each if os.access(file, os.R_OK)], said.append)
     for message in dict.fromkeys(said):
         say(message)
-    return [file for file in each if os.access(file, os.R_OK)]
+    return kept
 
 
 def unfit(paths: Sequence[Path]) -> str | None:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from soltrace.export.batch import BatchProcessor, start_thread
+from soltrace.wire.losses import is_a_failure
 
 _LOG: Final = logging.getLogger("soltrace")
 SDKS_TIMEOUT_MS: Final = 30_000
@@ -114,7 +115,9 @@ class BoundedMetricReader(MetricReader):
         """
         try:
             self.collect()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next collection may work
+        except BaseException as error:  # whatever it is, the next collection may work
+            if not is_a_failure(error):
+                raise
             _LOG.warning("soltrace: metrics were not collected: %s: %s", type(error).__name__, error)
             return False
         return True

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from soltrace.wire.losses import is_a_failure
+
 _Result = TypeVar("_Result")
 
 
@@ -53,7 +55,9 @@ def bounded(call: Callable[[], object], timeout_s: float, *, must_run: bool = Tr
     def run() -> None:
         try:
             done.append(call())
-        except Exception:  # noqa: BLE001 - the caller is told that it did not go well
+        except BaseException as error:  # the caller is told that it did not go well
+            if not is_a_failure(error):
+                raise
             done.append(False)
 
     thread = threading.Thread(target=run, name="soltrace-waiting", daemon=True)

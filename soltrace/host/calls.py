@@ -69,6 +69,10 @@ class Calls:
             return math.inf
         return -math.inf if others == [threading.current_thread()] else entry.last_seen + LEFT_ALONE_S
 
+    def may_go_on(self, entry: PassEntry) -> bool:
+        """Say whether the program of a pass may still report."""
+        return not entry.ended and self.over_from(entry) != -math.inf
+
 
 def _may_be_in_a_call(thread: threading.Thread) -> bool:
     if thread is threading.current_thread() or not thread.is_alive():

@@ -144,3 +144,27 @@ class _EveryPace:
 
     def end(self, position: float, now: float) -> None:
         pass
+
+
+@dataclass
+class Silent:
+    """The pace of a pass that is to report nothing more but its end."""
+
+    pace: Pace
+    """What it was before."""
+    known: bool = False
+    """Whether the pass has been told so."""
+
+    def first(self) -> float:
+        """Never."""
+        self.known = True
+        return math.inf
+
+    def next(self, position: float, now: float, cost_s: float) -> float:  # noqa: ARG002 - whatever they are
+        """Never."""
+        self.known = True
+        return math.inf
+
+    def end(self, position: float, now: float) -> None:
+        """Learn from it all the same."""
+        self.pace.end(position, now)

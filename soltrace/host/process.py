@@ -54,6 +54,10 @@ class Process:
     def __init__(self) -> None:
         """Begin with nothing open, and no plan."""
         self.plan: Plan | None = None
+        self._tests = 0
+        """How many tests record, one inside the other."""
+        self._plan_beside: Plan | None = None
+        """What the plan is again when none does."""
         self.shared = Shared()
         self._answers = answers(self.shared.passes)
         self._current: Recorder | None = None
@@ -146,27 +150,42 @@ class Process:
         self._current = recorder
         self._latest = recorder or self._latest
 
+    def begin_with(self, plan: Plan) -> None:
+        """Open runs by this plan until another one is installed, also where it comes while a test records."""
+        with self.shared.lock:
+            if self._tests:
+                self._plan_beside = plan
+            else:
+                self.plan = plan
+
     def install(self, plan: Plan) -> Recorder | None:
-        """Open runs by this plan from now on.
+        """Open runs by this plan from now on. While a test records, it goes on doing so.
 
         Returns:
             The former run, for the caller to close. What begins while that takes place begins by the new plan.
         """
         with self.shared.lock:
-            self.plan = plan
+            if not self._tests:
+                self.plan = plan
             return self.take()
 
     def take(self) -> Recorder | None:
-        """Make no run the current one, and return the former, for the caller to close. The next solve begins anew."""
+        """Make no run the current one, and return the former, for the caller to close. The next solve begins anew.
+
+        That of a test is the test's to close.
+        """
         with self.shared.lock:
-            former, self._current, self._refused = self._current, None, False
-            return former
+            return None if self._tests else self._take()
+
+    def _take(self) -> Recorder | None:
+        former, self._current, self._refused = self._current, None, False
+        return former
 
     def finish(self) -> Recorder | None:
         """Begin nothing from now on, because the process ends, and return the last run, for the caller to close."""
         with self.shared.lock:
             self.over = True
-            return self.take()
+            return self._take()
 
     def go_on(self, recorder: Recorder | None) -> None:
         """Record to this run what the calling thread, which ends the process, has yet to solve; or open one for it."""
@@ -196,14 +215,20 @@ class Process:
     def recording_to(self, recorder: Recorder) -> Generator[None]:
         """Make this the current one while the block runs, whatever the plan says."""
         with self.shared.lock:
-            before, plan = (self._current, self._latest), self.plan
+            before = self._current, self._latest
+            if not self._tests:
+                self._plan_beside = self.plan
+            self._tests += 1
             self._make_current(recorder)
             self.plan = _AlwaysOn()
         try:
             yield
         finally:
             with self.shared.lock:
-                (self._current, self._latest), self.plan = before, plan
+                self._current, self._latest = before
+                self._tests -= 1
+                if not self._tests:
+                    self.plan = self._plan_beside
 
     # What compiled programs tell
 

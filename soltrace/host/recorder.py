@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from soltrace.callers import CALLERS, Entry
 from soltrace.host.bounded import bounded
-from soltrace.host.calls import Calls
+from soltrace.host.calls import CHECK_SOON_S, Calls
 from soltrace.host.clock import Clock
 from soltrace.host.context import Context
 from soltrace.host.doing import NEITHER, doing
@@ -311,6 +311,15 @@ class Recorder:
         done = [bounded(barrier, deadline - time.monotonic()) for barrier in list(self._shared.barriers)]
         self.losses.add(What.WAIT, Why.NOT_AWAITED, done.count(False))
         return all(done)
+
+    def silence(self, timeout_s: float) -> None:
+        """Have programs that run report nothing more but the ends of their passes, and wait until they know it."""
+        deadline, calls = time.monotonic() + timeout_s, Calls(None)
+        with self._lock:
+            silent = self._shared.passes.silence()
+            unaware = lambda: any(not pace.known and calls.may_go_on(entry) for entry, pace in silent.items())
+            while unaware() and (remaining := deadline - time.monotonic()) > 0:
+                self._shared.passes_ended.wait(min(remaining, CHECK_SOON_S))
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything received so far has been handed to the sinks."""

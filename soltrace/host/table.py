@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from soltrace.host.context import Context
-from soltrace.host.pacing import Pace, Pacing
+from soltrace.host.pacing import Pace, Pacing, Silent
 from soltrace.host.signals import Array, Kind, SolveInfo
 from soltrace.wire.losses import Losses, Why
 
@@ -163,6 +163,17 @@ class HandleTable:
     def open_in(self, run: OwningRun) -> list[PassEntry]:
         """The passes (and stretches) of one run that are open."""
         return [entry for entry in self.open.values() if entry.run is run]
+
+    def silence(self) -> dict[PassEntry, Silent]:
+        """Want nothing more of the passes that are open but their ends; return them, with what says if they know."""
+        silent: dict[PassEntry, Silent] = {}
+        for entry in self.open.values():
+            if entry.stretch_pace is not None:
+                silent[entry] = entry.stretch_pace = Silent(entry.stretch_pace)
+                entry.wanted = math.inf
+            elif entry.kind is not Kind.STRETCH:
+                silent[entry] = entry.pace = Silent(entry.pace)
+        return silent
 
     def longest_silent(self) -> PassEntry | None:
         """The open pass to give up when there are too many."""

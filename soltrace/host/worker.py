@@ -14,7 +14,7 @@ from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
 from soltrace.sinks import Batching, LinesLostError, Sink, Tracing
-from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why
+from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, is_a_failure
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
 WINDOW_S: Final = 10.0
@@ -121,7 +121,9 @@ class Worker:
         self.handled += 1
         try:
             told = self._translate(item)
-        except Exception as error:  # noqa: BLE001 - one signal is lost, and said to be
+        except BaseException as error:  # one signal is lost, and said to be
+            if not is_a_failure(error):
+                raise
             self._losses.failed(What.SIGNAL, error)
             return
         for record, parent in told:
@@ -133,7 +135,9 @@ class Worker:
                 self._deliver(heartbeat, entry.context.parent)
             if (of_the_run := self._watch.run_beat()) is not None:
                 self._deliver(of_the_run, None)
-        except Exception as error:  # noqa: BLE001 - the next one may do
+        except BaseException as error:  # the next one may do
+            if not is_a_failure(error):
+                raise
             self._losses.failed(What.HEARTBEAT, error)
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
@@ -145,7 +149,9 @@ class Worker:
         sink = self._sinks[index]
         try:
             sink.handle(record)
-        except Exception as error:  # noqa: BLE001 - the other sinks go on
+        except BaseException as error:  # the other sinks go on
+            if not is_a_failure(error):
+                raise
             self._failed(sink, error, record)
             self._failing.add(index)
             return False
@@ -178,7 +184,9 @@ class Worker:
                 self._works(index)
         except LinesLostError as lost:
             self._losses.failed(What.RECORD, lost.error, where=type(sink).__name__, dropped=lost.lines - own)
-        except Exception as error:  # noqa: BLE001 - the other sinks go on
+        except BaseException as error:  # the other sinks go on
+            if not is_a_failure(error):
+                raise
             self._losses.failed(What.RECORD, error, where=type(sink).__name__)
         else:
             return True
@@ -196,11 +204,13 @@ class Worker:
             return record
         try:
             return self._tracing.identify(record, parent)
-        except Exception as error:  # noqa: BLE001 - the record goes on without ids
+        except BaseException as error:  # the record goes on without ids
+            if not is_a_failure(error):
+                raise
             self._failed(self._tracing, error, record)
             return record
 
-    def _failed(self, sink: object, error: Exception, record: AnyRecord) -> None:
+    def _failed(self, sink: object, error: BaseException, record: AnyRecord) -> None:
         say = not isinstance(record, TelemetryDropped)
         self._losses.failed(What.RECORD, error, where=type(sink).__name__, say=say)
 
@@ -232,7 +242,9 @@ class Worker:
                 record = self._loss_record(loss)
                 if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
                     self._warnings.say(loss)
-            except Exception as error:  # noqa: BLE001 - it is said another time, and the work goes on
+            except BaseException as error:  # it is said another time, and the work goes on
+                if not is_a_failure(error):
+                    raise
                 losses.give_back(unsaid)
                 self._losses.failed(What.RECORD, error, say=False)
                 return

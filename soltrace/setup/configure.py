@@ -85,5 +85,5 @@ def _at_exit(killed_by: str | None = None) -> None:
 
 
 HANDING.tell = for_a_child
-PROCESS.plan = OpeningPlan(Settings(), _at_exit)
+PROCESS.begin_with(OpeningPlan(Settings(), _at_exit))
 with_the_process(_at_exit)

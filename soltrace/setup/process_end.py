@@ -20,6 +20,9 @@ FOR_THE_LOG_S: Final = 0.5
 FOR_PROGRAMS: Final = 0.5
 """Of the time there is: the most that programs still running are waited for, and then the worker, or nothing is left
 for exporting."""
+FOR_SILENCE_S: Final = 1.0
+"""The longest that is waited for programs that go on, until they know that they are to report no more: they call ten
+times a second, or at each step."""
 BY_ITSELF: Final = "the process has ended"
 """Why an experiment is over that nobody has left."""
 TO_WRITE_S: Final = 5.0
@@ -43,6 +46,9 @@ def end(timeout_s: float, killed_by: str | None = None) -> None:
         if recorder is not None:
             if killed_by is None:
                 recorder.await_programs(timeout_s * FOR_PROGRAMS)
+                # Who calls while the interpreter is taken down would end the process by SIGABRT: the thread is made to
+                # exit then, in the midst of C++.
+                recorder.silence(min(FOR_SILENCE_S, deadline - time.monotonic() - for_the_log))
             recorder.drain((deadline - time.monotonic() - for_the_log) * FOR_PROGRAMS)
         # What it gives up must be counted while there is a log to say it in.
         if not EXPORTS.flush(deadline - time.monotonic() - for_the_log):

@@ -56,7 +56,7 @@ class LoggerLog:
         try:
             written = getattr(self._logger, record.level)(fields.pop("event"), **fields)
             _check_written(written)
-        except Exception:
+        except BaseException:
             self._lost = True
             raise
 

@@ -1,4 +1,5 @@
 import logging
+import sys
 import threading
 
 import pytest
@@ -55,6 +56,16 @@ def test_an_exporter_that_raises_is_a_failure(delivery, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "soltrace: spans are not exported: OSError: no route. What is lost is counted; solves go on"
     ]
+
+
+def test_an_exporter_that_quits_is_a_failure(delivery):
+    """On a thread of ours nothing that is raised can be Ctrl-C."""
+    delivery.exporter.export = sys.exit
+    delivered = []
+    thread = threading.Thread(target=lambda: delivered.append(delivery([])))
+    thread.start()
+    thread.join()
+    assert delivered == [False]
 
 
 def test_an_exporter_that_returns_nothing_has_delivered():

@@ -238,6 +238,26 @@ def test_closing_gives_up_what_is_open_and_says_what_was_lost(program, elsewhere
     assert (lost.dropped, lost.what, lost.reason) == (1, "end of a pass", "abandoned: the run was closed")
 
 
+def test_programs_that_go_on_at_the_end_report_no_more_but_their_ends(program, elsewhere):
+    """What calls later would find no interpreter. It is waited for until they know, but not for those that are over."""
+    with capture() as told:
+        forward, ended = elsewhere(program.start), program.solve()
+        program.start()  # its caller is here: it is over
+        _, backward = elsewhere(program.backward_start, ended)
+        knowing = threading.Thread(target=told.recorder.silence, args=(30.0,))
+        knowing.start()
+        while program.step(forward, 1, 1, 0.5) != host.NEVER:
+            pass
+        assert knowing.is_alive()
+        while program.backward_step(0, 0.5, 0.0, backward)[0] != host.NEVER_ELAPSED:
+            pass
+        knowing.join(30.0)
+        assert not knowing.is_alive()
+        program.end(forward)
+        program.backward_end(ended, backward)
+        assert [event["status"] for event in told.events() if event["event"] == "pass.ended"] == ["ok"] * 3
+
+
 class Failing:
     """A sink that can do nothing."""
 
@@ -274,6 +294,33 @@ def test_a_failing_sink_stops_nobody(program, caplog):
     assert sum(event["dropped"] for event in said) == 3
     assert failing.closed
     assert f"x record: {reason}" in caplog.text
+
+
+class Quitting(MemorySink):
+    """Code of the user's that raises what is no `Exception`, as a handler does that calls `sys.exit`."""
+
+    def handle(self, record):
+        super().handle(record)
+        if not isinstance(record, TelemetryDropped):
+            raise SystemExit(3)
+
+    def flush(self, timeout_s):
+        raise SystemExit(4)
+
+
+def test_a_sink_that_quits_ends_neither_the_worker_nor_the_others(program):
+    """It is a failure like another: only the main thread's may be Ctrl-C."""
+    quitting = Quitting()
+    with capture(sinks=[quitting]) as told:
+        program.solve()
+        assert not told.recorder.flush(10.0)
+        program.solve()
+        events = told.events()
+    assert [event["event"] for event in passes(events)] == ["pass.started", "pass.progress", "pass.ended"] * 2
+    assert [record.pass_id for record in quitting.records if not isinstance(record, TelemetryDropped)] == [
+        event["pass_id"] for event in passes(events)
+    ]
+    assert told.recorder.losses.total() == [Loss(What.RECORD, Why.RAISED, "Quitting: SystemExit: 3", 6)]
 
 
 class Stuck:

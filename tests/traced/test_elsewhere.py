@@ -1,9 +1,10 @@
-"""Adjoints, terms and compiled functions that are sent to another process, by cloudpickle as joblib and dask do."""
+"""Solves in other processes: what cloudpickle sends there, as joblib and dask do, and what goes on as they end."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -64,3 +65,32 @@ def test_numbers_of_one_process_mean_nothing_in_another() -> None:
     told, lost = json.loads(done.stdout)
     assert told == [[expected, "worker's own", {"own": own}] for own in (1, 2, 1)]
     assert lost == [["experiment of a solve", 2]]
+
+
+ON_A_DAEMON = """
+import threading
+import diffrax as dfx, jax, jax.numpy as jnp
+import soltrace
+from soltrace.host.process import PROCESS
+
+@jax.jit
+def forever(y):
+    term = dfx.ODETerm(lambda t, y, args: jnp.sin(y))
+    return soltrace.diffeqsolve(term, dfx.Euler(), 0.0, 100.0, 1e-7, y, max_steps=None).ys
+
+threading.Thread(target=forever, args=(1.0,), daemon=True).start()
+while not PROCESS.shared.passes.open:
+    pass
+"""
+
+
+@pytest.mark.once
+def test_a_process_may_end_while_a_daemon_thread_solves(tmp_path: Path) -> None:
+    """It ends as without us: no call comes while the interpreter is taken down, which would be SIGABRT."""
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_DAEMON], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (log,) = tmp_path.glob("soltrace-runs/*.jsonl")
+    ended = [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "pass.ended"]
+    assert [line["result"] for line in ended] == ["abandoned"]

@@ -79,6 +79,8 @@ def test_what_has_no_rule_is_found(blocks):
         ("first\n...\nlast", "first\nsecond\nthird\nlast", True),
         ("first\n...\nlast", "first\nsecond\n", False),
         ("first", "first\nsecond", False),
+        ("True", "soltrace: none open, 1 ended\nTrue\nsoltrace: 1 pass open, 1 ended; decay", True),
+        ("True", "soltrace: logging to x\nTrue", False),
     ],
 )
 def test_what_is_shown_is_what_is_printed(shown, printed, same):

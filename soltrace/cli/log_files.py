@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from soltrace.wire.log_names import directory_of
+
 DEFAULT_DIRECTORY: Final = "soltrace-runs"
 DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 LONGEST_MESSAGE: Final = 2000
@@ -31,7 +33,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 def default_directory() -> Path:
     """Return the directory that logs are in where nothing else is said."""
-    return Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    return directory_of(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
 
 
 def files(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:

@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Final
 
 from soltrace.cli import program
 from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
 from soltrace.cli.log_files import DIRECTORY_VARIABLE
+from soltrace.wire.log_names import directory_of
 
 _USAGE_ERROR: Final = 2
 _NO_MODULE: Final = 1
@@ -130,7 +130,7 @@ def _name(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Do what `soltrace run` does. What the program raises is raised, `SystemExit` included."""
-    if args.dir is not None and (problem := unfit_directory(Path(args.dir))):
+    if args.dir is not None and (problem := unfit_directory(directory_of(args.dir))):
         return _complain(f"{problem}; choose another with --dir")
     if args.otlp is not None and (problem := missing_exporter()):
         return _complain(f"{_OTLP} {problem}")
@@ -164,7 +164,7 @@ def _environment(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[s
     """
     variables: dict[str, str] = {}
     if args.dir is not None:
-        variables[DIRECTORY_VARIABLE] = str(Path(args.dir).absolute())  # the program may go elsewhere
+        variables[DIRECTORY_VARIABLE] = str(directory_of(args.dir).absolute())  # the program may go elsewhere
     if args.attributes is not None:
         before = environ.get("SOLTRACE_ATTRIBUTES")
         variables["SOLTRACE_ATTRIBUTES"] = f"{before},{args.attributes}" if before else args.attributes

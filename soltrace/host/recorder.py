@@ -373,7 +373,7 @@ class Recorder:
             self.closed = True
             self._shared.passes_ended.notify_all()
             self._queue.close()
-        if not self._worker.join(max(deadline - time.monotonic(), 0.0)):
+        if not self._worker.join(max(deadline - time.monotonic(), 0.0), is_last=ended_by is not None):
             return False
         self._afterwards = True
         flushed = self._flush_sinks(deadline)

@@ -58,6 +58,10 @@ class Worker:
         self._warnings = _Warnings()
         self.handled = 0
         """Items dealt with."""
+        self._in_hand = 0
+        """Items that were taken from the queue and are not dealt with."""
+        self._asked: object = None
+        """Whose code was called last."""
 
     def ensure_started(self) -> None:
         """Start the thread, once. Under the process's lock.
@@ -81,10 +85,17 @@ class Worker:
                 self._work(self._queue.poll())
         return self._cannot_start
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end of the work after the queue was closed; say whether it came."""
+    def join(self, timeout_s: float, *, is_last: bool = False) -> bool:
+        """Wait for the end of the work after the queue was closed; say whether it came.
+
+        Args:
+            timeout_s: Wait no longer, in seconds.
+            is_last: The process ends: what has not been dealt with by then is lost, and said to be.
+        """
         if self._thread is not None:
             self._thread.join(timeout_s)
+            if is_last and self._thread.is_alive():
+                self._say_held_up()
             return not self._thread.is_alive()
         self.work_here()
         self._say_losses(last=True)
@@ -106,8 +117,10 @@ class Worker:
     def _work(self, batch: Sequence[Queued]) -> None:
         if batch:
             self._watch.heard()
-        for item in batch:
+        for number, item in enumerate(batch):
+            self._in_hand = len(batch) - number
             self._deal_with(item)
+        self._in_hand = 0
         self._beat()
         self._settle_all()
         self._say_losses(last=False)
@@ -146,7 +159,7 @@ class Worker:
             self._hand(index, record)
 
     def _hand(self, index: int, record: AnyRecord) -> bool:
-        sink = self._sinks[index]
+        self._asked = sink = self._sinks[index]
         try:
             sink.handle(record)
         except BaseException as error:  # the other sinks go on
@@ -193,6 +206,12 @@ class Worker:
         self._failing.add(index)
         return False
 
+    def _say_held_up(self) -> None:
+        """Say what waits for a sink that does not return. The log can't: it waits too."""
+        if number := len(self._queue) + self._in_hand:
+            where = type(self._asked).__name__
+            _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.SIGNAL, where)
+
     def give_up(self) -> None:
         """Say what sinks could not bring to where it is safe in the time that there was: the process ends."""
         for sink in self._gathering.values():
@@ -202,6 +221,7 @@ class Worker:
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:
         if self._tracing is None:
             return record
+        self._asked = self._tracing
         try:
             return self._tracing.identify(record, parent)
         except BaseException as error:  # the record goes on without ids

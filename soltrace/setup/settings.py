@@ -20,6 +20,7 @@ from soltrace.host.pacing import Budget
 from soltrace.host.selection import LaneChoice, Selection, selection
 from soltrace.host.step_detail import Detail
 from soltrace.wire.attributes import plain_attributes
+from soltrace.wire.log_names import directory_of
 from soltrace.wire.records import Attribute
 
 Arguments = ParamSpec("Arguments")
@@ -247,7 +248,7 @@ class Settings:
 
     def log_directory(self) -> Path:
         """Where log files go."""
-        return Path(self.directory or os.environ.get("SOLTRACE_DIR") or DIRECTORY)
+        return directory_of(self.directory or os.environ.get("SOLTRACE_DIR") or DIRECTORY)
 
     def pacing(self) -> Budget:
         """The policy of pacing."""

@@ -3,7 +3,9 @@
 Any side.
 """
 
+import os
 import re
+from pathlib import Path
 from typing import Final
 
 ENDING: Final = ".jsonl"
@@ -38,3 +40,14 @@ def part_number(name: str) -> int:
     """Number a part, from 1."""
     found = _PART.fullmatch(name)
     return 1 if found is None else int(found["number"])
+
+
+def directory_of(name: "str | os.PathLike[str]") -> Path:
+    """Find a directory of logs: a `~` in front is the user's home, as where a shell has seen it.
+
+    A shell leaves it alone in quotes and behind `=`, and none sees what stands in a program or in a file of settings.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # there is no home
+        return Path(name)

@@ -140,6 +140,24 @@ def test_a_pass_that_is_open_for_long_is_heard_of(tmp_path, program):
         time.sleep(0.01)
 
 
+def test_what_waits_for_a_processor_that_hangs_is_said_at_exit(tmp_path):
+    """Nobody else could: the log waits behind it."""
+    program = """
+import threading
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+class Hanging(SpanProcessor):
+    def on_end(self, span):
+        threading.Event().wait()
+provider = TracerProvider(shutdown_on_exit=False)
+provider.add_span_processor(Hanging())
+soltrace.configure(directory="logs", tracer_provider=provider, metrics=False, logs=False, exit_timeout_s=0.2)
+solve(); solve()
+"""
+    done = run(program, tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == "soltrace: lost 3 x signal: Spans: no answer in time\n"
+
+
 def test_an_open_pass_is_abandoned_at_exit(tmp_path):
     """The program ended in the midst of it, because it has died: nothing is lost."""
     program = """

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from soltrace import SoltraceWarning, configure, experiment, flush, shutdown
+from soltrace.cli.log_files import files
 from soltrace.reading.files.follow import Follower
 from soltrace.wire.records import LogOpened, PassEnded
 
@@ -45,6 +46,18 @@ def test_a_name_says_what_it_is_and_where(tmp_path, monkeypatch, environ, name, 
     (log,) = tmp_path.iterdir()
     assert re.fullmatch(rf"\d{{8}}T\d{{6}}Z-{re.escape(place)}-{os.getpid()}\.jsonl", log.name)
     assert {record.run_id for record in read(log)} == {log.stem}
+
+
+@pytest.mark.parametrize("said", ["configured", "variable"])
+def test_a_directory_may_be_in_the_users_home(tmp_path, monkeypatch, program, said):
+    """No shell has seen what a program says, or a file of settings; who reads looks there too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SOLTRACE_DIR", "~/runs")
+    configure(directory="~/runs" if said == "configured" else None, **SILENT)
+    program.solve()
+    shutdown()
+    (log,) = (tmp_path / "runs").iterdir()
+    assert files([], pytest.fail) == [log]
 
 
 def test_a_long_log_goes_on_in_parts(tmp_path, program):

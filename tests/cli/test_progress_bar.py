@@ -57,7 +57,7 @@ def test_how_far_it_is(soltrace, log, tmp_path, arguments, doing, repeats):
     runs.write_bytes(log.line(log.started(0)) + lines * repeats)
     status, out, sent = on_a_terminal(soltrace, *arguments, runs)
     assert status == 0
-    assert re.search(rf"━ +\d+% {doing}", sent), repr(sent[-600:])
+    assert re.search(rf"[━╸] +\d+% {doing}", sent), repr(sent[-600:])
     again, out_again, err = soltrace.run(*arguments, runs)
     assert (again, out_again) == (0, out.split("\n")[:-1])
     assert [line for line in err if "━" in line] == []
@@ -75,5 +75,5 @@ def test_how_much_was_sent(soltrace, log, tmp_path):
     finally:
         collector.close()
     assert (status, out) == (0, "")
-    assert re.search(r"━ +\d+% [\d,]+ log records, 0 spans", sent)
+    assert re.search(r"[━╸] +\d+% [\d,]+ log records, 0 spans", sent)
     assert re.search(r"soltrace: sent 5,000 log records and 0 spans of 1 log in [\d.]+ s\r\n$", sent)

@@ -143,7 +143,8 @@ class Reader:
             stop: Stops it when set.
             over: Stops it too. It is called before each look at the files, and one more look follows.
         """
-        wait = self._show.wait or stop.wait
+        # Not `stop.wait`: what a signal handler raises there, as Ctrl-C does, may come out as "release unlocked lock".
+        wait = self._show.wait or time.sleep
         if self._last is not None:
             self._merge(self._ending(self._follower.poll(every=True)))
         stopping = False

@@ -80,7 +80,10 @@ def interruptible(work: Callable[[], _T], tell: Callable[[str, float | None], No
     """
     results: list[_T] = []
     errors: list[BaseException] = []
-    over = threading.Event()  # not `join`: before Python 3.13, one that is interrupted takes the thread for ended
+    # Held until it is over. Not `join`: before Python 3.13, one that is interrupted takes the thread for ended. Nor an
+    # event: what a signal's handler raises in its `wait` may come out as "release unlocked lock".
+    going_on = threading.Lock()
+    going_on.acquire()
 
     def run() -> None:
         try:
@@ -88,24 +91,24 @@ def interruptible(work: Callable[[], _T], tell: Callable[[str, float | None], No
         except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
             errors.append(error)
         finally:
-            over.set()
+            going_on.release()
 
     threading.Thread(target=run, name="soltrace-report", daemon=True).start()
     try:
-        while not over.wait(_LOOK_S):
+        while not going_on.acquire(timeout=_LOOK_S):
             if tell is not None:
                 tell(*CONNECTIONS.progress())
     except BaseException:
-        _give_up(over)
+        _give_up(going_on)
         raise
     if errors:
         raise errors[0]
     return results[0]
 
 
-def _give_up(over: threading.Event) -> None:
+def _give_up(going_on: threading.Lock) -> None:
     """Interrupt, again and again: between two questions nothing notices it."""
     deadline = time.monotonic() + _PATIENCE_S
-    while not over.is_set() and time.monotonic() < deadline:
+    CONNECTIONS.interrupt()
+    while not going_on.acquire(timeout=_BETWEEN_S) and time.monotonic() < deadline:
         CONNECTIONS.interrupt()
-        over.wait(_BETWEEN_S)

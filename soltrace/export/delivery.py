@@ -16,7 +16,7 @@ from opentelemetry import context as otel_context
 # name; `opentelemetry.instrumentation` has one for it, but is not a dependency of ours.
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # pyright: ignore[reportPrivateUsage]
 
-from soltrace.wire.losses import What, is_a_failure
+from soltrace.wire.losses import What, failures
 
 _LOG: Final = logging.getLogger("soltrace")
 
@@ -51,9 +51,7 @@ class Delivery:
             # SpanExportResult, LogRecordExportResult and MetricExportResult share this name, and no base class. An
             # exporter that returns none of them has delivered: the SDK's own processors never look.
             delivered = getattr(self.exporter.export(batch), "name", "SUCCESS") == "SUCCESS"
-        except BaseException as error:  # whatever it is, the batch is lost, and counted
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # whatever it is, the batch is lost, and counted
             delivered = False
             self._overheard.hear(f"{type(error).__name__}: {error}")
         finally:

@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from soltrace.export.batch import BatchProcessor, start_thread
-from soltrace.wire.losses import is_a_failure
+from soltrace.wire.losses import failures
 
 _LOG: Final = logging.getLogger("soltrace")
 SDKS_TIMEOUT_MS: Final = 30_000
@@ -115,9 +115,7 @@ class BoundedMetricReader(MetricReader):
         """
         try:
             self.collect()
-        except BaseException as error:  # whatever it is, the next collection may work
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # whatever it is, the next collection may work
             _LOG.warning("soltrace: metrics were not collected: %s: %s", type(error).__name__, error)
             return False
         return True

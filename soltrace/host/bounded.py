@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from soltrace.wire.losses import is_a_failure
+from soltrace.wire.losses import failures
 
 _Result = TypeVar("_Result")
 
@@ -55,9 +55,7 @@ def bounded(call: Callable[[], object], timeout_s: float, *, must_run: bool = Tr
     def run() -> None:
         try:
             done.append(call())
-        except BaseException as error:  # the caller is told that it did not go well
-            if not is_a_failure(error):
-                raise
+        except failures():  # the caller is told that it did not go well
             done.append(False)
 
     thread = threading.Thread(target=run, name="soltrace-waiting", daemon=True)

@@ -14,7 +14,7 @@ from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
 from soltrace.sinks import Batching, LinesLostError, Sink, Tracing
-from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, is_a_failure
+from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, failures
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
 WINDOW_S: Final = 10.0
@@ -134,9 +134,7 @@ class Worker:
         self.handled += 1
         try:
             told = self._translate(item)
-        except BaseException as error:  # one signal is lost, and said to be
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # one signal is lost, and said to be
             self._losses.failed(What.SIGNAL, error)
             return
         for record, parent in told:
@@ -148,9 +146,7 @@ class Worker:
                 self._deliver(heartbeat, entry.context.parent)
             if (of_the_run := self._watch.run_beat()) is not None:
                 self._deliver(of_the_run, None)
-        except BaseException as error:  # the next one may do
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # the next one may do
             self._losses.failed(What.HEARTBEAT, error)
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
@@ -162,9 +158,7 @@ class Worker:
         self._asked = sink = self._sinks[index]
         try:
             sink.handle(record)
-        except BaseException as error:  # the other sinks go on
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # the other sinks go on
             self._failed(sink, error, record)
             self._failing.add(index)
             return False
@@ -197,9 +191,7 @@ class Worker:
                 self._works(index)
         except LinesLostError as lost:
             self._losses.failed(What.RECORD, lost.error, where=type(sink).__name__, dropped=lost.lines - own)
-        except BaseException as error:  # the other sinks go on
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # the other sinks go on
             self._losses.failed(What.RECORD, error, where=type(sink).__name__)
         else:
             return True
@@ -224,9 +216,7 @@ class Worker:
         self._asked = self._tracing
         try:
             return self._tracing.identify(record, parent)
-        except BaseException as error:  # the record goes on without ids
-            if not is_a_failure(error):
-                raise
+        except failures() as error:  # the record goes on without ids
             self._failed(self._tracing, error, record)
             return record
 
@@ -262,9 +252,7 @@ class Worker:
                 record = self._loss_record(loss)
                 if loss.why not in SAID_ELSEWHERE:  # the JSON log may be what failed
                     self._warnings.say(loss)
-            except BaseException as error:  # it is said another time, and the work goes on
-                if not is_a_failure(error):
-                    raise
+            except failures() as error:  # it is said another time, and the work goes on
                 losses.give_back(unsaid)
                 self._losses.failed(What.RECORD, error, say=False)
                 return

@@ -157,13 +157,13 @@ def described(error: BaseException) -> str:
     return said_by(error, _DETAIL_AT_MOST).replace("\n", " ")
 
 
-def is_a_failure(error: BaseException) -> bool:
-    """Say whether what some code has raised is a failure of that code, and not Ctrl-C.
+def failures() -> type[BaseException]:
+    """Say what of that which some code may raise is a failure of that code, and not Ctrl-C, for an `except`.
 
     Code of the user's may raise anything (`sys.exit` in a logging handler, a test framework's own exceptions), and that
     is no reason for a thread of ours to end. What a signal handler raises, it raises on the main thread.
     """
-    return isinstance(error, Exception) or threading.current_thread() is not threading.main_thread()
+    return Exception if threading.current_thread() is threading.main_thread() else BaseException
 
 
 OUTSIDE: Final = Losses()

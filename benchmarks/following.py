@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks import page
 
@@ -39,51 +40,74 @@ class Followed:
     disordered: int
     """Lines that stand behind a younger one, of their own file or of another, without a mark."""
     late: int
-    memory_mib: list[float] = field(default_factory=list)
+    memory_mib: list[float] = field(default_factory=list[float])
     """Resident, once a second while lines were written."""
+    rest_mib: list[float] = field(default_factory=list[float])
+    """Resident, after each round, once all that was written so far is shown."""
     busy: float = 0.0
     idle: float = 0.0
 
 
-def follow(files: int, rate: int, seconds: float, idle_s: float) -> Followed:
+def follow(files: int, rate: int, seconds: float, idle_s: float, rounds: int = 1) -> Followed:
     """Write and follow.
 
     Args:
         files: How many.
         rate: Lines a second to each.
-        seconds: For how long.
+        seconds: For how long, in each round.
         idle_s: For how long the reader is watched afterwards.
+        rounds: How often. A round begins once all of the one before is shown.
     """
+    each = round(rate * seconds)
     with tempfile.TemporaryDirectory() as name:
         runs, shown = Path(name) / "runs", Path(name) / "shown"
         runs.mkdir()
         with shown.open("wb") as out:
             command = [sys.executable, "-m", "soltrace", "tail", "--plain", "--utc", str(runs)]
             reader = subprocess.Popen(command, cwd=ROOT, stdout=out)  # noqa: S603 - ours
+        writers = _writers(runs, files, rate, each)
+        memory: list[float] = []
+        rest: list[float] = []
+        busy = 0.0
         try:
-            memory, busy = _write(runs, reader.pid, files, rate, seconds)
-            _settle(shown, files * round(rate * seconds))
+            for number in range(1, rounds + 1):
+                while_written, busy = _round(writers, reader.pid, seconds)
+                _settle(shown, number * files * each)
+                memory += while_written
+                rest.append(_memory_mib(reader.pid))
             idle = _idle(reader.pid, idle_s)
         finally:
+            for writer in writers:
+                writer.communicate()
             reader.send_signal(signal.SIGINT)
             reader.wait()
-        followed = _check(shown.read_text(encoding="utf-8").splitlines(), files, round(rate * seconds))
-    followed.memory_mib, followed.busy, followed.idle = memory, busy, idle
+        followed = _check(shown.read_text(encoding="utf-8").splitlines(), files, rounds * each)
+    followed.memory_mib, followed.rest_mib, followed.busy, followed.idle = memory, rest, busy, idle
     return followed
 
 
-def _write(runs: Path, reader: int, files: int, rate: int, seconds: float) -> tuple[list[float], float]:
+def _writers(runs: Path, files: int, rate: int, each: int) -> list[subprocess.Popen[str]]:
+    """Start the writers. Each writes a round for every line that it is sent."""
     share = -(-files // WRITERS)
-    writers = [
+    return [
         subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-m", "benchmarks.following", "--write", *map(str, (runs, first, share, rate, seconds))],
+            [sys.executable, "-m", "benchmarks.following", "--write", str(runs)]
+            + [str(x) for x in (first, min(share, files - first), rate, each)],
             cwd=ROOT,
+            stdin=subprocess.PIPE,
+            text=True,
         )
         for first in range(0, files, share)
     ]
+
+
+def _round(writers: list[subprocess.Popen[str]], reader: int, seconds: float) -> tuple[list[float], float]:
+    """Let them write a round, and watch the reader meanwhile: its memory each second, and its part of a core."""
     memory: list[float] = []
     began, before = time.monotonic(), _processor_s(reader)
-    while any(writer.poll() is None for writer in writers):
+    for writer in writers:
+        print(file=writer.stdin, flush=True)
+    while time.monotonic() < began + seconds:
         time.sleep(1.0)
         memory.append(_memory_mib(reader))
     return memory, (_processor_s(reader) - before) / (time.monotonic() - began)
@@ -134,41 +158,47 @@ def _memory_mib(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def write(runs: Path, first: int, count: int, rate: int, seconds: float) -> None:
-    """Write to some of the files, as the sink does."""
+def write(runs: Path, first: int, count: int, rate: int, each: int) -> None:
+    """Write to some of the files, as the sink does, for each line that comes in."""
     from soltrace.sinks.log_file import LogFile
+
+    logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
+    for number, _ in enumerate(sys.stdin):
+        began = time.monotonic()
+        for tick in range(each):
+            time.sleep(max(0.0, began + tick / rate - time.monotonic()))
+            _write_step(logs, first, number * each + tick)
+
+
+def _write_step(logs: list[Any], first: int, step: int) -> None:
     from soltrace.wire.json_line import json_line
     from soltrace.wire.record_parts import Steps
     from soltrace.wire.records import PassProgress
 
-    logs = [LogFile(runs / f"run-{number:04}.jsonl") for number in range(first, first + count)]
-    began = time.monotonic()
-    for tick in range(round(rate * seconds)):
-        time.sleep(max(0.0, began + tick / rate - time.monotonic()))
-        for number, log in enumerate(logs, first):
-            run = f"20261125T034229Z-node-{number:04}"
-            record = PassProgress(
-                timestamp=datetime.now(UTC),
-                run_id=run,
-                experiment=f"f{number}",
-                attributes={"seed": number},
-                solve_id=f"{run}.1",
-                pass_id=f"{run}.1.forward",
-                phase="forward",
-                step=tick,
-                progress=0.5,
-                t=50.0,
-                steps=Steps(accepted=tick, rejected=0),
-            )
-            log.msg(json_line(record))
+    for number, log in enumerate(logs, first):
+        run = f"20261125T034229Z-node-{number:04}"
+        record = PassProgress(
+            timestamp=datetime.now(UTC),
+            run_id=run,
+            experiment=f"f{number}",
+            attributes={"seed": number},
+            solve_id=f"{run}.1",
+            pass_id=f"{run}.1.forward",
+            phase="forward",
+            step=step,
+            progress=0.5,
+            t=50.0,
+            steps=Steps(accepted=step, rejected=0),
+        )
+        log.msg(json_line(record))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write."""
     args = _arguments().parse_args(argv)
     if args.write:
-        runs, first, count, rate, seconds = args.write
-        write(Path(runs), int(first), int(count), int(rate), float(seconds))
+        runs, *numbers = args.write
+        write(Path(runs), *map(int, numbers))
         return 0
     followed = follow(args.files, args.rate, args.seconds, args.idle)
     memory = followed.memory_mib

@@ -4,8 +4,9 @@ Host side, on the worker thread.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -65,15 +66,19 @@ class Forward(PassView):
 
     def start(self, event: Emission) -> list[AnyRecord]:
         """Say that it begins."""
+        return self.started(event, **self._settings(), dtype=self.entry.info.dtype)
+
+    def _settings(self) -> Mapping[str, Number | UnsetType]:
         lanes = self.lanes
-        return self.started(
-            event,
-            rtol=self._tolerance(self._rtol),
-            atol=self._tolerance(self._atol),
-            t0=self._common(lanes.in_users_time(lanes.t0)),
-            t1=self._common(lanes.in_users_time(lanes.t1)),
-            dtype=self.entry.info.dtype,
-        )
+        if isinstance(lanes, OneLane):  # in a loop they are the same each time
+            numbers = lanes.t0[0], lanes.t1[0], lanes.direction[0], self._rtol[0], self._atol[0]
+            return _of_one_lane(*numbers, single=self.single)
+        return {
+            "rtol": self._tolerance(self._rtol),
+            "atol": self._tolerance(self._atol),
+            "t0": self._common(lanes.in_users_time(lanes.t0)),
+            "t1": self._common(lanes.in_users_time(lanes.t1)),
+        }
 
     def step(self, event: Emission) -> list[AnyRecord]:
         """Say how far it is."""
@@ -101,6 +106,19 @@ class Forward(PassView):
     def _common(self, values: Any) -> Number | UnsetType:
         value = self.lanes.common(values)
         return UNSET if value is None else written(value, single=self.single)
+
+
+@lru_cache(maxsize=256)
+def _of_one_lane(
+    t0: float, t1: float, direction: float, rtol: float, atol: float, *, single: bool
+) -> Mapping[str, Number | UnsetType]:
+    tell: Callable[[float], Number] = lambda value: written(value, single=single)
+    return {
+        "rtol": UNSET if math.isnan(rtol) else tell(rtol),
+        "atol": UNSET if math.isnan(atol) else tell(atol),
+        "t0": tell(direction * t0 + 0.0),
+        "t1": tell(direction * t1 + 0.0),
+    }
 
 
 class Meter(PassView):

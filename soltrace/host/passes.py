@@ -166,7 +166,10 @@ class PassView:
 
     def watch(self, event: Emission) -> None:
         """Take what the user watches from a report, or from the end, if it is there."""
-        axes, names = event.ints.ndim - 1, self.entry.info.watched
+        names = self.entry.info.watched
+        if not names:
+            return
+        axes = event.ints.ndim - 1
         values = columns(event.floats, axes)[1 : 1 + len(names)]
         if not len(values):
             return

@@ -14,7 +14,7 @@ from soltrace.verdict.first_nonfinite import nonfinite
 from soltrace.verdict.grain import tolerance_below_grain
 from soltrace.verdict.implicit_stage import linear_failed, nonlinear_failed
 from soltrace.verdict.least_step import dtmin
-from soltrace.verdict.recomputing import recomputation
+from soltrace.verdict.recomputing import AGAIN, recomputation
 from soltrace.verdict.smoothness import not_smooth
 from soltrace.verdict.standstill import stuck
 from soltrace.verdict.step_limit import max_steps_reached
@@ -70,7 +70,7 @@ def _in_order(evidence: Evidence) -> bool:
     if steps is UNSET:
         return True
     if steps.recomputed is not UNSET:
-        return steps.recomputed <= steps.accepted + steps.rejected
+        return steps.recomputed < AGAIN * (steps.accepted + steps.rejected)
     return steps.rejected * 4 <= steps.accepted
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding, seconds, share, times
 
-_AGAIN: Final = 3.0
+AGAIN: Final = 3.0
 """How often each step is computed again. With as many checkpoints as diffrax takes by itself, it is less than 2."""
 _FEW_STEPS: Final = 50
 
@@ -18,7 +18,7 @@ def recomputation(evidence: Evidence) -> Finding | None:
     if ended.phase != "backward" or ended.steps is UNSET or ended.steps.recomputed is UNSET:
         return None
     own, again = evidence.attempted, ended.steps.recomputed
-    if own < _FEW_STEPS or again < _AGAIN * own:
+    if own < _FEW_STEPS or again < AGAIN * own:
         return None
     text = f"Each of {times(own, 'forward step')} was computed again {again / own:.1f} times on the way back"
     numbers: dict[str, float | str] = {"recomputed": again, "steps": own}

@@ -122,10 +122,15 @@ def completed(known: Mapping[str, Attribute]) -> dict[str, Attribute]:
     return {**known, **found} if found else {}
 
 
+_FOUND: Final[list[int | UnsetType]] = []
+"""What `process_index` has found; it stays so."""
+
+
 def process_index() -> int | UnsetType:
     """Say which of the processes of one jax program this is; UNSET where there is one alone, or before jax knows."""
-    jax = jax_in_use()
-    return UNSET if jax is None or jax.process_count() == 1 else jax.process_index()
+    if not _FOUND and (jax := jax_in_use()) is not None:  # asked for each record: jax takes 4 us to say it
+        _FOUND.append(UNSET if jax.process_count() == 1 else jax.process_index())
+    return _FOUND[0] if _FOUND else UNSET
 
 
 def jax_in_use() -> Any:

@@ -78,7 +78,7 @@ format: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix $(SOURCES)
 
 bench: $(STAMP) ## measure loops of solves, where they spend their time, one alone, and one call against diffrax's meters
-	@for module in loops at_hand profile once; do echo "==> python -m benchmarks.$$module"; \
+	@for module in loops at_hand profile floor once; do echo "==> python -m benchmarks.$$module"; \
 		$(BIN)/python -m benchmarks.$$module || exit 1; done
 	@echo "==> python -m benchmarks.overhead $(BENCH_ARGS)"
 	@$(BIN)/python -m benchmarks.overhead $(BENCH_ARGS)

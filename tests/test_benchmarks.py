@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import at_hand, disk, long_log, loops, once
+from benchmarks import at_hand, disk, floor, long_log, loops, once
 from benchmarks.measure import Ratio
 
 ROOT = Path(__file__).parents[1]
@@ -156,3 +156,57 @@ def test_a_profile():
         *("worker: spans", "worker: JSON log", "worker: metrics", "worker: log records"),
         *("worker: queue, and what is between the rooms", "compiled program, otherwise", "**all**"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_full_queue():
+    """Its sums are right, or it would say so: each pass that began ended, and each report was told or counted."""
+    command = [sys.executable, "-m", "benchmarks.full_queue", "--no-write", "--seconds", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [re.sub(r"[\d,]+ \|$", "# |", line) for line in done.stdout.splitlines()]
+    assert rows == [
+        "| | |",
+        "| --- | ---: |",
+        "| solves | # |",
+        "| passes started, in the log | # |",
+        "| passes ended, in the log | # |",
+        "| passes refused, counted | # |",
+        "| reports made, 49 of each pass | # |",
+        "| reports in the log | # |",
+        "| reports dropped, counted | # |",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_memory_of_many_solves():
+    """Every solve is told or counted, and memory is looked at ten times."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--no-write", "--solves", "200"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    *rows, timed, told = [re.sub(r"\d+ (MB|µs)", r"# \1", line) for line in done.stdout.splitlines()]
+    assert rows == ["| solves | resident |", "| ---: | ---: |", *[f"| {20 * i} | # MB |" for i in range(1, 11)]]
+    assert (timed, told) == (
+        "# µs a solve, the last flush included",
+        "200 passes started, 200 ended; 0 refused, and counted.",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_least_that_it_can_cost():
+    """A line of the table for each case, and the sum of the two parts."""
+    command = [sys.executable, "-m", "benchmarks.floor", "--no-write", "--case", "Lorenz, gradient"]
+    done = subprocess.run(
+        [*command, "--rounds", "2", "--seconds", "0.01"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    heads, rule, row = done.stdout.splitlines()
+    assert [heads, rule] == list(floor.HEADER)
+    assert row.startswith("| Lorenz, gradient | ")
+    row = floor.Least("Lorenz", 0.0015, (1.06, 1.0, 1.2), (1.02, 1.0, 1.1), (1.2, 1.1, 1.3))
+    assert floor.line(row) == (
+        "| Lorenz | 1.50 ms | 1.06 (1.00 to 1.20) | 1.02 (1.00 to 1.10) | 1.08 | 1.20 (1.10 to 1.30) | ≤ 1.10 |"
+    )

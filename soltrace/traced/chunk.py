@@ -13,7 +13,8 @@ batched.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,18 @@ def is_ours(eqn: JaxprEqn) -> bool:
     """Say whether an equation is a loop that can be taken apart."""
     if eqn.primitive.name != "while":
         return False
-    body, consts = eqn.params["body_jaxpr"].jaxpr, eqn.params["body_nconsts"]
+    body, condition = eqn.params["body_jaxpr"].jaxpr, (eqn.params["cond_jaxpr"], eqn.params["cond_nconsts"])
+    known = _KNOWN.get(body)
+    if known is None or known[0] != condition:
+        known = _KNOWN[body] = condition, _is_ours(eqn, body, eqn.params["body_nconsts"])
+    return known[1]
+
+
+_KNOWN: Final[WeakKeyDictionary[Jaxpr, tuple[Any, bool]]] = WeakKeyDictionary()
+"""What was said of a loop, by its body: it is asked hundreds of times while a gradient is traced."""
+
+
+def _is_ours(eqn: JaxprEqn, body: Jaxpr, consts: int) -> bool:
     if marks.holds(body, marks.is_transposed_tap):
         tapped = marks.carried(body, consts, marks.is_transposed_tap)
         return sum(tapped) == 1 and _reads(eqn) == [1] and _only_paces(body, consts)

@@ -5,7 +5,7 @@ transposed tap, which may be in a branch of a `cond` or in a call. Loops that it
 other solves.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from jax.core import eval_jaxpr
@@ -102,22 +102,30 @@ def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Which) -> list[bool]:
         ins: Which inputs count.
         source: Says of an equation whether its results count.
     """
-    known = dict(zip(jaxpr.invars, ins, strict=True))
-    read = lambda v: not isinstance(v, Literal) and known.get(v, False)
+    depend = {v for v, counts in zip(jaxpr.invars, ins, strict=True) if counts}
+    read = lambda v: not isinstance(v, Literal) and v in depend
     for eqn in jaxpr.eqns:
         into = list(map(read, eqn.invars))
         if source(eqn):
-            outs = [True] * len(eqn.outvars)
+            depend.update(eqn.outvars)
         elif is_mark(eqn):  # the pace is the first operand, and has nothing of the others
-            outs = into[:1]
+            depend.update(eqn.outvars[:1] if into[0] else ())
         elif inner := calls(eqn):
-            into_calls = [into[len(into) - len(x.jaxpr.invars) :] for x in inner]
-            each = [reached(x.jaxpr, ins, source) for x, ins in zip(inner, into_calls, strict=True)]
-            outs = [any(told) or (len(into) > len(into_calls[0]) and into[0]) for told in zip(*each, strict=True)]
-        else:
-            outs = [any(into)] * len(eqn.outvars)
-        known |= zip(eqn.outvars, outs, strict=True)
+            depend.update(_reached_in_calls(eqn, inner, into, source))
+        elif any(into):
+            depend.update(eqn.outvars)
     return list(map(read, jaxpr.outvars))
+
+
+def _reached_in_calls(eqn: JaxprEqn, inner: Sequence[Any], into: list[bool], source: Which) -> Iterator[Any]:
+    if not any(into) and not any(holds(x.jaxpr, source) for x in inner):
+        return
+    into_calls = [into[len(into) - len(x.jaxpr.invars) :] for x in inner]
+    each = [reached(x.jaxpr, ins, source) for x, ins in zip(inner, into_calls, strict=True)]
+    chosen = len(into) > len(into_calls[0]) and into[0]  # a branch, by what counts
+    for out, told in zip(eqn.outvars, zip(*each, strict=True), strict=True):
+        if chosen or any(told):
+            yield out
 
 
 def carried(body: Jaxpr, consts: int, source: Which) -> list[bool]:

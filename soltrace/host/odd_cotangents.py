@@ -4,10 +4,10 @@ Host side, on the worker thread. A program tells of one a lane, once it is throu
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from soltrace.host.odd_steps import Lanes
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import Place
 from soltrace.wire.array_values import written
@@ -35,20 +35,9 @@ class OddCotangents:
             row = ints[lane, 0]
             self._lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[2])], single))
 
-    def told(
-        self,
-        attempted: Sequence[Any] | Array,  # noqa: ARG002 - as of the steps of a forward pass
-        failed: Sequence[Any] | Array,  # noqa: ARG002
-        direction: Sequence[Any] | Array,
-    ) -> dict[int, Nonfinite]:
-        """Say what there is to tell of each lane that has something, in the order of the lanes.
-
-        Args:
-            attempted: Not asked: nothing gets past a cotangent.
-            failed: Nor this.
-            direction: The sign by which the time of each was multiplied.
-        """
-        return {lane: _told(*found, float(direction[lane])) for lane, found in sorted(self._lanes.items())}
+    def told(self, lanes: Lanes) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes."""
+        return {lane: _told(*found, float(lanes.direction[lane])) for lane, found in sorted(self._lanes.items())}
 
 
 def _told(floats: Array, ints: Array, place: Place, single: bool, sign: float) -> Nonfinite:  # noqa: FBT001 - a tuple's

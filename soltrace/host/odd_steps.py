@@ -6,16 +6,21 @@ of a solve that ended well with all finite.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from msgspec import UNSET
 
+from soltrace.host.lanes import LaneTable
+from soltrace.host.one_lane import OneLane
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import Place, StepCode
 from soltrace.wire.array_values import written
 from soltrace.wire.line_values import Number
 from soltrace.wire.step_fields import Nonfinite
+
+Lanes: TypeAlias = LaneTable | OneLane
+"""Those of a pass that is over."""
 
 
 @dataclass(slots=True)
@@ -58,20 +63,14 @@ class OddSteps:
                 own = floats[lane, row], places[place], element, step, step, single, goes_on
                 self._lanes[int(lane)] = _Odd(*own)
 
-    def told(
-        self, attempted: Sequence[Any] | Array, failed: Sequence[Any] | Array, direction: Sequence[Any] | Array
-    ) -> dict[int, Nonfinite]:
-        """Say what there is to tell of each lane that has something, in the order of the lanes.
-
-        Args:
-            attempted: Steps of each lane.
-            failed: Whether each has failed.
-            direction: The sign by which the time of each was multiplied.
-        """
+    def told(self, lanes: Lanes) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes."""
         return {
-            lane: _told(found, float(direction[lane]))
+            lane: _told(found, float(lanes.direction[lane]))
             for lane, found in sorted(self._lanes.items())
-            if failed[lane] or found.to_the_end or found.last + 1 >= attempted[lane]
+            if found.to_the_end
+            or found.last + 1 >= lanes.step[lane]
+            or not lanes.outcomes.is_good(int(lanes.result[lane]))
         }
 
 

@@ -213,8 +213,7 @@ class PassView:
         self.over = True
         lines = self._ended_lanes(event, last=True)
         lanes, batch = self.lanes, self.batch
-        failed = [not lanes.outcomes.is_good(int(code)) for code in lanes.result]
-        odd = self._odd.told(lanes.step, failed, lanes.direction)
+        odd = self._odd.told(lanes)
         lines += [self._lane_nonfinite(event, lane, found) for lane, found in odd.items()]
         slowest, failed = lanes.slowest(), lanes.first_failed()
         result = int(lanes.result[slowest if failed is None else failed])

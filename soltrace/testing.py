@@ -122,6 +122,7 @@ class Capture:
             barrier()
         if not self.recorder.drain(timeout_s):
             raise TimeoutError(f"the records were not dealt with within {timeout_s} s")
+        self.recorder.flush_sinks(time.monotonic() + timeout_s)
 
     def clear(self) -> None:
         """Forget what was captured so far."""

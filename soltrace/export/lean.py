@@ -293,6 +293,11 @@ class LeanLogger(Logger):
         """Emit any log record, as the SDK does."""
         self._logger.emit(*args, **kwargs)
 
+    @property
+    def lean(self) -> bool:
+        """Whether nothing but soltrace's own code takes a log record that is emitted now."""
+        return self._provider.lean
+
     def emit_later(
         self,
         attributes: MakeAttributes,
@@ -306,17 +311,6 @@ class LeanLogger(Logger):
     ) -> None:
         """Emit a log record whose attributes are made when it is exported: what they are made of does not change."""
         provider = self._provider
-        if not provider.lean:
-            self._logger.emit(
-                timestamp=timestamp,
-                context=context,
-                severity_number=severity_number,
-                severity_text=severity_text,
-                body=body,
-                attributes=attributes(),
-                event_name=event_name,
-            )
-            return
         item = LeanLogRecord(
             timestamp=timestamp,
             observed=time.time_ns(),

@@ -330,9 +330,14 @@ class Recorder:
         deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         drained = self.drain(deadline - time.monotonic())
-        return self._flush_sinks(deadline) and programs and drained
+        return self.flush_sinks(deadline) and programs and drained
 
-    def _flush_sinks(self, deadline: float) -> bool:
+    def flush_sinks(self, deadline: float) -> bool:
+        """Bring to where it is safe what the worker has dealt with; say whether it got there.
+
+        Args:
+            deadline: until then, by `time.monotonic`.
+        """
         results: list[bool] = []
         for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
             remaining = max(deadline - time.monotonic(), 0.0)
@@ -376,7 +381,7 @@ class Recorder:
         if not self._worker.join(max(deadline - time.monotonic(), 0.0), is_last=ended_by is not None):
             return False
         self._afterwards = True
-        flushed = self._flush_sinks(deadline)
+        flushed = self.flush_sinks(deadline)
         self._worker.give_up()
         return flushed and programs
 

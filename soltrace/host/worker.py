@@ -13,7 +13,7 @@ from typing import Final
 from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
-from soltrace.sinks import Batching, LinesLostError, Sink, Tracing
+from soltrace.sinks import Batching, Keeping, LinesLostError, Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, failures
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 
@@ -205,10 +205,10 @@ class Worker:
             _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.SIGNAL, where)
 
     def give_up(self) -> None:
-        """Say what sinks could not bring to where it is safe in the time that there was: the process ends."""
-        for sink in self._gathering.values():
-            if number := sink.give_up():
-                _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.RECORD, type(sink).__name__)
+        """Say what could not be brought to where it is safe in the time that there was: the process ends."""
+        for sink in (*self._sinks, self._tracing):
+            if isinstance(sink, Keeping) and (number := sink.give_up()):
+                _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, sink.kept, type(sink).__name__)
 
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:
         if self._tracing is None:

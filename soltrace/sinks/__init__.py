@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from soltrace.wire.losses import What
 from soltrace.wire.records import AnyRecord, Attribute
 
 
@@ -69,6 +70,18 @@ class LinesLostError(Exception):
 
 
 @runtime_checkable
+class Keeping(Protocol):
+    """Who may keep what was taken for longer, because others do not take it."""
+
+    kept: What
+    """What that is."""
+
+    def give_up(self) -> int:
+        """Take back what could not be brought to where it is safe, and say how many there are of it."""
+        ...
+
+
+@runtime_checkable
 class Batching(Protocol):
     """A sink that may keep what it is handed until it is told that this is all for now.
 
@@ -84,10 +97,6 @@ class Batching(Protocol):
         Raises:
             LinesLostError: Some of it was lost, or of what was taken earlier.
         """
-        ...
-
-    def give_up(self) -> int:
-        """Take back what could not be brought there so far, and say how many records that are."""
         ...
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from msgspec import UNSET, structs
@@ -23,6 +23,7 @@ from soltrace.sinks.log_writer import LogWriter
 from soltrace.sinks.node_file import NodeFile
 from soltrace.wire.json_line import json_line
 from soltrace.wire.log_names import ENDING
+from soltrace.wire.losses import What
 from soltrace.wire.records import AnyRecord, LogOpened, LogResource, TelemetryDropped
 
 
@@ -74,6 +75,8 @@ class JsonLog(LoggerLog):
 
     `handle` takes a record, and `settle` has it written.
     """
+
+    kept: Final = What.RECORD
 
     def __init__(self, make: Callable[[Callable[[int], list[bytes]]], LogFile], *, sync_s: float = math.inf) -> None:
         """Write to a file.

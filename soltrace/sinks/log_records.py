@@ -4,7 +4,8 @@ Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody
 collector reads from the JSON log has the same fields: it does not matter which way an event went.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
+from soltrace.sinks.errands import Errands
 from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
+from soltrace.wire.losses import What
 from soltrace.wire.names import SCOPE
 from soltrace.wire.records import AnyRecord, Level, PassSteps
 
@@ -32,14 +35,18 @@ ELSEWHERE: Final = frozenset({"timestamp", "level", "event", "trace_id", "span_i
 
 
 class OtelLogs:
-    """Emits each record as a log record."""
+    """Emits each record as a log record.
+
+    What that calls may be anybody's, and is called on a thread of its own.
+    """
+
+    kept: Final = What.LOG_RECORD
 
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
         """Emit to this provider; None: the global one, whenever it is set."""
         self._provider = logger_provider
         self._logger = logs.get_logger(SCOPE, __version__, logger_provider)
-        # The logger of a provider that soltrace has set up can wait with the attributes until it exports them.
-        self._emit: Callable[..., None] = getattr(self._logger, "emit_later", self._emit_now)
+        self._errands = Errands(self.kept, type(self).__name__)
         self._heard = False
 
     def handle(self, record: AnyRecord) -> None:
@@ -48,8 +55,7 @@ class OtelLogs:
             return
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]
-        self._emit(
-            partial(attributes_of, record),
+        fields = dict[str, Any](
             timestamp=record.time_ns,
             context=context_of(record),
             severity_text=text,
@@ -57,9 +63,12 @@ class OtelLogs:
             body=event,  # not the fields again: some stores find no text in a body that is no string
             event_name=event,
         )
-
-    def _emit_now(self, attributes: Callable[[], Mapping[str, AnyValue]], **fields: Any) -> None:
-        self._logger.emit(attributes=attributes(), **fields)
+        # The logger of a provider that soltrace has set up can wait with the attributes until it exports them.
+        if getattr(self._logger, "lean", False):
+            untyped: Any = self._logger
+            untyped.emit_later(partial(attributes_of, record), **fields)
+        else:
+            self._errands.run(partial(self._logger.emit, attributes=attributes_of(record), **fields))
 
     def _somebody_listens(self) -> bool:
         if not self._heard:  # once there is a provider, it stays
@@ -69,10 +78,18 @@ class OtelLogs:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""
-        return force_flush(self._provider or logs.get_logger_provider(), timeout_s)
+        deadline = time.monotonic() + timeout_s
+        emitted = self._errands.flush(timeout_s)
+        left_s = max(deadline - time.monotonic(), 0.0)
+        return force_flush(self._provider or logs.get_logger_provider(), left_s) and emitted
+
+    def give_up(self) -> int:
+        """Forget the log records that no processor has taken, and say how many those are."""
+        return self._errands.give_up()
 
     def close(self) -> None:
-        """Do nothing: the provider is not ours."""
+        """Emit no more. The provider is not ours."""
+        self._errands.close()
 
 
 def attributes_of(record: AnyRecord) -> dict[str, AnyValue]:

@@ -4,6 +4,7 @@ Host side. `identify` runs on the worker's thread; what concerns a caller or an 
 """
 
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import Token
@@ -29,6 +30,7 @@ from opentelemetry.util.types import AnyValue, AttributeValue
 from soltrace import __version__
 from soltrace.callers import CALLERS
 from soltrace.sinks import Ids
+from soltrace.sinks.errands import Errands
 from soltrace.sinks.otel import force_flush, ids_of
 from soltrace.sinks.propagation import with_baggage_of
 from soltrace.sinks.run_span import OpenRun, begin_run
@@ -41,6 +43,7 @@ from soltrace.sinks.span_attributes import (
 )
 from soltrace.sinks.unrecorded import UnrecordedPasses, unrecorded_span
 from soltrace.wire.derived_ids import derived_trace_id
+from soltrace.wire.losses import What
 from soltrace.wire.names import ATTR_BACKEND, ATTR_MARKER, SCOPE
 from soltrace.wire.plain_text import said_by
 from soltrace.wire.records import (
@@ -89,7 +92,12 @@ class _Open:
 
 
 class Spans:
-    """Opens a span when a pass starts, ends it when the pass does, and tells its ids in between."""
+    """Opens a span when a pass starts, ends it when the pass does, and tells its ids in between.
+
+    What the end of a span calls may be anybody's, and is called on a thread of its own.
+    """
+
+    kept: Final = What.SPAN
 
     def __init__(self, provider: TracerProvider | None = None, run_id: str | None = None) -> None:
         """Make spans.
@@ -104,6 +112,7 @@ class Spans:
         self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._start_now)
         self._open: dict[str, _Open] = {}
         self._unrecorded = UnrecordedPasses()
+        self._errands = Errands(self.kept, type(self).__name__)
         self._computed_on: dict[str, str] = {}
         """Where jax computes, once that is known: a resource that was made before can't say it any more."""
         self._linkable: OrderedDict[str, SpanContext] = OrderedDict()
@@ -181,17 +190,18 @@ class Spans:
             attributes={**_said_at_the_start(there.started, self._unsaid()), ATTR_MARKER: True},
             start_time=moment,
         )
-        marker.end(moment)
+        self._errands.run(partial(marker.end, moment))
 
     def _end(self, record: PassEnded, span: Span) -> None:
         later: Callable[..., None] | None = getattr(span, "set_attributes_later", None)
-        if later is None:
-            span.set_attributes(end_attributes(record))
-        else:
-            later(partial(end_attributes, record))
         if record.status == "error":
             span.set_status(StatusCode.ERROR, record.result)
-        span.end(record.time_ns)
+        if later is None:
+            span.set_attributes(end_attributes(record))
+            self._errands.run(partial(span.end, record.time_ns))
+        else:
+            later(partial(end_attributes, record))
+            span.end(record.time_ns)
 
     def caller(self) -> object:
         """Return the context of the caller, if a span is current in it."""
@@ -235,12 +245,20 @@ class Spans:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
-        return force_flush(self._provider or trace.get_tracer_provider(), timeout_s)
+        deadline = time.monotonic() + timeout_s
+        ended = self._errands.flush(timeout_s)
+        left_s = max(deadline - time.monotonic(), 0.0)
+        return force_flush(self._provider or trace.get_tracer_provider(), left_s) and ended
+
+    def give_up(self) -> int:
+        """Forget the spans that no processor has taken, and say how many those are."""
+        return self._errands.give_up()
 
     def close(self) -> None:
         """End whatever is still open. The provider is the user's, and stays."""
         while self._open:
             self._open.popitem()[1].span.end()
+        self._errands.close()
 
 
 class OpenExperiment:

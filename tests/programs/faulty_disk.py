@@ -25,6 +25,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 
 import soltrace
 from soltrace.host.process import PROCESS
+from soltrace.sinks.log_records import OtelLogs
 
 DIRECTORY, DISK = Path(sys.argv[1]), Path(sys.argv[2])
 with Path(os.environ["FAULTS"]).open("r+b") as file:
@@ -46,6 +47,8 @@ def solve():
     answers = [solution(rate / 8).item().hex() for rate in range(40)]
     assert PROCESS.recorder.await_programs(30.0)
     assert PROCESS.recorder.drain(30.0)
+    (logs,) = [sink for sink in PROCESS.recorder._sinks if isinstance(sink, OtelLogs)]
+    assert logs.flush(30.0)
     return answers
 
 

@@ -69,6 +69,7 @@ def test_a_pass_says_the_backend_where_its_resource_does_not(said):
         of_pass = common | {"solve_id": "s", "pass_id": f"s.{number}", "phase": "forward"}
         for told in (record, PassStarted(**of_pass, **start), PassEnded(**of_pass, **end)):
             spans.identify(told, None)
+    assert spans.flush(10.0)
     told = [span.attributes.get("soltrace.jax.backend") for span in exported.spans.values()]
     assert told == ([None, None] if said else [None, "gpu"])
     exported.provider.shutdown()
@@ -411,6 +412,7 @@ def test_the_first_value_that_is_not_finite_is_an_event_of_the_span(exported):
         spans.identify(LaneNonfinite(**common, batch_index=[lane], nonfinite=found), None)
     verdict = Verdict(kind="nonfinite", text="NaN in y[3].", advice="Look at it.")
     spans.identify(PassEnded(**common, **end, nonfinite=found, verdict=verdict), None)
+    assert spans.flush(10.0)
 
     span = exported.spans["diffeqsolve forward"]
     told = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from soltrace.host.odd_steps import Lanes
+from soltrace.host.odd_steps import EndedLanes
 from soltrace.host.signals import Array
 from soltrace.host.step_codes import Place
 from soltrace.wire.array_values import written
@@ -35,7 +35,7 @@ class OddCotangents:
             row = ints[lane, 0]
             self._lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[2])], single))
 
-    def told(self, lanes: Lanes) -> dict[int, Nonfinite]:
+    def told(self, lanes: EndedLanes) -> dict[int, Nonfinite]:
         """Say what there is to tell of each lane that has something, in the order of the lanes."""
         return {lane: _told(*found, float(lanes.direction[lane])) for lane, found in sorted(self._lanes.items())}
 

@@ -19,7 +19,7 @@ from soltrace.wire.array_values import written
 from soltrace.wire.line_values import Number
 from soltrace.wire.step_fields import Nonfinite
 
-Lanes: TypeAlias = LaneTable | OneLane
+EndedLanes: TypeAlias = LaneTable | OneLane
 """Those of a pass that is over."""
 
 
@@ -63,7 +63,7 @@ class OddSteps:
                 own = floats[lane, row], places[place], element, step, step, single, goes_on
                 self._lanes[int(lane)] = _Odd(*own)
 
-    def told(self, lanes: Lanes) -> dict[int, Nonfinite]:
+    def told(self, lanes: EndedLanes) -> dict[int, Nonfinite]:
         """Say what there is to tell of each lane that has something, in the order of the lanes."""
         return {
             lane: _told(found, float(lanes.direction[lane]))

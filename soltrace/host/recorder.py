@@ -333,11 +333,7 @@ class Recorder:
         return self.flush_sinks(deadline) and programs and drained
 
     def flush_sinks(self, deadline: float) -> bool:
-        """Bring to where it is safe what the worker has dealt with; say whether it got there.
-
-        Args:
-            deadline: until then, by `time.monotonic`.
-        """
+        """Bring what was dealt with to where it is safe, until then by `time.monotonic`; say whether it got there."""
         results: list[bool] = []
         for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
             remaining = max(deadline - time.monotonic(), 0.0)
@@ -382,7 +378,7 @@ class Recorder:
             return False
         self._afterwards = True
         flushed = self.flush_sinks(deadline)
-        self._worker.give_up()
+        self._worker.give_up(deadline)
         return flushed and programs
 
     def _loss_record(self, loss: Loss) -> TelemetryDropped:

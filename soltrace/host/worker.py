@@ -204,10 +204,10 @@ class Worker:
             where = type(self._asked).__name__
             _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, What.SIGNAL, where)
 
-    def give_up(self) -> None:
-        """Say what could not be brought to where it is safe in the time that there was: the process ends."""
+    def give_up(self, deadline: float) -> None:
+        """Say what could not be brought to where it is safe until then, by `time.monotonic`: the process ends."""
         for sink in (*self._sinks, self._tracing):
-            if isinstance(sink, Keeping) and (number := sink.give_up()):
+            if isinstance(sink, Keeping) and (number := sink.give_up(deadline - time.monotonic())):
                 _LOG.warning("soltrace: lost %d x %s: %s: no answer in time", number, sink.kept, type(sink).__name__)
 
     def _identified(self, record: AnyRecord, parent: object) -> AnyRecord:

@@ -76,8 +76,12 @@ class Keeping(Protocol):
     kept: What
     """What that is."""
 
-    def give_up(self) -> int:
-        """Take back what could not be brought to where it is safe, and say how many there are of it."""
+    def give_up(self, timeout_s: float) -> int:
+        """Take back what could not be brought to where it is safe, and say how many there are of it.
+
+        Args:
+            timeout_s: How long it may yet take to get there, in seconds.
+        """
         ...
 
 

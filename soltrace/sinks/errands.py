@@ -13,7 +13,7 @@ from soltrace.wire.losses import OUTSIDE, What, Why, failures
 from soltrace.wire.warn import warn_once
 
 Errand: TypeAlias = Callable[[], object]
-AT_MOST: Final = 2048
+WAITING_AT_MOST: Final = 2048
 """Errands that may wait, as many as the SDK's own batch processor keeps; beyond that the oldest go, and are counted."""
 _FOR_THE_THREAD_S: Final = 0.1
 """How long the end waits for a thread that has nothing left to do."""
@@ -44,7 +44,7 @@ class Errands:
         with self._changed:
             self._put += 1
             self._waiting.append(errand)
-            full = len(self._waiting) > AT_MOST
+            full = len(self._waiting) > WAITING_AT_MOST
             if full:
                 self._waiting.popleft()
                 self._done += 1
@@ -59,8 +59,12 @@ class Errands:
             wanted = self._put
             return self._changed.wait_for(lambda: self._done >= wanted, max(timeout_s, 0.0))
 
-    def give_up(self) -> int:
-        """Forget those that wait, and say how many that are, with the one that hangs. Later ones are run at once."""
+    def give_up(self, timeout_s: float) -> int:
+        """Forget those that then still wait, and say how many that are, with the one that hangs.
+
+        Those that come later are run at once.
+        """
+        self.flush(timeout_s)
         with self._changed:
             left, self._at_once = self._put - self._done, True
             self._done += len(self._waiting)

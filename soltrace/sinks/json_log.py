@@ -134,7 +134,7 @@ class JsonLog(LoggerLog):
             self._lost = True
             raise
 
-    def give_up(self) -> int:
+    def give_up(self, timeout_s: float) -> int:  # noqa: ARG002 - a flush has waited for that
         """Forget what the disk has not taken, and say how many records that are."""
         return self._writer.give_up()
 

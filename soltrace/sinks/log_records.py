@@ -83,9 +83,9 @@ class OtelLogs:
         left_s = max(deadline - time.monotonic(), 0.0)
         return force_flush(self._provider or logs.get_logger_provider(), left_s) and emitted
 
-    def give_up(self) -> int:
-        """Forget the log records that no processor has taken, and say how many those are."""
-        return self._errands.give_up()
+    def give_up(self, timeout_s: float) -> int:
+        """Forget the log records that no processor takes in that time, and say how many those are."""
+        return self._errands.give_up(timeout_s)
 
     def close(self) -> None:
         """Emit no more. The provider is not ours."""

@@ -250,9 +250,9 @@ class Spans:
         left_s = max(deadline - time.monotonic(), 0.0)
         return force_flush(self._provider or trace.get_tracer_provider(), left_s) and ended
 
-    def give_up(self) -> int:
-        """Forget the spans that no processor has taken, and say how many those are."""
-        return self._errands.give_up()
+    def give_up(self, timeout_s: float) -> int:
+        """Forget the spans that no processor takes in that time, and say how many those are."""
+        return self._errands.give_up(timeout_s)
 
     def close(self) -> None:
         """End whatever is still open. The provider is the user's, and stays."""

@@ -128,6 +128,8 @@ def replayed(tracers, loggers):
     foreign, logger = tracers.get_tracer("others"), loggers.get_logger("others")
     for number, (record, parent) in enumerate(told()):
         logs.handle(spans.identify(record, parent))
+        assert spans._errands.flush(10.0)
+        assert logs._errands.flush(10.0)
         if number % 3 == 0:
             foreign.start_span("foreign", attributes={"a": 1}, start_time=1).end(2)
             logger.emit(timestamp=1, body={"a": [1]}, attributes={"b": 1})
@@ -222,6 +224,7 @@ def test_a_processor_of_the_programs_own_sees_what_the_sdk_makes():
     tracers.add_span_processor(SimpleSpanProcessor(kept))
     for record in [*rest, *a_pass(2)]:
         spans.identify(record, None)
+    assert spans._errands.flush(10.0)
     (seen,) = kept.get_finished_spans()
     assert seen.attributes["soltrace.pass_id"] == "run.2.forward"
     assert queue[1] is seen
@@ -238,6 +241,7 @@ def test_a_log_record_processor_of_the_programs_own_does_too():
     logs.handle(first)
     loggers.add_log_record_processor(SimpleLogRecordProcessor(kept))
     logs.handle(second)
+    assert logs._errands.flush(10.0)
     (seen,) = kept.get_finished_logs()
     assert seen.log_record.attributes["soltrace.status"] == "ok"
     assert [isinstance(item, LeanLogRecord) for item in queue] == [True, False]

@@ -177,6 +177,32 @@ while sum(path.read_text().count('"pass.ended"') for path in pathlib.Path("logs"
     assert events(tmp_path / "logs") == ["log.opened", *passes, *passes]
 
 
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_slow_processor_gets_what_there_is_until_the_end(configured, tmp_path):
+    """From Python 3.12 on no thread can be started by then to wait for it."""
+    program = """
+import pathlib, time
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+class Slow(SpanProcessor):
+    def on_end(self, span):
+        time.sleep(0.3)
+        with pathlib.Path("spans").open("a") as file:
+            print(span.name, file=file)
+provider = TracerProvider()
+provider.add_span_processor(Slow())
+CONFIGURED
+solve(); solve()
+"""
+    if configured:
+        how = "soltrace.configure(directory='logs', tracer_provider=provider)"
+    else:
+        how = "trace.set_tracer_provider(provider); soltrace.configure(directory='logs')"
+    done = run(program.replace("CONFIGURED", how), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "spans").read_text().splitlines() == ["diffeqsolve forward"] * 2
+
+
 def test_an_open_pass_is_abandoned_at_exit(tmp_path):
     """The program ended in the midst of it, because it has died: nothing is lost."""
     program = """

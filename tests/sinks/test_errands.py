@@ -43,7 +43,7 @@ def test_one_that_hangs_is_waited_for_no_longer_than_may_be(errands):
     assert begun.wait(10.0)
     errands.run(lambda: run.append("behind it"))
     assert errands.flush(0.01) is False
-    assert errands.give_up() == 2
+    assert errands.give_up(0.01) == 2
     errands.run(lambda: run.append("at the end"))
     assert run == ["at the end"]
     go_on.set()
@@ -64,7 +64,7 @@ def test_one_that_fails_is_counted(errands, lost):
 
 def test_there_is_room_for_so_many(errands, lost, monkeypatch):
     """The oldest go, and are counted; it is said once."""
-    monkeypatch.setattr(module, "AT_MOST", 3)
+    monkeypatch.setattr(module, "WAITING_AT_MOST", 3)
     SAID.clear()
     begun, go_on, run = threading.Event(), threading.Event(), []
     errands.run(lambda: (begun.set(), go_on.wait(10.0)))

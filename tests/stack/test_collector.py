@@ -57,6 +57,8 @@ def send_as_otlp(stack, what, service="soltrace"):
     sink = OtelLogs(provider)
     for record in what:
         sink.handle(record)
+    assert sink.flush(30.0)
+    sink.close()
     provider.shutdown()
 
 

@@ -43,7 +43,8 @@ def test_the_demonstration(tmp_path):
     assert all(isinstance(record, AnyRecord) for record in records)
 
     counts = Counter(type(record).__struct_config__.tag for record in records)
-    del counts["pass.progress"], counts["pass.heartbeat"]  # as many as the machine is slow
+    for event in ("pass.progress", "pass.heartbeat", "run.heartbeat"):  # as many as the machine is slow
+        del counts[event]
     assert counts == {
         "log.opened": 1,
         "program.compiled": 1,

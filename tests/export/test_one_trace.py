@@ -172,6 +172,28 @@ def test_the_end_of_a_run_says_why(program, error, backend, run, lines):
     assert (span.status.message, span.status.code) == (error or "", 0 if error is None else 2)
 
 
+ALIVE = """
+import glob, time
+soltrace.configure(heartbeat_s=0.02)
+solve()
+deadline = time.monotonic() + 30
+while not any("run.heartbeat" in open(log).read() for log in glob.glob("logs/*.jsonl")):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_run_is_heard_of_until_its_end(run, lines):
+    """Outside of any experiment too: whoever reads the log waits for its last line."""
+    assert run(ALIVE, **SLURM).returncode == 0
+    told = lines()
+    beat = next(line for line in told if line["event"] == "run.heartbeat")
+    assert (beat["experiment"], beat["doing"], beat["span_id"]) == (None, "elsewhere", told[-1]["span_id"])
+    assert told[-1]["event"] == "run.ended"
+
+
 @pytest.mark.slow
 @pytest.mark.once
 def test_a_run_names_the_one_that_it_continues(backend, run, lines):

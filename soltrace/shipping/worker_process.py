@@ -117,6 +117,8 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
         problem = f"cannot ship {path}: {error.strerror or error}"
     finally:
         shipper.close()
+    if problem is None and shipper.damaged is not None:
+        problem = f"{shipper.damaged} is damaged: what can be read of it is shipped, and the rest is not"
     pipe.send(LogTold(path, shipper.counts, over=True, problem=problem))
 
 

@@ -9,7 +9,7 @@ from generator.choose import EXPERIMENTS, PHASES, Panels, page
 from generator.show import chart, table_of_lines
 
 SILENT_S: Final = 180
-"""So long a run may be silent with something open: between its passes it is heard of every half minute."""
+"""So long a run may be silent that has not ended: between its passes it is heard of every half minute."""
 _STATES: Final = (
     ("errors:>0", "failed"),
     ("cut:>0", "interrupted"),
@@ -38,10 +38,11 @@ def stated() -> str:
     """Ask for a row for each run that has told something of the chosen experiments, with the state that it is in."""
     chosen = f'"soltrace.run_id":in({EXPERIMENT} "soltrace.run_id":* | fields "soltrace.run_id")'
     ends = 'event_name:in("pass.ended", "experiment.ended", "run.ended")'
+    own_span = 'event_name:="log.opened" span_id:* "soltrace.part":""'  # such a run says at its end that it has ended
     counted = {
         "over": 'event_name:="run.ended"',
-        "begun": 'event_name:in("pass.started", "experiment.started")',
-        "finished": 'event_name:in("pass.ended", "experiment.ended")',
+        "begun": f'event_name:in("pass.started", "experiment.started") or {own_span}',
+        "finished": 'event_name:in("pass.ended", "experiment.ended", "run.ended")',
         "errors": f'{ends} "soltrace.status":="error"',
         "cut": '"soltrace.result":="interrupted" or "soltrace.error":~"^(SIG|InterruptedError|KeyboardInterrupt)"',
         '"soltrace.passes"': 'event_name:="pass.ended"',
@@ -70,7 +71,8 @@ def how_many() -> Panels:
     return [
         table_of_lines(
             "Runs by state",
-            "Running: something of it is open. Interrupted: by a signal. Lost: open, and silent for three minutes. "
+            "Running: something of it is open, or in a scheduler's job its log has no end yet. Interrupted: by a "
+            "signal. Lost: the same, and silent for three minutes. "
             "Replaced: its scheduler has run it again.",
             f'{stated()} | stats by ("soltrace.state") count() as "soltrace.runs", max(_time) as _time',
             "state runs",

@@ -41,7 +41,8 @@ examples:
 
 OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_COMPRESSION, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES count too.
 
-exit status: 0, 1 if something was not sent, 2 if there is nothing to read or nowhere to send"""
+exit status: 0, 1 if something was not sent, a compressed file is damaged or a part of a log is missing, 2 if there is
+nothing to read or nowhere to send; lines that are no records are counted, and no failure"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +112,7 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     chosen = _without_the_exported(paths, found, _say, but_open=orders.abandon)
     orders = orders._replace(open_only=frozenset(path for path in chosen if _is_exported(path, paths)))
     summary = _Summary()
+    summary.miss(chosen)
     try:
         with progress_bar() as tell:
             # To know the sizes, each file is looked at: not where nobody sees it.
@@ -174,6 +176,14 @@ class _Summary:
             self.problems += 1
             _say(told.problem)
 
+    def miss(self, chosen: Sequence[Path]) -> None:
+        """Say which logs lack a part in their middle, or their beginning."""
+        from soltrace.reading.files.parts import lacks_a_part
+
+        for path in filter(lacks_a_part, chosen):
+            self.problems += 1
+            _say(f"{path}: the part of its log before this one is missing, and is not shipped")
+
     def total(self, name: str) -> int:
         """Add up a count over all logs."""
         return sum(getattr(counts, name) for counts in self._counts.values())
@@ -191,6 +201,10 @@ class _Summary:
         )
         if skipped := self.total("skipped"):
             _say(f"{plural(skipped, 'line')} skipped: no records of soltrace's")
+        if unfinished := self.total("unfinished"):
+            _say(f"{plural(unfinished, 'line')} without an end: shipped once it has one")
+        if cut := self.total("cut"):
+            _say(f"{plural(cut, 'log')} cut since it was shipped, and written on: read again")
         if refused := self.total("refused"):
             self.problems += 1
             _say(f"{plural(refused, 'item')} refused by the collector")

@@ -34,11 +34,12 @@ examples:
 "texts", true, false, null and [lists]: == != < <= > >= in, not in; and, or, not, brackets. A field that is not
 there, or is of another type, matches nothing.
 
---until-done leaves when at least one pass was seen, and none is open any more and no experiment either, nor, where
-Slurm tells, has any task of their jobs yet to begin. A pass has stalled if its heartbeat says so. A run is lost if it
-has stopped without a word while something of it was open: because its process is gone, its scheduler says so, or
-nothing is heard of it for --patience. Of lines that several files have gained, each waits a second for those of the
-others; one that comes later still is marked "late".
+--until-done leaves when at least one pass was seen, and none is open any more and no experiment either, every run of a
+scheduler's job has said how it ended, and, where Slurm tells, no task of their jobs has yet to begin. A pass has
+stalled if its heartbeat says so. A run is lost if it has stopped without a word while something of it was open, or
+without its last line: because its process is gone, its scheduler says so, or nothing is heard of it for --patience. Of
+lines that several files have gained, each waits a second for those of the others; one that comes later still is marked
+"late".
 
 exit status: 0, 1 if a pass, an experiment or a run failed and 3 if a pass stalled or a run is lost (with --until-done),
 2 if the arguments are wrong or there is nothing to read, 130 after Ctrl-C"""

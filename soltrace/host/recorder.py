@@ -200,12 +200,12 @@ class Recorder:
         )
 
     def _idle(self, time_ns: int, silent_s: float, usage: Usage | UnsetType) -> RunHeartbeat | None:
-        """Say that the run is alive, where something is under way that is no pass: an experiment, a compilation."""
+        """Say that the run is alive: in an experiment, while a program is compiled, or if its log is to have an end."""
         with self._lock:
             contexts = self._shared.contexts
             context = contexts.main_threads or (contexts.open[-1] if contexts.open else None)
         found = doing()
-        if context is None and found == NEITHER:
+        if context is None and found == NEITHER and self._span is None:
             return None
         context = context or self.base
         return RunHeartbeat(

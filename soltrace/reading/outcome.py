@@ -1,9 +1,10 @@
 """Tells how what is followed ends: whether passes are over, one has failed or stalled, or a run is lost.
 
-For scripts that wait. Passes are over when at least one was seen, none is open and no experiment either, and nothing
-has come for a moment; and, where Slurm tells, when no task of their jobs has yet to begin. A pass that is said to have
-stalled, or whose run is lost, is not waited for; of a run that was killed between two passes, the experiment stays
-open. What has become of a run that was replaced by a retry of its job does not count: the retry does.
+For scripts that wait. Passes are over when at least one was seen, none is open and no experiment either, no run that
+says how it ends has yet to say so, and nothing has come for a moment; and, where Slurm tells, when no task of their
+jobs has yet to begin. A pass that is said to have stalled, or whose run is lost, is not waited for; of a run that was
+killed between two passes, the experiment stays open, or the end of its log is missing. What has become of a run that
+was replaced by a retry of its job does not count: the retry does.
 """
 
 import time
@@ -82,7 +83,7 @@ class Outcome:
         runs = self._watch.runs
         if any(run.failed for run in runs):
             return EXIT_FAILED
-        return EXIT_STALLED if any(run.is_open for run in runs) or self.lost() else EXIT_OK
+        return EXIT_STALLED if any(map(self._is_open, runs)) or self.lost() else EXIT_OK
 
     def lost(self, *, whole: bool = False) -> list[LostRun]:
         """List the runs that have stopped without a word, as far as that is known by now: see `RunWatch.lost`."""
@@ -92,9 +93,12 @@ class Outcome:
         fate = self._watch.verdict(run).fate
         if fate is Fate.RUNS_AGAIN:
             return True
-        if fate is Fate.LOST or not run.is_open:
+        if fate is Fate.LOST or not self._is_open(run):
             return False
         return not run.stalled or not all(run.stalled.values())
+
+    def _is_open(self, run: WatchedRun) -> bool:
+        return run.is_open and self._watch.verdict(run).fate is not Fate.ENDED
 
     def _tasks_to_come(self) -> bool:
         return self._jobs is not None and any(self._jobs.counts()[state] for state in WAITING)

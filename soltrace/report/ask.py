@@ -7,7 +7,7 @@ are cut, and what is not finite is named.
 import math
 from collections.abc import Iterator, Mapping
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +24,7 @@ QueryRow: TypeAlias = dict[str, Any]
 MAX_TEXT_CHARS: Final = 300
 """How many characters of a string are kept."""
 MOST_ATTRIBUTES: Final = 50
-_JSON: Final = "attributes"
+ATTRIBUTES: Final = "attributes"
 """The column that is not cut, which would not be JSON any more. `read_attributes` reads it."""
 _ROWS_AT_ONCE: Final = 1000
 _LARGEST: Final = 1 << 62
@@ -44,15 +44,27 @@ def read_sql(question: str, **words: str) -> str:
     return text
 
 
-def ask(connection: "DuckDBPyConnection", question: str, **parameters: object) -> list[QueryRow]:
+class Asks(Protocol):
+    """Asks a question of whoever holds the records, as `ask` does of DuckDB."""
+
+    def __call__(self, question: str, /, *, compared_by: str = "", **parameters: object) -> list[QueryRow]:
+        """Return the rows of the answer."""
+        ...
+
+
+def ask(
+    connection: "DuckDBPyConnection", question: str, /, *, compared_by: str = "", **parameters: object
+) -> list[QueryRow]:
     """Ask a question, and return the rows of the answer.
 
     Args:
         connection: The database that `gather` has filled.
         question: The name of a file in `sql/`.
+        compared_by: The expression of what is compared by, in a question that compares.
         parameters: Values of the question's `$names`.
     """
-    return ask_sql(connection, read_sql(question), **parameters)
+    words = {"compared_by": compared_by} if compared_by else {}
+    return ask_sql(connection, read_sql(question, **words), **parameters)
 
 
 def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -> list[QueryRow]:
@@ -60,7 +72,7 @@ def ask_sql(connection: "DuckDBPyConnection", text: str, **parameters: object) -
     result = connection.execute(text, parameters)
     names = [column[0] for column in result.description or ()]
     return [
-        {name: value if name == _JSON else harmless(value) for name, value in zip(names, row, strict=True)}
+        {name: value if name == ATTRIBUTES else harmless(value) for name, value in zip(names, row, strict=True)}
         for row in cast("list[tuple[object, ...]]", result.fetchall())
     ]
 

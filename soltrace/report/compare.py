@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from soltrace.reading.text import clean, duration, natural_key, percent, plural
-from soltrace.report.ask import QueryRow, ask, ask_sql, read_sql, to_top
+from soltrace.report.ask import Asks, QueryRow, to_top
 from soltrace.report.facts import Comparison, Group
 from soltrace.report.sql_columns import quoted
 from soltrace.wire.number_text import parse_number
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 INTRINSIC: Final = ("experiment", "solver", "adjoint", "controller", "rtol", "atol", "run_id")
 """What passes may differ in beside their attributes."""
@@ -26,26 +23,51 @@ NOTABLE_SHARE: Final = 0.02
 _GroupValue: TypeAlias = Callable[[Group], float | None]
 
 
-def comparisons(connection: "DuckDBPyConnection") -> tuple[list[Comparison], dict[str, int]]:
+def _pointer(name: str) -> str:
+    """Write a JSON pointer to a key, whatever characters it has (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How what is compared by is said to whoever is asked; as it stands here, to DuckDB."""
+
+    attribute: Callable[[str], str] = lambda name: f"json_extract_string(attributes, {quoted(_pointer(name))})"
+    """Writes the expression of an attribute's value, as text."""
+    column: Callable[[str], str] = lambda name: f"CAST({name} AS VARCHAR)"
+    """Writes that of a column's."""
+    attribute_value: Callable[[str, QueryRow], str | None] = lambda name, row: row["value"]  # noqa: ARG005 - as it is called
+    """Returns the value of a group, spelled as DuckDB does."""
+    column_value: Callable[[str, QueryRow], str | None] = lambda name, row: row["value"]  # noqa: ARG005
+    """Likewise."""
+
+
+def comparisons(asks: Asks, wording: Wording = Wording()) -> tuple[list[Comparison], dict[str, int]]:
     """Compare passes by everything in which they differ.
+
+    Args:
+        asks: Asks whoever holds the passes.
+        wording: How what is compared by is said there.
 
     Returns:
         The comparisons, those by attributes first, and of these first what has the fewest values; and the attributes
         that have too many values, with about how many.
     """
-    names = [row["name"] for row in ask(connection, "names", limit=MOST_NAMES)]
-    ways = {name: f"json_extract_string(attributes, {quoted(_pointer(name))})" for name in names}
-    ways |= {name: f"CAST({name} AS VARCHAR)" for name in INTRINSIC if name not in ways}
+    names = [row["name"] for row in asks("names", limit=MOST_NAMES)]
+    ways = {name: wording.attribute(name) for name in names}
+    ways |= {name: wording.column(name) for name in INTRINSIC if name not in ways}
     found: list[Comparison] = []
     too_many: dict[str, int] = {}
     for by, expression in ways.items():
-        (row,) = ask_sql(connection, read_sql("values", compared_by=expression))
+        (row,) = asks("values", compared_by=expression)
         # A pass without the attribute is of another kind; one whose solver is not known may be of any.
         missing = row["missing"] and by in names
         if row["number"] > MOST_VALUES:
             too_many[by] = row["number"]
         elif row["number"] + missing > 1:
-            rows = ask_sql(connection, read_sql("groups", compared_by=expression), limit=MOST_GROUPS, missing=missing)
+            rows = asks("groups", compared_by=expression, limit=MOST_GROUPS, missing=missing)
+            spelled = wording.attribute_value if by in names else wording.column_value
+            rows = [row | {"value": spelled(by, row)} for row in rows]
             groups = to_top(sorted(rows, key=_order), Group)
             found.append(Comparison(by, groups, differences(by, groups.rows)))
     found.sort(key=lambda comparison: (comparison.by not in names, comparison.groups.total, comparison.by))
@@ -57,11 +79,6 @@ def _order(row: QueryRow) -> tuple[bool, bool, float, list[tuple[str, int, str]]
     value = row["value"]
     number = None if value is None else parse_number(value)
     return value is None, number is None, number or 0.0, natural_key(value or "")
-
-
-def _pointer(name: str) -> str:
-    """Write a JSON pointer to a key, whatever characters it has (RFC 6901)."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,13 @@
 """Finds what failed, in the order in which it did, and for each failure what failed before it and caused it."""
 
-from typing import TYPE_CHECKING
-
-from soltrace.report.ask import QueryRow, ask
+from soltrace.report.ask import Asks, QueryRow
 from soltrace.report.facts import Cause, Failure, Top
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
-
-def find_failures(connection: "DuckDBPyConnection", limit: int) -> Top[Failure]:
+def find_failures(asks: Asks, limit: int) -> Top[Failure]:
     """Return the passes and experiments that failed first, at most `limit` of them."""
-    passes = ask(connection, "failed_passes", limit=limit)
-    experiments = ask(connection, "failed_experiments", limit=limit)
+    passes = asks("failed_passes", limit=limit)
+    experiments = asks("failed_experiments", limit=limit)
     rows = [_pass(row) for row in passes] + [_experiment(row) for row in experiments]
     total = sum(rows[0]["total"] for rows in (passes, experiments) if rows)
     return Top(sorted(rows, key=lambda failure: failure.at)[:limit], total)

@@ -1,6 +1,7 @@
 """Makes a `LogReport` of log files: loads them, and asks."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from soltrace import __version__
 from soltrace.reading.files.places import say_nothing
 from soltrace.report import facts as f
-from soltrace.report.ask import QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
+from soltrace.report.ask import Asks, QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
 from soltrace.report.compare import comparisons
 from soltrace.report.failures import find_failures
 from soltrace.report.loading import loaded
@@ -66,23 +67,24 @@ def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport
         return ask(connection, question, limit=MOST_ROWS)
 
     runs = to_top(most("runs"), f.Run)
-    compared, too_many = comparisons(connection)
+    asks = partial(ask, connection)
+    compared, too_many = comparisons(asks)
     return f.LogReport(
         soltrace=__version__,
         format=f.FORMAT,
         sources=sources,
         runs=runs,
-        experiments=_experiments(most("experiment_rows")),
+        experiments=to_experiments(most("experiment_rows")),
         phases=to_facts(ask(connection, "phases"), f.PhaseCost),
         compiled=to_top(most("compiled"), f.Compiled),
         work=to_top(most("work"), f.Work),
         solves=to_facts(ask(connection, "solve_work"), f.SolveWork),
         rejections=to_top(most("rejections"), f.Rejection),
         nonfinite=to_top(most("nonfinite"), f.NotFinite),
-        timeline=_timeline(connection, runs),
+        timeline=timeline(asks, runs),
         curves=_curves(connection),
         lanes=to_top(most("lanes"), f.Lane),
-        failures=find_failures(connection, MOST_ROWS),
+        failures=find_failures(asks, MOST_ROWS),
         failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
         verdicts=to_top(most("verdicts"), f.Trouble),
         open=to_top(most("open"), f.UnfinishedPass),
@@ -115,14 +117,16 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
     )
 
 
-def _experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
+def to_experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
+    """Turn rows into experiments."""
     return to_top([row | {"attributes": read_attributes(row["attributes"])} for row in rows], f.Experiment)
 
 
-def _timeline(connection: "DuckDBPyConnection", runs: f.Top[f.Run]) -> f.Timeline:
+def timeline(asks: Asks, runs: f.Top[f.Run]) -> f.Timeline:
+    """Return when these runs were busy."""
     drawn = [run.run_id for run in runs.rows]
     slivers = min(SLIVERS, MOST_BARS // max(len(drawn), 1))
-    return f.Timeline(to_facts(ask(connection, "timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
+    return f.Timeline(to_facts(asks("timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
 
 
 def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:

@@ -58,7 +58,7 @@ def loaded(files: Sequence[Path], say: Callable[[str], None]) -> Generator[Loade
         load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
         no_events = "SELECT count(*) FROM log WHERE event IS NULL"
         _, left_out = read(connection, files, say, [load, no_events], damaged=lambda counts: counts[1])
-        for question in ("passes", "replaced", "experiments"):
+        for question in ("passes", "replaced", "experiments", "busy"):
             connection.execute(read_sql(question))
         note_lost_runs(connection, Jobs())
         connection.execute(read_sql("reports"))

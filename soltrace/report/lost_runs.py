@@ -24,7 +24,9 @@ ASKED_FOR_S: Final = 5.0
 def note_lost_runs(
     connection: "DuckDBPyConnection", jobs: Jobs, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> None:
-    """Fill the table `lost`, and set the status of what was open in those runs.
+    """Fill the tables `lost` and `over`, and set the status of what was open in runs that are lost.
+
+    `over` are those that owe their last line, and have ended all the same, by what their scheduler says.
 
     Args:
         connection: The database that is filled otherwise.
@@ -32,18 +34,19 @@ def note_lost_runs(
         now: Returns the time.
     """
     connection.execute("CREATE TABLE lost (run_id VARCHAR, since TIMESTAMPTZ, why VARCHAR)")
+    connection.execute("CREATE TABLE over (run_id VARCHAR)")
     runs = [_facts(row) for row in each_row(connection, read_sql("run_facts"))]
     for run in runs:
         jobs.see(run.resource)
     jobs.look(wait_s=ASKED_FOR_S)
     judge, time = RunJudge(jobs=jobs), now()
-    lost = [
-        (run.run_id, run.newest, verdict.why)
-        for run in runs
-        if (verdict := judge.verdict(run, (time - run.newest).total_seconds())).fate is Fate.LOST
-    ]
+    judged = [(run, judge.verdict(run, (time - run.newest).total_seconds())) for run in runs]
+    lost = [(run.run_id, run.newest, verdict.why) for run, verdict in judged if verdict.fate is Fate.LOST]
+    over = [(run.run_id,) for run, verdict in judged if verdict.fate is Fate.ENDED]
     if lost:
         connection.executemany("INSERT INTO lost VALUES (?, ?, ?)", lost)
+    if over:
+        connection.executemany("INSERT INTO over VALUES (?)", over)
     connection.execute(read_sql("lost"))
 
 

@@ -1,21 +1,22 @@
 """Asks Spark for the facts of the report, of a data set that `soltrace convert --partition-by` has written.
 
-The questions are those of `sql/` that DuckDB is asked, translated by sqlglot. The session is the caller's, on whatever
-cluster it is: what is asked of it is in a few protocols, so that this needs no pyspark itself.
+The questions are those of `sql/` that DuckDB is asked, translated; what they are asked of is made by those that begin
+with `spark_`. The session is the caller's, on whatever cluster it is: what is asked of it is in a few protocols, so
+that this needs no pyspark itself.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from soltrace.report import facts as f
-from soltrace.report.ask import QueryRow, harmless, read_sql, to_facts, to_top
-from soltrace.report.gather import MOST_ROWS
-
-if TYPE_CHECKING:
-    from sqlglot.expressions import Expr
+from soltrace.report.ask import ATTRIBUTES, QueryRow, harmless, read_sql, to_facts, to_top
+from soltrace.report.compare import comparisons
+from soltrace.report.failures import find_failures
+from soltrace.report.gather import MOST_ROWS, timeline, to_experiments
+from soltrace.report.spark_wording import WORDING, translated
 
 
 class SparkRow(Protocol):
@@ -66,22 +67,31 @@ class Spark(Protocol):
 class DataSetFacts(Struct, frozen=True):
     """What a data set says as a whole: the facts of a report that follow from its rows alone.
 
-    A pass that never ended is `open` here. Whether it is lost, the report asks of the machine and the scheduler.
+    A pass or an experiment that never ended is `open` here. Whether it is lost, or was replaced by a retry, the report
+    asks of the machine and the scheduler.
     """
 
     events: list[f.Events]
     """Without `pass.steps`, which have a row for each step."""
     runs: f.Top[f.Run]
+    experiments: f.Top[f.Experiment]
     phases: list[f.PhaseCost]
     compiled: f.Top[f.Compiled]
+    timeline: f.Timeline
     lanes: f.Top[f.Lane]
+    failures: f.Top[f.Failure]
     failure_kinds: f.Top[f.FailureKind]
     verdicts: f.Top[f.Trouble]
     open: f.Top[f.UnfinishedPass]
+    comparisons: list[f.Comparison]
+    too_many: dict[str, int]
+    """Attributes with too many values to compare by, and about how many those are."""
     dropped: f.Top[f.Dropped]
 
 
 _STEPS: Final = "pass.steps"
+_VIEWS: Final = ("passes", "experiments", "experiment_sums", "busy")
+"""What the questions are asked of beside `records`, each made of those before it."""
 
 
 def ask_spark(session: Spark, data: str) -> DataSetFacts:
@@ -93,44 +103,38 @@ def ask_spark(session: Spark, data: str) -> DataSetFacts:
         data: The directory, wherever Spark reads from.
     """
     session.read.parquet(data).where(f"event <> '{_STEPS}'").createOrReplaceTempView("records")
-    session.sql(read_sql("spark_passes")).createOrReplaceTempView("passes")
+    for view in _VIEWS:
+        session.sql(read_sql(f"spark_{view}")).createOrReplaceTempView(view)
 
-    def rows(question: str) -> list[QueryRow]:
-        answer = session.sql(translated(read_sql(question))).collect()
-        return [{name: _value(value) for name, value in row.asDict().items()} for row in answer]
+    def rows(question: str, /, *, compared_by: str = "", **parameters: object) -> list[QueryRow]:
+        answer = session.sql(translated(read_sql(question), compared_by, parameters)).collect()
+        return [{name: _value(name, value) for name, value in row.asDict().items()} for row in answer]
 
+    def most(question: str) -> list[QueryRow]:
+        return rows(question, limit=MOST_ROWS)
+
+    runs = to_top(most("runs"), f.Run)
+    compared, too_many = comparisons(rows, WORDING)
     return DataSetFacts(
         events=to_facts(rows("events"), f.Events),
-        runs=to_top(rows("runs"), f.Run),
+        runs=runs,
+        experiments=to_experiments(most("experiment_rows")),
         phases=to_facts(rows("phases"), f.PhaseCost),
-        compiled=to_top(rows("compiled"), f.Compiled),
-        lanes=to_top(rows("lanes"), f.Lane),
-        failure_kinds=to_top(rows("failure_kinds"), f.FailureKind),
-        verdicts=to_top(rows("verdicts"), f.Trouble),
-        open=to_top(rows("open"), f.UnfinishedPass),
-        dropped=to_top(rows("dropped"), f.Dropped),
+        compiled=to_top(most("compiled"), f.Compiled),
+        timeline=timeline(rows, runs),
+        lanes=to_top(most("lanes"), f.Lane),
+        failures=find_failures(rows, MOST_ROWS),
+        failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
+        verdicts=to_top(most("verdicts"), f.Trouble),
+        open=to_top(most("open"), f.UnfinishedPass),
+        comparisons=compared,
+        too_many=too_many,
+        dropped=to_top(most("dropped"), f.Dropped),
     )
 
 
-def translated(question: str) -> str:
-    """Translate a question from DuckDB's SQL to Spark's."""
-    import sqlglot
-
-    tree = sqlglot.parse_one(question.replace("$limit", str(MOST_ROWS)), read="duckdb")
-    # sqlglot leaves this one as it is; Spark takes its second form only with WITHIN GROUP.
-    return tree.transform(_skip_nulls).sql("spark").replace("PERCENTILE_CONT(", "PERCENTILE(")
-
-
-def _skip_nulls(node: "Expr") -> "Expr":
-    """Have Spark's `max_by` and `min_by` pass over what is NULL, as DuckDB's do."""
-    from sqlglot import exp
-
-    if not isinstance(node, exp.ArgMax | exp.ArgMin):
-        return node
-    known = exp.Not(this=exp.Is(this=node.this.copy(), expression=exp.Null()))
-    return exp.Filter(this=node.copy(), expression=exp.Where(this=known))
-
-
-def _value(value: Any) -> Any:
+def _value(name: str, value: Any) -> Any:
     """Return a value as DuckDB would: Spark hands out times without a zone, in that of this process."""
-    return value.astimezone(UTC) if isinstance(value, datetime) else harmless(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return value if name == ATTRIBUTES else harmless(value)

@@ -12,6 +12,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags
 from soltrace.reading.files.source import LogEntry
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.shipping.common_attributes import CommonAttributes, CommonToPasses
+from soltrace.shipping.journal import without_return
 from soltrace.shipping.replay import RunReplay
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.run_metrics import RunMetrics
@@ -99,7 +100,7 @@ class LogItems:
 
     def _replayed(self, record: AnyRecord, raw: bytes) -> ReplayedRecord:
         common, own = self._common.split(record)
-        own[ATTR_UID] = blake2b(raw, digest_size=_UID_BYTES).hexdigest()
+        own[ATTR_UID] = blake2b(without_return(raw), digest_size=_UID_BYTES).hexdigest()
         return ReplayedRecord(record, common, own, _context(record.trace_id, record.span_id))
 
     def _begin(self, run_id: RunId) -> RunReplay:

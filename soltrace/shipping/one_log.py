@@ -1,12 +1,13 @@
 """Ships one log: from where the last one stopped, batch by batch, each noted when it is acknowledged.
 
 A batch begins where the one before it ended and is cut by its lines alone. So one that is sent a second time, because
-nobody could note that it had arrived, is the same one.
+nobody could note that it had arrived, is the same one. A log that was cut since, and written on, is read again, and all
+is sent that stands behind the last line that is known to be the same.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from soltrace.reading.files.parts import next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
-from soltrace.shipping.journal import Journal, Sent
+from soltrace.shipping.journal import Journal, Sent, line_mark
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
 from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
@@ -41,6 +42,10 @@ class ShippedCounts:
     """Lines that are no records."""
     refused: int = 0
     """LogItems that the collector said it will not have."""
+    unfinished: int = 0
+    """Last lines without an end, which may still be written."""
+    cut: int = 0
+    """How often it turned out to have been cut since it was shipped, and written on."""
     read_bytes: int = 0
 
 
@@ -52,6 +57,10 @@ class _Batch:
     traces: dict[RunId, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     lines: int = 0
     size: int = 0
+
+
+class _CutError(Exception):
+    """The log is another one behind a line that was sent."""
 
 
 class LogShipper:
@@ -79,7 +88,14 @@ class LogShipper:
         self._abandons, self._open_only = "traces" in signals, open_only
         self._signals = () if open_only else signals
         self.counts = ShippedCounts()
+        self.damaged: Path | None = None
+        """The file of it that is compressed and could not be read to its end."""
         self._sender, self._state, self._noted = sender, state, noted
+        self._begin_anew(path)
+
+    def _begin_anew(self, path: Path) -> None:
+        """Begin with the first part of a log."""
+        self._first = path
         self._begin(path)
         self._items = LogItems(counted="metrics" in self._signals)
         self._read_bytes = 0
@@ -91,6 +107,10 @@ class LogShipper:
         self._batch = _Batch()
         self._journal: Journal | None = None
         self._number = 0
+        self._raw = b""
+        """That line."""
+        self._same = 0
+        """The last line that is known to be the one that was sent."""
         self._sent: Sent | None = None
         self._sent_of_all = 0
         """The last line of which all that is wanted was sent, by that note."""
@@ -103,6 +123,13 @@ class LogShipper:
             BeingShippedError: Somebody else ships it.
             OSError: It can't be read, or the journal can't be written.
         """
+        while True:
+            try:
+                return self._advance()
+            except _CutError:
+                self._begin_again()
+
+    def _advance(self) -> bool:
         gained, looks = False, 0
         while looks < _LOOKS_AT_MOST:
             change = self._source.look(time.monotonic())
@@ -128,11 +155,35 @@ class LogShipper:
             NotSentError: The collector does not take it.
             OSError: It can't be read, or the journal can't be written.
         """
-        # The rest of anything else may still be written, and is read then.
-        self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
+        try:
+            self._finish(abandon=abandon)
+        except _CutError:
+            self._begin_again()
+            self.advance()
+            self._finish(abandon=abandon)
+
+    def _finish(self, *, abandon: bool) -> None:
+        self._take(self._rest(over=abandon))
         self._send()
+        if self._journal is None:
+            self._tell()
+        elif self._number < self._journal.sent.farthest and self._number not in self._journal.marks:
+            # It is shorter than it was. What is written on from here is new.
+            self._journal.note(self._marked(self._journal.sent))
         if abandon and self._journal is not None and self._abandons:
             self._abandon(self._journal)
+
+    def _rest(self, *, over: bool) -> Iterator[LogEntry]:
+        """Yield a last line without its newline. What is no record may still be written, unless all is over."""
+        for entry in self._source.rest():
+            if not isinstance(entry.value, Rejected):
+                yield entry
+            elif over:
+                self._items.skipped += 1
+            elif not self._source.is_damaged:
+                self.counts.unfinished += 1
+        if self._source.is_damaged:
+            self.damaged = self._path
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -144,7 +195,7 @@ class LogShipper:
         following = next_part(self._path)
         if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
             return False
-        self._take(entry for entry in self._source.rest() if not isinstance(entry.value, Rejected))
+        self._take(self._rest(over=True))
         if self._journal is not None:
             self._is_over(self._journal)
         self._send()
@@ -165,9 +216,17 @@ class LogShipper:
         self._send()
         self.close()
         source = self._source
-        self._begin(self._path)
+        self._begin_anew(self._path)
         self._source = source
-        self._items = LogItems(counted="metrics" in self._signals)
+
+    def _begin_again(self) -> None:
+        """Read a log again that was cut and written on, to send all behind the last line that is the same."""
+        if self._journal is not None:
+            same = self._same
+            self._journal.note(self._journal.sent.back_to(same, self._journal.marks.get(same, "")))
+        self.counts.cut += 1
+        self.close()
+        self._begin_anew(self._first)
 
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for entry in entries:
@@ -178,6 +237,7 @@ class LogShipper:
             if entry.number > self._number:
                 self._is_complete(journal)
                 self._number = entry.number
+            self._raw = entry.raw or self._raw  # what could not be read has none
             sent = journal.sent
             found = self._items.feed(entry, wanted="logs" in self._signals and entry.number > sent.logs)
             if found is None:
@@ -192,6 +252,7 @@ class LogShipper:
 
     def _is_complete(self, journal: Journal) -> None:
         """See to what is due after a line: that a batch is sent, or what was said to be over then is."""
+        self._compare(journal)
         self._is_over(journal)
         if journal.sent is not self._sent:
             self._sent = journal.sent
@@ -200,6 +261,17 @@ class LogShipper:
             self._batch.lines = self._batch.size = 0
         elif self._batch.lines >= LINES or self._batch.size >= BYTES:
             self._send()
+
+    def _compare(self, journal: Journal) -> None:
+        """See whether a line is still the one that was sent, where that is known."""
+        mark = journal.marks.get(self._number)
+        if mark is not None and self._same < self._number:
+            if mark != line_mark(self._raw):
+                raise _CutError
+            self._same = self._number
+
+    def _marked(self, sent: Sent) -> Sent:
+        return structs.replace(sent, marked=self._number, mark=line_mark(self._raw), cut=False)
 
     def _is_over(self, journal: Journal) -> None:
         """End what was open at a line after which it was said to be over: that was sent then."""
@@ -210,8 +282,9 @@ class LogShipper:
         """Send a batch, and note of each signal that it was acknowledged."""
         if (journal := self._journal) is None:
             return
+        self._compare(journal)
         batch, self._batch = self._batch, _Batch()
-        sent, number = journal.sent, self._number
+        sent, number = self._marked(journal.sent), self._number
         traces = "traces" in self._signals
         if "logs" in self._signals and number > sent.logs:
             self.counts.log_records += self._deliver("logs", batch.logs)
@@ -219,10 +292,10 @@ class LogShipper:
             journal.note(structs.replace(sent, logs=number, traces=number if both else sent.traces))
         if traces and number > journal.sent.traces:
             self.counts.spans += self._deliver("traces", batch.traces)
-            journal.note(structs.replace(journal.sent, traces=number))
+            journal.note(self._marked(structs.replace(journal.sent, traces=number)))
         if "metrics" in self._signals and number > journal.sent.metrics:
             self._deliver("metrics", self._items.metrics())
-            journal.note(structs.replace(journal.sent, metrics=number))
+            journal.note(self._marked(structs.replace(journal.sent, metrics=number)))
         self._tell()
 
     def _deliver(self, signal: SentSignal, items: dict[RunId, list[bytes]]) -> int:

@@ -7,7 +7,8 @@ ends the batch that it is at, notes it and leaves.
 import os
 import signal
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -95,7 +96,7 @@ def _each(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None
             sender,
             orders.state,
             orders.signals,
-            lambda counts, path=path: pipe.send(LogTold(path, counts)),
+            partial(_tell, pipe, path),
             open_only=path in orders.open_only,
         )
         with _reported(pipe, shipper, path):
@@ -115,8 +116,13 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
         raise
     except OSError as error:
         problem = f"cannot ship {path}: {error.strerror or error}"
+    except _StopError:
+        _tell_the_last(pipe, path, shipper)
+        raise
     finally:
         shipper.close()
+    if problem is None and shipper.damaged is not None:
+        problem = f"{shipper.damaged} is damaged: what can be read of it is shipped, and the rest is not"
     pipe.send(LogTold(path, shipper.counts, over=True, problem=problem))
 
 
@@ -125,26 +131,37 @@ def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], No
     said: set[str] = set()
     try:
         while True:
-            for path, shipper in shippers.items():
-                shippers[path] = _step(path, shipper, pipe, orders, sender, said)
+            for path, found in shippers.items():
+                # After a failure it is begun anew, which reads again and sends nothing again.
+                shipper = found or LogShipper(path, sender, orders.state, orders.signals, partial(_tell, pipe, path))
+                shippers[path] = shipper
+                if not _stepped(path, shipper, pipe, said):
+                    shippers[path] = None
+                    shipper.close()
             check()
             if pipe.poll(FOLLOW_S):
                 if (path := pipe.recv()) is None:
                     return
                 shippers[path] = None
     finally:
-        for shipper in shippers.values():
+        for path, shipper in shippers.items():
             if shipper is not None:
+                _tell_the_last(pipe, path, shipper)
                 shipper.close()
 
 
-def _step(
-    path: Path, shipper: LogShipper | None, pipe: "Pipe", orders: Orders, sender: Sender, said: set[str]
-) -> LogShipper | None:
-    """Ship what a log has gained. After a failure it is begun anew, which reads again and sends nothing again."""
-    shipper = shipper or LogShipper(
-        path, sender, orders.state, orders.signals, lambda counts: pipe.send(LogTold(path, counts))
-    )
+def _tell(pipe: "Pipe", path: Path, counts: ShippedCounts) -> None:
+    pipe.send(LogTold(path, counts))
+
+
+def _tell_the_last(pipe: "Pipe", path: Path, shipper: LogShipper) -> None:
+    """Say what was sent of a log by now: more than was said before, or the command was interrupted as it heard that."""
+    with suppress(OSError):  # nobody listens
+        _tell(pipe, path, shipper.counts)
+
+
+def _stepped(path: Path, shipper: LogShipper, pipe: "Pipe", said: set[str]) -> bool:
+    """Ship what a log has gained, and say whether that could be done."""
     try:
         shipper.advance()
     except (NotSentError, BeingShippedError) as error:
@@ -154,9 +171,8 @@ def _step(
     except OSError as error:
         problem = f"cannot ship {path}: {error.strerror or error}"
     else:
-        return shipper
-    shipper.close()
+        return True
     if problem not in said:
         said.add(problem)
         pipe.send(LogTold(path, shipper.counts, problem=problem))
-    return None
+    return False

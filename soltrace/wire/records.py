@@ -162,7 +162,10 @@ class ProgramCompiled(Record, frozen=True, kw_only=True, tag="program.compiled")
 
 
 class RunHeartbeat(Record, frozen=True, kw_only=True, tag="run.heartbeat"):
-    """A run is alive of which no pass is open: said every half minute while an experiment is, or a program compiles."""
+    """A run is alive of which no pass is open: said every half minute while an experiment is, or a program compiles.
+
+    A run that has a span of its own says so at any time, for it is not over before its last line, `run.ended`.
+    """
 
     silent_s: float
     """Seconds since its last line of another kind."""

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,110 @@ def test_where_to(soltrace, log, tmp_path):
         ): "--all is for runs that are over, --follow for those that are not",
     }.items():
         assert soltrace.run("ship", "run.jsonl", *options) == (2, [], [f"soltrace ship: {problem}"])
+
+
+def lines_of(log, first, last, *, opened=True):
+    """The lines of a log: its first one, and passes of three lines each."""
+    records = [log.opened(0)] if opened else []
+    for number in range(first, last):
+        known = {"pass_id": f"r1.{number}.forward", "solve_id": f"r1.{number}"}
+        half = log.progress(3 * number + 1, progress=0.5, step=7, **known)
+        records += [log.started(3 * number, **known), half, log.ended(3 * number + 2, **known)]
+    return [log.line(record) for record in records]
+
+
+LINES = lines_of(importlib.import_module("tests.cli.conftest")._samples.Log(), 0, 4)
+WHOLE = b"".join(LINES)
+SKIPPED = "soltrace ship: 1 line skipped: no records of soltrace's"
+UNFINISHED = "soltrace ship: 1 line without an end: shipped once it has one"
+
+
+@pytest.mark.parametrize(
+    "damaged,sent,also,mended",
+    [
+        (WHOLE[:-40], "12 and 3", [UNFINISHED], "1 and 1"),
+        (WHOLE[:-1], "13 and 4", [], "0 and 0"),
+        (b"".join([*LINES[:5], LINES[5][:50], *LINES[6:]]), "12 and 4", [SKIPPED], "13 and 4"),
+        (b"".join([*LINES[:5], b"\0" * 4096, *LINES[5:]]), "13 and 4", [SKIPPED], "0 and 0"),
+        (b"".join([*LINES[:5], b"\0" * 4096]), "5 and 1", [UNFINISHED], "8 and 3"),
+        (BOM_UTF8 + WHOLE, "13 and 4", [], "0 and 0"),
+        (WHOLE.replace(b"\n", b"\r\n"), "13 and 4", [], "0 and 0"),
+    ],
+    ids=["torn", "without a newline", "cut in the middle", "zeros", "zeros at the end", "BOM", "CRLF"],
+)
+def test_what_is_whole_in_a_damaged_log_arrives_once(soltrace, collector, damaged, sent, also, mended, tmp_path):
+    """What is not is counted. If it is mended, the rest arrives; where lines are others, their batch comes again."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(damaged)
+    to = ("ship", path, "--endpoint", collector.address)
+    assert sums(soltrace.run(*to)) == (0, [], [f"sent {sent} of 1", *also])
+    assert sums(soltrace.run(*to)) == (0, [], ["sent 0 and 0 of 1", *also])
+    path.write_bytes(WHOLE)
+    assert sums(soltrace.run(*to))[2][0] == f"sent {mended} of 1"
+    assert (len(collector.record_ids), len(collector.span_ids)) == (13, 4)
+    assert max(collector.record_ids.values()) == (2 if mended == "13 and 4" else 1)
+
+
+def sums(result):
+    """The same as `said`, in short."""
+    status, out, err = said(result)
+    return status, out, [re.sub(r" log records?| spans?| logs?", "", line) for line in err]
+
+
+def test_a_torn_line_is_over_when_its_run_is(soltrace, collector, tmp_path):
+    """It is not waited for, and is counted."""
+    (tmp_path / "run.jsonl").write_bytes(WHOLE[:-40])
+    done = soltrace.run("ship", "run.jsonl", "--endpoint", collector.address, "--all")
+    assert said(done) == (0, [], ["sent 12 log records and 4 spans of 1 log", SKIPPED])
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen meanwhile", "not seen"])
+def test_a_log_that_is_cut_and_written_on_is_shipped_to_its_end(soltrace, collector, log, seen, tmp_path):
+    """Once, if the cut was seen; else with the lines of the batch that it is in, by the same ids."""
+    path, to = tmp_path / "run.jsonl", ("ship", "run.jsonl", "--endpoint", collector.address)
+    path.write_bytes(WHOLE)
+    assert sums(soltrace.run(*to))[2] == ["sent 13 and 4 of 1"]
+    path.write_bytes(b"".join(LINES[:7]))
+    if seen:
+        assert sums(soltrace.run(*to)) == (0, [], ["sent 0 and 0 of 1"])
+    log.append(path, *lines_of(log, 5, 9, opened=False))
+    again = "soltrace ship: 1 cut since it was shipped, and written on: read again"
+    first = "sent 12 and 4 of 1" if seen else "sent 19 and 6 of 1"
+    assert sums(soltrace.run(*to)) == (0, [], [first, again])
+    assert sums(soltrace.run(*to)) == (0, [], ["sent 0 and 0 of 1"])
+    assert (len(collector.record_ids), len(collector.span_ids)) == (25, 8)
+    twice = sum(count - 1 for count in collector.record_ids.values())
+    assert twice == (0 if seen else 7)
+
+
+@pytest.mark.parametrize("end,left_out", [(b"", True), (b"12345678", False)], ids=["cut", "a wrong checksum"])
+def test_a_compressed_log_that_is_damaged_is_no_success(soltrace, collector, log, end, left_out, tmp_path):
+    """What can be read of it arrives, and the rest once it is whole."""
+    lines, path = lines_of(log, 0, 1000), tmp_path / "run.jsonl.gz"
+    data = gzip.compress(b"".join(lines))
+    path.write_bytes((data[:-2000] if left_out else data[:-8]) + end)
+    to = ("ship", path, "--endpoint", collector.address)
+    status, out, err = said(soltrace.run(*to))
+    damaged = f"soltrace ship: {path} is damaged: what can be read of it is shipped, and the rest is not"
+    assert (status, out, err[0]) == (1, [], damaged)
+    assert 1000 < len(collector.record_ids) <= len(lines) - left_out
+    path.write_bytes(data)
+    assert said(soltrace.run(*to))[0] == 0
+    assert len(collector.record_ids) == len(collector.log_records) == len(lines)
+    assert len(collector.span_ids) == len(collector.spans) == 1000
+
+
+def test_a_part_that_is_missing_is_said(soltrace, collector, log, tmp_path):
+    """All others are shipped."""
+    (tmp_path / "run.jsonl").write_bytes(b"".join(LINES[:5]))
+    part = log.line(log.opened(0), part=3)
+    (tmp_path / "run.part0003.jsonl").write_bytes(b"".join([part, *LINES[9:]]))
+    missing = "the part of its log before this one is missing, and is not shipped"
+    assert said(soltrace.run("ship", tmp_path, "--endpoint", collector.address)) == (
+        1,
+        [],
+        [f"soltrace ship: {tmp_path}/run.part0003.jsonl: {missing}", "sent 10 log records and 3 spans of 2 logs"],
+    )
 
 
 def unlocked(directory):

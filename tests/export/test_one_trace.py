@@ -91,6 +91,41 @@ def test_the_tasks_of_an_array_are_one_trace(backend, run, tmp_path):
     assert ("experiment.ended", live["fit"]["id"]) in told
 
 
+SWEEP = """
+import os
+task = os.environ["SLURM_ARRAY_TASK_ID"]
+solve()
+with soltrace.experiment(f"seed-{task}"):
+    with soltrace.experiment("inner"): solve()
+with soltrace.experiment("check"): solve()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "given,root", [({}, ""), ({"TRACEPARENT": TRACEPARENT}, SPAN_ID)], ids=["alone", "under a span"]
+)
+def test_whatever_its_experiments_are_called_a_job_is_one_trace(given, root, backend, run, lines, tmp_path):
+    """Those of each task, and several of one; shipped, they are what the log says. A parent that is given is one."""
+    for task in ("1", "2"):
+        assert run(SWEEP, **SLURM | given | {"SLURM_ARRAY_TASK_ID": task}).returncode == 0
+    command = [sys.executable, "-m", "soltrace", "ship", tmp_path / "logs", "--endpoint", backend.endpoint]
+    subprocess.run(command, capture_output=True, check=True)
+    told = lines()
+    spans = [named(span) for _, span in backend.of("traces")]
+    assert sorted((span["trace"], span["id"]) for span in spans) == sorted(
+        {(line["trace_id"], line["span_id"]) for line in told}
+    )
+    assert len({span["trace"] for span in spans}) == 1
+    assert (spans[0]["trace"] == TRACE_ID) == bool(given)
+    names = {span["id"]: span["name"] for span in spans} | {root: "root"}
+    above = {"run": ["root"], "seed-1": ["run"], "seed-2": ["run"], "inner": ["seed-1", "seed-2"], "check": ["run"]} | {
+        "diffeqsolve forward": ["check", "inner", "run"]
+    }
+    assert {name: sorted({names[span["above"]] for span in spans if span["name"] == name}) for name in above} == above
+
+
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
@@ -135,6 +170,28 @@ def test_the_end_of_a_run_says_why(program, error, backend, run, lines):
     )
     (span,) = [span for _, span in backend.of("traces") if span.name == "run"]
     assert (span.status.message, span.status.code) == (error or "", 0 if error is None else 2)
+
+
+ALIVE = """
+import glob, time
+soltrace.configure(heartbeat_s=0.02)
+solve()
+deadline = time.monotonic() + 30
+while not any("run.heartbeat" in open(log).read() for log in glob.glob("logs/*.jsonl")):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_run_is_heard_of_until_its_end(run, lines):
+    """Outside of any experiment too: whoever reads the log waits for its last line."""
+    assert run(ALIVE, **SLURM).returncode == 0
+    told = lines()
+    beat = next(line for line in told if line["event"] == "run.heartbeat")
+    assert (beat["experiment"], beat["doing"], beat["span_id"]) == (None, "elsewhere", told[-1]["span_id"])
+    assert told[-1]["event"] == "run.ended"
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from soltrace.wire.records import (
     ProgramCompiled,
     Record,
     RunEnded,
+    RunHeartbeat,
     TelemetryDropped,
 )
 from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
@@ -68,6 +69,9 @@ class Log:
         status = "ok" if error is None else "error"
         error = UNSET if error is None else error
         return ExperimentEnded(**self._common(at), status=status, duration_s=at, error=error)
+
+    def run_heartbeat(self, at: float) -> RunHeartbeat:
+        return RunHeartbeat(**self._common(at, experiment=None, attributes={}), silent_s=30.0, doing="elsewhere")
 
     def run_ended(self, at: float, *, error: str | None = None) -> RunEnded:
         status = "ok" if error is None else "error"

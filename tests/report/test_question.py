@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from msgspec.structs import astuple
 
 from soltrace.report.gather import gather
@@ -91,6 +91,28 @@ def test_lanes_that_have_not_ended(tmp_path, log):
         ("r1.1", [0], "ok", "successful", 2.0, 120, 0.0),
         ("r1.1", [1], "lost", None, 3.0, 4, None),
         ("r1.2", [1], None, None, 1.0, 4, 0.0),
+    ]
+
+
+def test_runs_that_owe_their_last_line(tmp_path, logs):
+    """Are open, though all their experiments are over, and lost once they have been silent for long."""
+    now = datetime.now(UTC)
+    for name, start, ends in [
+        ("ended", now, [{}]),
+        ("failed", now, [{"error": "SIGTERM"}]),
+        ("goes on", now, []),
+        ("silent", now - timedelta(days=1), []),
+    ]:
+        log = logs(name, start=start)
+        opened = structs.replace(log.opened(host="elsewhere", pid=7), trace_id="1" * 32, span_id="2" * 16)
+        over = [log.run_ended(2, **end) for end in ends]
+        records = [opened, log.experiment_started(0), log.started(0), log.ended(1), log.experiment_ended(1), *over]
+        log.append(tmp_path / f"{name}.jsonl", *records)
+    assert rows(sorted(tmp_path.iterdir()), "SELECT run_id, status, lost_because FROM runs ORDER BY ALL") == [
+        ("ended", "ok", None),
+        ("failed", "error", None),
+        ("goes on", "open", None),
+        ("silent", "lost", "it fell silent, and its log has no end"),
     ]
 
 

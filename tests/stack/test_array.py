@@ -14,6 +14,7 @@ from tests.programs.array_task import (
     EXITED,
     FAILED,
     KILLED,
+    KILLED_LATER,
     RANKS,
     REQUEUED,
     TIMED_OUT,
@@ -76,9 +77,9 @@ def told(trace):
 @pytest.mark.slow
 @pytest.mark.once
 def test_an_array_is_one_trace(stack, slurm, tmp_path):
-    """Killed, run again, out of time, out of memory, failed, on a node that vanished; nobody wrapped `sbatch`."""
+    """Killed in a pass and after all, run again, out of time, out of memory, failed, on a node that vanished."""
     states = stopped(slurm, tmp_path)
-    ended = {TIMED_OUT: "TIMEOUT", **dict.fromkeys((KILLED, TOO_LARGE, FAILED, EXITED), "FAILED")}
+    ended = {TIMED_OUT: "TIMEOUT", **dict.fromkeys((KILLED, TOO_LARGE, FAILED, EXITED, KILLED_LATER), "FAILED")}
     assert states == {task: ended.get(task, "COMPLETED") for task in range(1, 21)}
 
     service = f"array-{uuid.uuid4()}"
@@ -103,6 +104,7 @@ def test_an_array_is_one_trace(stack, slurm, tmp_path):
 
     expected = dict.fromkeys([(task, 0, 0) for task in range(1, 21)], "ok") | {
         (KILLED, 0, 0): "abandoned",
+        (KILLED_LATER, 0, 0): "abandoned",
         (REQUEUED, 0, 0): "SIGTERM",
         (REQUEUED, 1, 0): "ok",
         (TIMED_OUT, 0, 0): "SIGTERM",
@@ -118,7 +120,7 @@ def test_an_array_is_one_trace(stack, slurm, tmp_path):
     continued = {which: continues for which, (_, _, continues) in found.items() if continues is not None}
     assert continued == {(task, 1, 0): found[task, 0, 0][1] for task in (REQUEUED, VANISHED)}
 
-    lost = {(KILLED, 0, 0), (TOO_LARGE, 0, 0)}
+    lost = {(KILLED, 0, 0), (TOO_LARGE, 0, 0), (KILLED_LATER, 0, 0)}
     state_of = {
         which: "replaced"
         if (*which[:1], 1, 0) in continued and which[1] == 0

@@ -25,6 +25,11 @@ def goes_on(path: Path) -> bool:
     return number > 1 and _part(path, number - 1) is not None
 
 
+def lacks_a_part(path: Path) -> bool:
+    """Say whether a log is a later part of one, and what comes before it is not there."""
+    return _number(path) > 1 and not goes_on(path)
+
+
 def _number(path: Path) -> int:
     return part_number(_plain(path))
 

@@ -1,5 +1,6 @@
 """One file that is followed: its lines are numbered and parsed, and each gets the time by which it is merged."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,11 @@ class Source:
         self._number = 0
         self._time = BEFORE_ALL
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it is compressed, and could not be read to its end."""
+        return self.damaged or (isinstance(self.lines, CompressedLineReader) and self.lines.cut)
+
     def look(self, now: float, files: int = 1) -> Change:
         """Return what has become of the file. The longer it is quiet, the later it is to be looked at again.
 
@@ -101,6 +107,8 @@ class Source:
         # All that is done for every line is done here: a call costs as much as a tenth of decoding.
         skip, path = self._skip, self.path
         first, self._number = self._number + 1, self._number + len(lines)
+        if first == 1 and lines and lines[0] is not None:
+            lines[0] = lines[0].removeprefix(BOM_UTF8)  # of an editor that has saved it
         for number, line in enumerate(lines, first):
             if line is None:
                 yield self._entry(Rejected("too long"), b"", number)

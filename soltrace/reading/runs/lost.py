@@ -1,8 +1,9 @@
 """Which runs are lost: they have stopped without a word, while something of theirs was open.
 
-A run writes down how it ends: its passes and its experiments do. What was killed can't. That a run was is known where
-its scheduler says so, or where its process is gone from this machine; of one on another machine it is concluded from
-its silence, for a run with an open pass is heard of every few seconds.
+A run writes down how it ends: its passes and its experiments do, and where a scheduler has started it the last line of
+its log. What was killed can't. That a run was is known where its scheduler says so, or where its process is gone from
+this machine; of one on another machine it is concluded from its silence, for a run with an open pass is heard of every
+few seconds.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 
 from soltrace.reading.runs.jobs import ASK_S, Jobs
 from soltrace.reading.runs.processes import process_is_gone
-from soltrace.reading.runs.slurm import ENDED, HALTED, WAITING, TaskState
+from soltrace.reading.runs.slurm import COMPLETED, ENDED, HALTED, WAITING, TaskState
 from soltrace.wire.records import Attribute
 
 PATIENCE_S: Final = 60.0
@@ -43,14 +44,23 @@ class RunFacts:
     beats: bool = False
     """Whether it is heard of between its passes too, every half minute."""
     had_experiments: bool = False
-    """Whether it has told of any: where all of them are over, it has ended by itself."""
+    """Whether it has told of any: where all of them are over, it has ended by itself, unless it owes its last line."""
+    tells_its_end: bool = False
+    """Whether its log has a last line that says how it ended: it has a span of its own, by a scheduler's job."""
+    has_ended: bool = False
+    """Whether that line was read."""
     last_of_its_task: bool = True
     """Whether no later run of the same job, task and rank is known."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether something of it is."""
+    def something_open(self) -> bool:
+        """Whether a pass or an experiment of it is."""
         return self.passes_open or self.experiments_open
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of it is, or it has yet to say how it ended."""
+        return self.something_open or (self.tells_its_end and not self.has_ended)
 
 
 class Fate(Enum):
@@ -58,6 +68,8 @@ class Fate(Enum):
 
     GOES_ON = "goes on"
     """Or has ended, as far as is known."""
+    ENDED = "ended"
+    """Its scheduler says so of a run that had nothing open, and did not say so itself."""
     LOST = "lost"
     RUNS_AGAIN = "runs again"
     """It was killed, and its scheduler will run its job again, or does: see `soltrace.reading.attempts`."""
@@ -110,11 +122,15 @@ class RunJudge:
         told = None if self._jobs is None else self._jobs.state(run.resource)
         if silent_s >= (_DEAD_S if told is None else _TOLD_S) and self._is_gone(run):
             return Judgement(Fate.LOST, "its process is gone")
-        # Between passes a program may compute for long, and only says so where it has been open for some time.
-        if run.passes_open and listened and silent_s >= self.patience_s:
+        return self._by_its_silence(run, silent_s) if listened else _GOES_ON
+
+    def _by_its_silence(self, run: RunFacts, silent_s: float) -> Judgement:
+        if run.passes_open and silent_s >= self.patience_s:
             return Judgement(Fate.LOST, "it fell silent, with a pass open")
-        if run.beats and listened and silent_s >= _BETWEEN_PASSES * self.patience_s:
-            return Judgement(Fate.LOST, "it fell silent, with an experiment open")
+        # Between passes a program may compute for long, and only says so where it has been open for some time.
+        if silent_s >= _BETWEEN_PASSES * self.patience_s and (run.beats or run.tells_its_end):
+            left = "with an experiment open" if run.experiments_open else "and its log has no end"
+            return Judgement(Fate.LOST, f"it fell silent, {left}")
         return _GOES_ON
 
     def _is_gone(self, run: RunFacts) -> bool:
@@ -131,10 +147,18 @@ class RunJudge:
             if told.state in ENDED and run.is_open and silent_s >= self.patience_s:
                 return Judgement(Fate.LOST, f"Slurm ran it again, without a log: {told.said()}")
             return Judgement(Fate.RUNS_AGAIN, f"Slurm runs it again: {told.said()}") if run.is_open else _GOES_ON
-        unknown_end = run.last_of_its_task and not run.had_experiments  # between two passes nothing is open
-        if (run.is_open and told.state in ENDED) or (unknown_end and told.killed):
+        if told.state in ENDED and (run.something_open or _stopped(told, run)):
             return Judgement(Fate.LOST, f"Slurm says {told.said()}")
+        if told.state == COMPLETED and run.last_of_its_task and not run.something_open:
+            return Judgement(Fate.ENDED)
         return _GOES_ON if told.state in HALTED else None
+
+
+def _stopped(told: TaskState, run: RunFacts) -> bool:
+    """Say whether the end of a job is that of a run of which nothing is open: between two passes nothing need be."""
+    if run.has_ended or not run.last_of_its_task:
+        return False
+    return told.state != COMPLETED if run.tells_its_end else told.killed and not run.had_experiments
 
 
 def _runs_again(told: TaskState, run: RunFacts) -> bool | None:

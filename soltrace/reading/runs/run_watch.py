@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec import UNSET
+
 from soltrace.reading.attempts import Attempts
 from soltrace.reading.parse import Parsed
 from soltrace.reading.runs.jobs import Jobs, job_of
@@ -123,6 +125,8 @@ class RunWatch:
                 run.stalled[record.pass_id] = isinstance(record, PassHeartbeat) and record.stalled
             case LogOpened() | LogResource():
                 self._opened(run, record)
+            case RunEnded():
+                run.has_ended = True
             case RunHeartbeat():
                 run.beats = True
             case ExperimentStarted():
@@ -148,6 +152,7 @@ class RunWatch:
             self.jobs.see(record.resource)
         if isinstance(record, LogResource):
             return
+        run.tells_its_end = record.span_id is not UNSET
         self._attempts.opened(record)
         run.opened = run.opened or record.timestamp
         if (job := job_of(record.resource)) is not None:
@@ -194,7 +199,7 @@ class RunWatch:
         if self.jobs is not None:
             self.jobs.look()
         for run in self._runs.values():
-            if not run.is_open and (self.jobs is None or run.had_experiments):
+            if not run.is_open and (self.jobs is None or run.had_experiments or run.has_ended):
                 continue  # it has ended, and so have most
             verdict = self.verdict(run, whole=whole)
             if verdict.fate is Fate.LOST and not self._attempts.replaced(run.run_id):

@@ -10,7 +10,9 @@ KILLED: Final = frozenset(
     {"BOOT_FAIL", "CANCELLED", "DEADLINE", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 )
 """States of a task that did not end by itself."""
-ENDED: Final = KILLED | {"COMPLETED", "FAILED"}
+COMPLETED: Final = "COMPLETED"
+"""The state of a task that has ended well."""
+ENDED: Final = KILLED | {COMPLETED, "FAILED"}
 """States that a task does not leave by itself."""
 WAITING: Final = frozenset(
     {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}

@@ -4,14 +4,14 @@ WITH failed AS (
 ), forward AS (
     SELECT p.* FROM passes p SEMI JOIN failed f ON p.run_id = f.run_id AND p.pass_id = f.forward_pass_id WHERE p.status = 'error'
 ), lanes AS (
-    SELECT run_id, pass_id, min((r.timestamp, r.batch_index, r.result, r.t)) AS lane
+    SELECT run_id, pass_id, min({'at': r.timestamp, 'index': r.batch_index, 'result': r.result, 't': r.t}) AS lane
     FROM records r SEMI JOIN (
         SELECT run_id, pass_id FROM failed UNION ALL SELECT run_id, pass_id FROM forward
     ) USING (run_id, pass_id)
     WHERE r.event = 'lane.ended' AND r.status = 'error' GROUP BY ALL
 )
 SELECT p.run_id, p.pass_id, p.experiment, p.ended AS at, p.result, p.t, p.progress, p.step, p.total,
-    lane[1] AS lane_at, lane[2] AS lane_index, lane[3] AS lane_result, lane[4] AS lane_t,
+    lane.at AS lane_at, lane.index AS lane_index, lane.result AS lane_result, lane.t AS lane_t,
     f.ended AS forward_at, f.pass_id AS forward_id, f.result AS forward_result, f.t AS forward_t
 FROM failed p
 LEFT JOIN forward f ON f.run_id = p.run_id AND f.pass_id = p.forward_pass_id

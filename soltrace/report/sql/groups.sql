@@ -4,5 +4,5 @@ SELECT COMPARED_BY AS value, count(*) AS passes, count(*) FILTER (status = 'erro
     coalesce(sum(duration_s) FILTER (phase = 'backward'), 0) AS backward_s,
     quantile_cont(duration_s, 0.5) FILTER (phase = 'forward') AS median_forward_s,
     quantile_cont(duration_s, 0.5) FILTER (phase = 'backward') AS median_backward_s,
-    count(*) OVER () AS total
+    any_value(attributes) AS attributes, count(*) OVER () AS total
 FROM passes WHERE COMPARED_BY IS NOT NULL OR $missing GROUP BY value ORDER BY passes DESC, value LIMIT $limit;

@@ -7,5 +7,6 @@ SELECT
     forward_pass_id, dtype, verdict, attempts, nonfinite, watched,
     step, progress, t, steps, batch_index, lanes, stalled, usage, result, dropped, what, reason,
     CASE WHEN event IN ('experiment.started', 'experiment.ended', 'pass.started', 'pass.ended')
-        THEN attributes END AS attributes
+        THEN attributes END AS attributes,
+    event = 'log.opened' AND span_id IS NOT NULL AS tells_its_end  -- see `soltrace.reading.runs.lost`
 FROM lines;

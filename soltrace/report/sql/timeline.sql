@@ -1,11 +1,5 @@
 -- What begins within the same sliver of the whole time is one bar: no more of them than a screen has columns.
-WITH busy AS (
-    SELECT run_id, phase AS what, started, seen AS ended, status FROM passes
-    UNION ALL
-    SELECT run_id, 'compile',
-        coalesce(TRY(timestamp - to_microseconds(CAST((trace_s + lower_s + compile_s) * 1e6 AS BIGINT))), timestamp), timestamp, 'ok'
-    FROM records WHERE event = 'program.compiled'
-), drawn AS (
+WITH drawn AS (
     FROM busy SEMI JOIN (SELECT unnest($runs) AS run_id) USING (run_id)
 ), whole AS (
     SELECT min(epoch_us(started)) AS begin, greatest(max(epoch_us(ended)) - min(epoch_us(started)), 1) AS width FROM drawn

@@ -19,19 +19,21 @@ WITH seen AS (
 ), entered AS (
     SELECT run_id, count(*) FILTER (status = 'error') AS failed_experiments, count(*) FILTER (status = 'open') AS open_experiments
     FROM main.experiments GROUP BY ALL
-), over AS (
-    SELECT run_id, count(*) AS failed_runs FROM main.records WHERE event = 'run.ended' AND status = 'error' GROUP BY ALL
+), told AS (
+    SELECT run_id, count(*) FILTER (event = 'run.ended' AND status = 'error') AS failed_runs,
+        bool_or(tells_its_end) AND NOT bool_or(event = 'run.ended') AS goes_on
+    FROM main.records GROUP BY ALL
 )
 SELECT run_id,
     CASE WHEN r.run_id IS NOT NULL THEN 'replaced' WHEN l.run_id IS NOT NULL THEN 'lost'
-        WHEN coalesce(open, 0) + coalesce(open_experiments, 0) > 0 THEN 'open'
-        WHEN coalesce(failed, 0) + coalesce(failed_experiments, 0) + coalesce(failed_runs, 0) > 0 THEN 'error' ELSE 'ok' END AS status,
+        WHEN coalesce(open, 0) + coalesce(open_experiments, 0) > 0 OR goes_on AND o.run_id IS NULL THEN 'open'
+        WHEN coalesce(failed, 0) + coalesce(failed_experiments, 0) + failed_runs > 0 THEN 'error' ELSE 'ok' END AS status,
     l.why AS lost_because, started, seen, resource->>'host' AS host, resource->>'pid' AS pid,
     resource->>'process_index' AS process_index, resource->>'scheduler' AS scheduler, resource->>'job' AS job,
     resource->>'array_task' AS array_task, resource->>'rank' AS rank, resource->>'restart' AS restart,
     coalesce(passes, 0) AS passes, coalesce(failed, 0) AS failed, coalesce(open, 0) AS open, resource
-FROM seen LEFT JOIN counted USING (run_id) LEFT JOIN entered USING (run_id) LEFT JOIN over USING (run_id)
-LEFT JOIN main.lost l USING (run_id) LEFT JOIN main.replaced r USING (run_id);
+FROM seen LEFT JOIN counted USING (run_id) LEFT JOIN entered USING (run_id) LEFT JOIN told USING (run_id)
+LEFT JOIN main.lost l USING (run_id) LEFT JOIN main.over o USING (run_id) LEFT JOIN main.replaced r USING (run_id);
 
 CREATE VIEW documented.lanes AS
 WITH over AS (

@@ -29,6 +29,12 @@ if task == "4":  # without an experiment, and between two passes
     soltrace.flush()
     kept = bytearray(b"x" * (400 * 2**20))
     time.sleep(600)
+if task in "78":  # after an experiment
+    with soltrace.experiment("fit"):
+        end(begin())
+    soltrace.flush()
+    kept = bytearray(b"x" * (400 * 2**20)) if task == "7" else os._exit(0)
+    time.sleep(600)
 with soltrace.experiment("fit"):
     end(begin())
     if task in "16" or again:
@@ -36,6 +42,8 @@ with soltrace.experiment("fit"):
     begin()
     time.sleep(600)
 """
+PASSES = 11
+"""Of all tasks, the first attempt of each."""
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +67,17 @@ def process_of(logs, task):
 
 
 def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
-    """Well; killed; cancelled, in time to say so; out of memory; run again; begun only when others were over."""
+    """Well; killed; cancelled, in time to say so; out of memory, after its experiment too; run again; by `os._exit`."""
     (tmp_path / "task.py").write_text(TASK)
     script, logs = tmp_path / "job.sh", tmp_path / "logs"
     script.write_text(f"#!/bin/bash\nexec {sys.executable} {tmp_path}/task.py\n")
     environ = {"SOLTRACE_DIR": str(logs), "PYTHONPATH": str(ROOT)}
-    options = ["--array=1-6%5", "--output=/dev/null", "--requeue", "--mem=300"]
+    options = ["--array=1-8%7", "--output=/dev/null", "--requeue", "--mem=300"]
     job = slurm.submit(script, *options, environ=environ)
     with soltrace(slurm, "tail", "--until-done", "--plain", logs) as tail:
         try:
             deadline = time.monotonic() + 60
-            while sum(log.read_text().count("pass.started") for log in logs.glob("*")) < 9:
+            while sum(log.read_text().count("pass.started") for log in logs.glob("*")) < PASSES:
                 assert time.monotonic() < deadline, slurm.tasks(job)
                 time.sleep(0.1)
             os.kill(process_of(logs, "2"), signal.SIGKILL)
@@ -80,7 +88,7 @@ def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
             tail.kill()
     lost = "Slurm says FAILED, by signal 9"
     told = [line.partition(": ")[2] for line in said.splitlines() if " lost since " in line]
-    assert sorted(re.sub(".*UTC: |[0-9]{8}T.*?: ", "", line) for line in told) == [lost, f"{lost}; 1 pass open"]
+    assert sorted(re.sub(".*UTC: |[0-9]{8}T.*?: ", "", line) for line in told) == [lost, lost, f"{lost}; 1 pass open"]
     assert tail.returncode == 1  # what was cancelled has failed
     question = "SELECT array_task, restart, status, lost_because FROM runs ORDER BY ALL"
     with soltrace(slurm, "query", "--json", question, logs) as query:
@@ -93,8 +101,10 @@ def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
         ("5", "1", "ok", None),
         ("5", None, "replaced", None),
         ("6", None, "ok", None),
+        ("7", None, "lost", lost),
+        ("8", None, "ok", None),
     ]
     with soltrace(slurm, "report", "--format", "json", logs) as report:
         facts = json.loads(report.communicate(timeout=60)[0])
     found = {(row["array_task"], row["why"], row["passes"]) for row in facts["lost"]["rows"]}
-    assert found == {("2", lost, 1), ("4", lost, 0)}
+    assert found == {("2", lost, 1), ("4", lost, 0), ("7", lost, 0)}

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from soltrace.reading.outcome import Outcome
 from soltrace.reading.runs.jobs import Jobs
@@ -34,7 +35,7 @@ def jobs_that_say(*states):
         ("OUT_OF_MEMORY", True, Fate.LOST, "Slurm says OUT_OF_MEMORY"),
         ("NODE_FAIL", False, Fate.LOST, "Slurm says NODE_FAIL"),
         ("COMPLETED", True, Fate.LOST, "Slurm says COMPLETED"),
-        ("COMPLETED", False, Fate.GOES_ON, ""),
+        ("COMPLETED", False, Fate.ENDED, ""),
         ("FAILED", False, Fate.GOES_ON, ""),
         ("PENDING", True, Fate.RUNS_AGAIN, "Slurm runs it again: PENDING"),
     ],
@@ -63,6 +64,74 @@ def test_a_killed_job_says_nothing_of_a_run_that_it_did_not_kill(known, restarts
     judge = RunJudge(jobs=jobs_that_say(TaskState("7", "3", "TIMEOUT", 0, restarts, BEGAN)))
     run = RunFacts("r", BEGAN, **{"resource": SLURM, "opened": BEGAN} | known)
     assert judge.verdict(run, 10.0).fate is fate
+
+
+@pytest.mark.parametrize(
+    "state,known,fate,why",
+    [
+        ("RUNNING", {}, Fate.GOES_ON, ""),
+        ("OUT_OF_MEMORY", {}, Fate.LOST, "Slurm says OUT_OF_MEMORY"),
+        ("FAILED", {}, Fate.LOST, "Slurm says FAILED"),
+        ("COMPLETED", {}, Fate.ENDED, ""),
+        ("COMPLETED", {"experiments_open": True}, Fate.LOST, "Slurm says COMPLETED"),
+        ("COMPLETED", {"last_of_its_task": False}, Fate.GOES_ON, ""),
+        ("OUT_OF_MEMORY", {"last_of_its_task": False}, Fate.GOES_ON, ""),
+        ("OUT_OF_MEMORY", {"has_ended": True}, Fate.GOES_ON, ""),
+        ("OUT_OF_MEMORY", {"has_ended": True, "had_experiments": False}, Fate.GOES_ON, ""),
+        ("PENDING", {}, Fate.RUNS_AGAIN, "Slurm runs it again: PENDING"),
+    ],
+)
+def test_a_run_that_owes_its_last_line_ends_as_the_scheduler_says(state, known, fate, why):
+    """Though all its experiments are over; not if it has said so itself, or if others came after it in its job."""
+    judge = RunJudge(jobs=jobs_that_say(TaskState("7", "3", state, began=BEGAN)))
+    run = RunFacts("r", BEGAN, SLURM, BEGAN, **{"tells_its_end": True, "had_experiments": True} | known)
+    assert judge.verdict(run, 10.0) == (fate, why)
+
+
+def owing(log, **resource):
+    """A run that has told that it has a span of its own, and whose experiment is over."""
+    opened = structs.replace(log.opened(**resource), trace_id="1" * 32, span_id="2" * 16)
+    return opened, log.experiment_started(0), log.started(0), log.ended(1), log.experiment_ended(1)
+
+
+def test_where_nobody_can_be_asked_the_last_line_is_waited_for(log):
+    """For three minutes, if the run is not heard of; it goes on as long as it is, or until its process is gone."""
+    now, gone = [0.0], [False]
+    clocks = {"monotonic": lambda: now[0], "now": lambda: log.start + timedelta(seconds=now[0])}
+    outcome = Outcome(gone=lambda *_: gone[0], **clocks)
+    for record in owing(log, host="elsewhere", pid=42):
+        outcome.feed(record)
+    seen = []
+    for now[0] in (2.0, 178.0):
+        seen.append((outcome.status(), outcome.lost()))
+    outcome.feed(log.run_heartbeat(179))
+    now[0] = 300.0
+    seen.append((outcome.status(), outcome.lost()))
+    assert seen == [(None, [])] * 3
+    now[0] = 359.0
+    assert outcome.status() == 3
+    assert [lost[1:] for lost in outcome.lost()] == [
+        (log.start + timedelta(seconds=179), "it fell silent, and its log has no end", 0)
+    ]
+    outcome.feed(log.run_heartbeat(360))
+    gone[0], now[0] = True, 363.0
+    assert outcome.status() == 3
+    assert [lost.why for lost in outcome.lost()] == ["its process is gone"]
+    outcome.feed(log.run_ended(364))
+    now[0] = 366.0
+    assert (outcome.status(), outcome.lost()) == (0, [])
+
+
+def test_what_slurm_has_seen_to_its_end_is_waited_for_no_more(log):
+    """By `os._exit`, for instance: there is no last line, and nothing is lost."""
+    now = [0.0]
+    jobs = Jobs(lambda _: [TaskState("7", "3", "COMPLETED", began=log.start)], lambda: True, lambda: now[0])
+    outcome = Outcome(jobs=jobs, monotonic=lambda: now[0], now=lambda: log.start + timedelta(seconds=now[0]))
+    for record in owing(log, **SLURM):
+        outcome.feed(record)
+    jobs.look(wait_s=30.0)
+    now[0] = 1000.0
+    assert (outcome.status(), outcome.lost()) == (0, [])
 
 
 def test_where_nobody_can_be_asked_silence_says_it():

@@ -124,7 +124,10 @@ def _loop(program: Callable[..., Any], args: tuple[Any, ...], seconds: float) ->
 def _row(case: str, loop: Callable[[], tuple[float, float]], rounds: int, directory: str) -> Viewed:
     import soltrace
 
-    pairs = [[_in(soltrace.live, loop), _in(nullcontext, loop)] for _ in range(rounds)]
+    views = soltrace.live, nullcontext
+    # Who comes first is another one each time: the machine gets slower, or faster, while a pair is measured.
+    turns = [[_in(view, loop) for view in (views if number % 2 else views[::-1])] for number in range(rounds)]
+    pairs = [turn if number % 2 else turn[::-1] for number, turn in enumerate(turns)]
     with _tail(directory):
         tail = [loop()[0] for _ in range(rounds)]
     without = [loop()[0] for _ in range(rounds)]

@@ -34,7 +34,9 @@ def rows(columns: list[Any]) -> list[Row]:
     return [
         row
         for part in columns
-        for row in zip(part.step, part.t, part.dt, part.accepted, part.scaled_error, part.error_in, strict=True)
+        for row in zip(
+            part.step, part.t, part.dt, part.accepted, map(float, part.scaled_error), part.error_in, strict=True
+        )
     ]
 
 
@@ -43,6 +45,12 @@ def rows(columns: list[Any]) -> list[Row]:
     [
         (dfx.Tsit5(), PID),
         (dfx.Bosh3(), dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1)),
+        # What solves their equations has the tolerances that diffrax would give it.
+        (dfx.Kvaerno3(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)), PID),
+        (
+            dfx.Kvaerno5(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)),
+            dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1),
+        ),
     ],
     ids=lambda part: type(part).__name__,
 )

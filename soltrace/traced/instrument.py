@@ -268,7 +268,7 @@ class _ReportingWhile:
 
     def _noting(self, cond: Any, body: Any, state: Any, observed: Observed) -> Any:
         """Note at the end of a step what it was like."""
-        observed.forget()
+        observed.look()
         after = body(state)
         meter, wanted = after.progress_meter_state, self.signals.wanted
         if wanted is not None:
@@ -280,6 +280,7 @@ class _ReportingWhile:
             wanted = dataclasses.replace(wanted, info=info)
             noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))
             meter = dataclasses.replace(meter, pace=noted)
+        observed.forget()
         return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:

@@ -25,14 +25,24 @@ _ROOT_MEAN_SQUARE: Final = dfx.PIDController(rtol=1.0, atol=1.0).norm
 
 
 class Observed:
-    """What is seen while the body of a loop is traced; forgotten when it is traced again."""
+    """What is seen while the body of a loop is traced.
+
+    Nothing before, and afterwards it is forgotten: a tracer must not outlive its trace. diffrax asks a solver for a
+    step elsewhere too, to know what that would return.
+    """
 
     def __init__(self) -> None:
         """Nothing is seen before."""
         self.forget()
 
+    def look(self) -> None:
+        """See what is computed from now on."""
+        self.forget()
+        self._looks = True
+
     def forget(self) -> None:
-        """Begin anew."""
+        """See nothing, and have seen nothing."""
+        self._looks = False
         self.error: Any = None
         """The scaled error estimate: a float scalar."""
         self.errors: Any = None
@@ -51,7 +61,8 @@ class Observed:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             outcome = step(*args, **kwargs)
-            self.outcome, self.result = outcome, outcome[-1]
+            if self._looks:
+                self.outcome, self.result = outcome, outcome[-1]
             return outcome
 
         return _with(solver, "step", watched)
@@ -65,8 +76,10 @@ class Observed:
         norm: Callable[[Any], Any] = controller.norm
 
         def watched_norm(x: Any) -> Any:
-            self.error, self.errors = norm(x), x if norm is _ROOT_MEAN_SQUARE else None
-            return self.error
+            error = norm(x)
+            if self._looks:
+                self.error, self.errors = error, x if norm is _ROOT_MEAN_SQUARE else None
+            return error
 
         adapting = _with(controller, "norm", watched_norm)
         # Only while it adapts: an event may take the norm for its own.

@@ -3,9 +3,9 @@
 Each is a seed. What soltrace does otherwise than diffrax, or tells wrong, is printed with the command that repeats it.
 
 From jax 0.11 on, XLA for CPUs makes one function of a small loop unless something in it calls the host, and rounds it
-otherwise (`tests.traced.test_loops_around` has it without soltrace). Where a solve is in a loop of the program's own, or
-looks for values that are not finite in its steps, numbers that differ are compared once more without that; what agrees
-then is counted by itself.
+otherwise (`tests.traced.test_loops_around` has it without soltrace). Where a solve is in a loop of the program's own,
+or looks for values that are not finite in its steps, numbers that differ are compared once more without that; what
+agrees then is counted by itself.
 """
 
 import argparse

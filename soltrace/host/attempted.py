@@ -3,6 +3,7 @@
 Host side, on the worker thread.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from msgspec import UNSET
 
 from soltrace.host.signals import Array
-from soltrace.host.step_codes import StepCode
+from soltrace.host.step_codes import Place, StepCode
 from soltrace.host.values import numbers
 from soltrace.wire.records import AttemptedSteps
 
@@ -18,15 +19,21 @@ _REASONS: Final = ("", "error", "nonfinite", "nonlinear", "controller", "dtmin",
 
 
 def attempts(
-    floats: Array, ints: Array, direction: Sequence[float] | Array, index: Array | None, before: int = 0
+    floats: Array,
+    ints: Array,
+    direction: Sequence[float] | Array,
+    index: Array | None,
+    components: Sequence[Place] = (),
+    before: int = 0,
 ) -> AttemptedSteps | None:
     """Make columns of rows, lane by lane.
 
     Args:
-        floats: `[lanes, rows, 3]`, or more: t0, t1, error. Times are the solver's own.
-        ints: int `[lanes, rows, 2]`, or more: the step, from 0, or -1 where there is none; its code.
+        floats: `[lanes, rows, 4]`, or more: t0, t1, error, share. Times are the solver's own.
+        ints: int `[lanes, rows, 3]`, or more: the step, from 0, or -1 where there is none; its code; largest.
         direction: Of each lane: the sign by which its time was multiplied.
         index: int `[lanes, axes]`, their batch indices; None of a single solve.
+        components: The arrays of the state, whose elements `largest` counts.
         before: Steps before the first of the program.
 
     Returns:
@@ -35,10 +42,10 @@ def attempts(
     lane, row = np.nonzero(ints[..., 0] >= 0)
     if not len(lane):
         return None
-    step, code = ints[lane, row, :2].T
-    t0, t1, error = floats[lane, row, :3].T
+    step, code, largest = ints[lane, row, :3].T
+    t0, t1, error, share = floats[lane, row, :4].T
     sign = np.asarray(direction, floats.dtype)[lane]
-    known = bool((code & StepCode.CONTROLLED).all())
+    known, told = bool((code & StepCode.CONTROLLED).all()), bool(components)
     return AttemptedSteps(
         step=(step + 1 + before).tolist(),
         t=numbers(sign * t0 + 0.0),
@@ -46,8 +53,22 @@ def attempts(
         accepted=(code & StepCode.ACCEPTED != 0).tolist(),
         reason=[_REASONS[reason] for reason in _reasons(code, error).tolist()],
         scaled_error=numbers(error) if known else UNSET,
+        error_in=_named(largest, components) if told else UNSET,
+        error_share=numbers(share) if told else UNSET,
         batch_index=UNSET if index is None else index[lane].tolist(),
     )
+
+
+def _named(largest: Array, components: Sequence[Place]) -> list[str]:
+    """Name elements of the state by their numbers; -1 is none."""
+    ends = np.cumsum([math.prod(place.shape) for place in components])
+    which_ones: list[int] = largest.tolist()
+    names = {-1: ""}
+    for number in set(which_ones) - {-1}:
+        which = int(np.searchsorted(ends, number, side="right"))
+        place = components[which]
+        names[number], _ = place.element(number - int(ends[which]) + math.prod(place.shape))
+    return [names[number] for number in which_ones]
 
 
 def _reasons(code: Array, error: Array) -> Array:

@@ -26,14 +26,14 @@ class OddCotangents:
         """Take rows.
 
         Args:
-            floats: `[lanes, 1, 5]`: t0, t1, what it is the cotangent of, the value, what it was before.
-            ints: int `[lanes, 1, 4]`: step, from 0, or -1 where there is none; code, place, element.
+            floats: `[lanes, 1, 6]`: t0, t1, what it is the cotangent of, nothing, the value, what it was before.
+            ints: int `[lanes, 1, 5]`: step, from 0, or -1 where there is none; code, -1, place, element.
             places: What the places are.
             single: Whether the floats have no more digits than a float32.
         """
         for lane in np.flatnonzero(ints[:, 0, 0] >= 0).tolist():
             row = ints[lane, 0]
-            self._lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[2])], single))
+            self._lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[3])], single))
 
     def told(self, lanes: EndedLanes) -> dict[int, Nonfinite]:
         """Say what there is to tell of each lane that has something, in the order of the lanes."""
@@ -41,9 +41,9 @@ class OddCotangents:
 
 
 def _told(floats: Array, ints: Array, place: Place, single: bool, sign: float) -> Nonfinite:  # noqa: FBT001 - a tuple's
-    t0, t1, primal, value, before = floats
+    t0, t1, primal, _, value, before = floats
     number: Callable[[float], Number] = lambda x: written(x, single=single)
-    path, _ = place.element(int(ints[3]))
+    path, _ = place.element(int(ints[4]))
     if place.found_in == OF_AN_INPUT:
         return Nonfinite(found_in=place.found_in, path=path, value=number(value), primal=number(primal))
     # A step goes the other way on the way back: its place is named as on the way forwards.

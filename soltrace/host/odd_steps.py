@@ -28,7 +28,7 @@ class _Odd:
     """What the first of them had, and when it was so again."""
 
     floats: Array
-    """Of the first: t0, t1, error, value, before."""
+    """Of the first: t0, t1, error, share, value, before."""
     place: Place
     element: int
     first: int
@@ -48,13 +48,13 @@ class OddSteps:
         """Take rows.
 
         Args:
-            floats: `[lanes, rows, 5]`: t0, t1, error, value, before.
-            ints: int `[lanes, rows, 4]`: step, from 0, or -1 where there is none; code, place, element.
+            floats: `[lanes, rows, 6]`: t0, t1, error, share, value, before.
+            ints: int `[lanes, rows, 5]`: step, from 0, or -1 where there is none; code, largest, place, element.
             places: What the places are.
             single: Whether the floats have no more digits than a float32.
         """
         for lane, row in zip(*np.nonzero(ints[..., 0] >= 0), strict=True):
-            step, code, place, element = map(int, ints[lane, row])
+            step, code, _, place, element = map(int, ints[lane, row])
             known = self._lanes.get(int(lane))
             if known is not None and (step == known.last + 1 or floats[lane, row, 0] < known.floats[1]):
                 known.last = step
@@ -75,7 +75,7 @@ class OddSteps:
 
 
 def _told(found: _Odd, sign: float) -> Nonfinite:
-    t0, t1, _, value, before = found.floats
+    t0, t1, _, _, value, before = found.floats
     path, stage = found.place.element(found.element)
     number: Callable[[float], Number] = lambda x: written(x, single=found.single)
     is_first = found.place.found_in == "initial state"

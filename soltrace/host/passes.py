@@ -161,7 +161,7 @@ class PassView:
             rows = self.lanes.fit(event.ints.shape[:axes], *rows)
         batch = self.batch
         index = None if batch is None else self.index.rows(batch.shape)
-        found = attempts(rows[0], rows[1], direction(), index, before)
+        found = attempts(rows[0], rows[1], direction(), index, event.info.components, before)
         return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
     def watch(self, event: Emission) -> None:

@@ -95,7 +95,8 @@ class Signal(Enum):
     FORWARD_STEP = "forward.step", Kind.FORWARD, Role.STEP, _NO_STEP
     # handle, step, accepted, result; t; int32 handle
     FORWARD_END = "forward.end", Kind.FORWARD, Role.END, _NO_HANDLE
-    # handle; -; int32 0. Extras: float[*batch, rows, 3] t0, t1, error; int32[*batch, rows, 2] step, or -1, and code
+    # handle; -; int32 0. Extras: float[*batch, rows, 4] t0, t1, error, share; int32[*batch, rows, 3] step, or -1; code;
+    # largest
     FORWARD_STEPS = "forward.steps", Kind.FORWARD, Role.DETAIL, _NO_HANDLE
     # as before, with more columns: value, what it was before; the place, the element
     FORWARD_NONFINITE = "forward.nonfinite", Kind.FORWARD, Role.FINDING, _NO_HANDLE
@@ -173,6 +174,8 @@ class SolveInfo:
     """Names of the quantities that come after t with each report, and at the end."""
     places: Sequence[Place] = ()
     """Of what tells of values that are not finite: where they may be."""
+    components: Sequence[Place] = ()
+    """Of what tells of each step: the arrays of the state, whose elements `largest` counts one after the other."""
     backward: Literal["steps", "whole"] = "steps"
     """`steps`: a backward pass transposes each forward step. `whole`: it takes no numerical steps (ImplicitAdjoint).
     Solves inside a backward pass (BacksolveAdjoint) say so by their stretches."""

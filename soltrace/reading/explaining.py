@@ -10,6 +10,7 @@ from msgspec import UNSET
 from soltrace.reading.parse import Rejected, Unknown
 from soltrace.reading.phrases import lanes_text, pass_name, solve_name, steps_text
 from soltrace.reading.text import clean, duration, number, percent, plural
+from soltrace.verdict.dominance import dominant
 from soltrace.verdict.evidence import Evidence, Gatherings
 from soltrace.verdict.finding import Finding
 from soltrace.verdict.judge import findings
@@ -115,6 +116,8 @@ def as_json(explained: Explained) -> dict[str, Any]:
     facts = {name: line[name] for name in names if name in line}
     model = ["solver", "adjoint", "controller", "dtype", "rtol", "atol", "t0", "t1", "max_steps", "batch_shape"]
     facts |= {} if started is None else {name: started.flat[name] for name in model if name in started.flat}
+    if (known := dominant(evidence.telling)) is not None:
+        facts["error"] = {"in": known.path, "steps_share": known.steps_share, "error_share": known.error_share}
     return facts | {"recorded_steps": evidence.steps_recorded, "verdicts": verdicts}
 
 
@@ -127,7 +130,7 @@ def as_text(explained: Explained) -> Iterator[str]:
     if explained.evidence is None:
         yield f"run {clean(explained.run_id)}"
     else:
-        yield from _facts(explained.evidence)
+        yield from _facts(explained.evidence, explained.found)
     if not explained.found:
         yield "  Nothing is wrong with it, as far as its records tell."
     for finding in explained.found:
@@ -135,7 +138,7 @@ def as_text(explained: Explained) -> Iterator[str]:
         yield f"    try: {clean(finding.advice, _LONGEST)}"
 
 
-def _facts(evidence: Evidence) -> Iterator[str]:
+def _facts(evidence: Evidence, found: list[Finding]) -> Iterator[str]:
     ended, started = evidence.ended, evidence.started
     name = "" if ended.experiment is None else f"{clean(ended.experiment)}  "
     how = "ok" if ended.status == "ok" else "FAILED"
@@ -154,6 +157,9 @@ def _facts(evidence: Evidence) -> Iterator[str]:
     facts += [f"{plural(recorded, 'step')} recorded"] if recorded else []
     if facts:
         yield f"  evidence: {', '.join(facts)}"
+    known = None if any("error_in" in finding.numbers for finding in found) else dominant(evidence.telling)
+    if known is not None:
+        yield f"  error: {clean(known.text, _LONGEST)}"
 
 
 def _tolerances(evidence: Evidence) -> Iterator[tuple[str, Number]]:

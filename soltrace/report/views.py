@@ -220,6 +220,8 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("accepted", _BOOL, "", "whether the step size controller accepted it"),
             _column("reason", _TEXT, "", "why it was rejected, or what else there is to say; NULL where nothing is"),
             _column("scaled_error", _FLOAT, "1", "the error estimate over the tolerance; NULL where it is not told"),
+            _column("error_in", _TEXT, "", "which number of the state errs most, such as `y['membrane'][3]`"),
+            _column("error_share", _FLOAT, "1", "its share in the sum of the squared errors, in [0, 1]"),
         ),
     ),
     "nonfinite": LogView(

@@ -32,6 +32,7 @@ from soltrace.traced.note import Wanted
 from soltrace.traced.shards import shard
 from soltrace.traced.solution_parts import fields_unread, parts_read
 from soltrace.traced.solve_attributes import NO_ATTRIBUTES, SolveAttributes
+from soltrace.traced.state_paths import OF_A_STRETCH
 from soltrace.traced.tap import tap
 from soltrace.traced.watch import Watchable, Watching, watch_of
 from soltrace.traced.ways import Way, way_of
@@ -155,7 +156,7 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
         info = describe_solve(self.inner, solve)
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
-        wanted = Wanted(info, host.Signal.STRETCH_STEPS, None) if self.every_step else None
+        wanted = Wanted(info, host.Signal.STRETCH_STEPS, None, roots=OF_A_STRETCH) if self.every_step else None
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False, wanted=wanted)
         final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
         # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.

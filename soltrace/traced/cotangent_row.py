@@ -90,5 +90,5 @@ def tell(pace: jax.Array, row: jax.Array, wanted: Wanted) -> jax.Array:
     found, place, many, rest, step, t0, t1, value, before, primal = row
     is_found, whole = found == _FOUND, lambda x: x.astype(jnp.int32)
     code = jnp.where(is_found, host.StepCode.NONFINITE, 0)
-    ints = [whole(step), code, whole(place), whole(many) * _SPLIT + whole(rest)]
-    return note(pace, wanted, is_found, ints, [t0, t1, primal, value, before])
+    ints = [whole(step), code, -1, whole(place), whole(many) * _SPLIT + whole(rest)]
+    return note(pace, wanted, is_found, ints, [t0, t1, primal, 0.0, value, before])

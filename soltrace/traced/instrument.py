@@ -268,17 +268,19 @@ class _ReportingWhile:
 
     def _noting(self, cond: Any, body: Any, state: Any, observed: Observed) -> Any:
         """Note at the end of a step what it was like."""
-        observed.forget()
+        observed.look()
         after = body(state)
         meter, wanted = after.progress_meter_state, self.signals.wanted
         if wanted is not None:
-            ints, floats = step_noted(state, after, observed, cond(after))
+            ints, floats, components = step_noted(state, after, observed, cond(after), wanted)
             found, places = nothing_found(), ()
             if wanted.nonfinite is not None:
                 found, places = first_nonfinite(state, observed)
-            wanted = dataclasses.replace(wanted, info=dataclasses.replace(wanted.info, places=places))
+            info = dataclasses.replace(wanted.info, places=places, components=components)
+            wanted = dataclasses.replace(wanted, info=info)
             noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))
             meter = dataclasses.replace(meter, pace=noted)
+        observed.forget()
         return _with_meter(after, meter)
 
     def _staged(self, loop: Any, init: Any, start: Any) -> Any:

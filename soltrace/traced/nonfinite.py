@@ -41,9 +41,9 @@ def nothing_found(dtype: Any = jnp.float32) -> Found:
 
 def with_found(ints: list[Any], floats: list[Any], found: Found) -> tuple[list[Any], list[Any]]:
     """Add what was found to what is noted of a step."""
-    step, code = ints
+    step, code, largest = ints
     code = code | jnp.where(found.bad, jnp.int32(host.StepCode.NONFINITE), jnp.int32(0))
-    return [step, code, found.place, found.element], [*floats, found.value, found.before]
+    return [step, code, largest, found.place, found.element], [*floats, found.value, found.before]
 
 
 class _Looked(NamedTuple):

@@ -13,10 +13,12 @@ same for all lanes of one may lack its axis:
 | active  | `[*lanes]`    | bool      | false of a lane that had finished before                   |
 | step    | `[*lanes]`    | int32     | steps attempted before this one                            |
 | code    | `[*lanes]`    | int32     | what came of it: `soltrace.host.StepCode`                  |
+| largest | `[*lanes]`    | int32     | which element of the state errs most, or -1                |
 | place   | `[*lanes]`    | int32     | of what is not finite: in which of the info's `places`     |
 | element | `[*lanes]`    | int32     | and which element of that                                  |
 | t0, t1  | `[*lanes]`    | any float | where the step began and where it was to end               |
 | error   | `[*lanes]`    | any float | the scaled error estimate; NaN where there is none         |
+| share   | `[*lanes]`    | any float | of that element in the sum of the squared scaled errors    |
 | value   | `[*lanes]`    | any float | what is not finite                                         |
 | before  | `[*lanes]`    | any float | what was in its place when the step began                  |
 
@@ -39,7 +41,7 @@ from soltrace.traced.emit import emit
 from soltrace.traced.widen import widen
 
 note_p = Primitive("soltrace_note")
-FLOATS = 5
+FLOATS = 6
 """How many of the operands are floats: the last."""
 
 
@@ -55,6 +57,8 @@ class Wanted:
     """What tells of values that are not finite."""
     only_failures: bool = False
     """Only the last steps of what fails are told. Where a loop is not in chunks, none is."""
+    roots: tuple[str, ...] = ()
+    """As of `soltrace.traced.state_paths`."""
 
 
 @lenient
@@ -65,8 +69,8 @@ def note(pace: jax.Array, wanted: Wanted, active: Any, ints: Sequence[Any], floa
         pace: float32[2].
         wanted: What is told of it.
         active: bool scalar: whether it is a step at all.
-        ints: Scalars: step, code, place, element.
-        floats: Scalars: t0, t1, error, value, before.
+        ints: Scalars: step, code, largest, place, element.
+        floats: Scalars: t0, t1, error, share, value, before.
 
     Returns:
         The pace as it came in.
@@ -108,8 +112,8 @@ def tell_rows(
 
     Args:
         pace: Of the loop.
-        floats: `[*lanes, rows, 5]`: t0, t1, error, value, before; the last may be left out.
-        ints: int32 `[*lanes, rows, 4]`: step, or -1 where there is none; code, place, element; likewise.
+        floats: `[*lanes, rows, 6]`: t0, t1, error, share, value, before; the last two may be left out.
+        ints: int32 `[*lanes, rows, 5]`: step, or -1 where there is none; code, largest, place, element; likewise.
         signal: The signal to send.
         info: The solve's.
     """

@@ -9,26 +9,44 @@ for only where diffrax's own classes hand it on.
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import diffrax as dfx
 import jax.numpy as jnp
 
+from soltrace import host
 from soltrace.host import StepCode
 from soltrace.traced._jax import lenient
+from soltrace.traced.largest_error import largest_error
+from soltrace.traced.note import Wanted
+
+_ROOT_MEAN_SQUARE: Final = dfx.PIDController(rtol=1.0, atol=1.0).norm
+"""Its own norm. Of another one it is not known what it makes of a part."""
 
 
 class Observed:
-    """What is seen while the body of a loop is traced; forgotten when it is traced again."""
+    """What is seen while the body of a loop is traced.
+
+    Nothing before, and afterwards it is forgotten: a tracer must not outlive its trace. diffrax asks a solver for a
+    step elsewhere too, to know what that would return.
+    """
 
     def __init__(self) -> None:
         """Nothing is seen before."""
         self.forget()
 
+    def look(self) -> None:
+        """See what is computed from now on."""
+        self.forget()
+        self._looks = True
+
     def forget(self) -> None:
-        """Begin anew."""
+        """See nothing, and have seen nothing."""
+        self._looks = False
         self.error: Any = None
         """The scaled error estimate: a float scalar."""
+        self.errors: Any = None
+        """That of each number of the state, where `error` is their root mean square."""
         self.result: Any = None
         """How the solver's step ended: one of `diffrax.RESULTS`."""
         self.outcome: Any = None
@@ -43,7 +61,8 @@ class Observed:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             outcome = step(*args, **kwargs)
-            self.outcome, self.result = outcome, outcome[-1]
+            if self._looks:
+                self.outcome, self.result = outcome, outcome[-1]
             return outcome
 
         return _with(solver, "step", watched)
@@ -57,8 +76,10 @@ class Observed:
         norm: Callable[[Any], Any] = controller.norm
 
         def watched_norm(x: Any) -> Any:
-            self.error = norm(x)
-            return self.error
+            error = norm(x)
+            if self._looks:
+                self.error, self.errors = error, x if norm is _ROOT_MEAN_SQUARE else None
+            return error
 
         adapting = _with(controller, "norm", watched_norm)
         # Only while it adapts: an event may take the norm for its own.
@@ -72,7 +93,9 @@ def _with(module: Any, name: str, value: Any) -> Any:
 
 
 @lenient
-def step_noted(before: Any, after: Any, observed: Observed, goes_on: Any) -> tuple[list[Any], list[Any]]:
+def step_noted(
+    before: Any, after: Any, observed: Observed, goes_on: Any, wanted: Wanted
+) -> tuple[list[Any], list[Any], tuple[host.Place, ...]]:
     """Find what there is to note of a step.
 
     Args:
@@ -80,9 +103,11 @@ def step_noted(before: Any, after: Any, observed: Observed, goes_on: Any) -> tup
         after: diffrax's state when it was over.
         observed: What was seen meanwhile.
         goes_on: bool scalar: whether the solve goes on after it.
+        wanted: What is told of it.
 
     Returns:
-        Scalars: step, code; t0, t1, error.
+        Scalars: step, code, largest; t0, t1, error, share. And the arrays of the state, whose elements `largest`
+        counts.
     """
     error, result, okay = observed.error, observed.result, dfx.RESULTS.successful
     bits = {
@@ -95,4 +120,7 @@ def step_noted(before: Any, after: Any, observed: Observed, goes_on: Any) -> tup
     }
     code = sum(jnp.asarray(bit).astype(jnp.int32) * value for value, bit in bits.items() if bit is not False)
     code = code + (StepCode.CONTROLLED if error is not None else 0)
-    return [before.num_steps, code], [before.tprev, before.tnext, math.nan if error is None else error]
+    errors = None if wanted.steps is None else observed.errors
+    errs, share, components = largest_error(errors, wanted.roots)
+    times = before.tprev, before.tnext
+    return [before.num_steps, code, errs], [*times, math.nan if error is None else error, share], components

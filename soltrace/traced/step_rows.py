@@ -19,16 +19,22 @@ BYTES_OF_ROWS: Final = 2**20
 ROWS_IN_A_LOOP: Final = 1024
 LAST: Final = 32
 """Steps of a lane that are told where it fails."""
-_OF_A_STEP: Final = 3
-"""Floats of every step: t0, t1, error."""
+_OF_A_STEP: Final = 4
+"""Floats of every step: t0, t1, error, share."""
+_INTS_OF_A_STEP: Final = 3
+"""step, code, largest."""
+_COLUMNS: Final = _OF_A_STEP + _INTS_OF_A_STEP - 1
+"""Of a row: the step follows from its place."""
 _ACTIVE: Final = 2 ** (len(StepCode) + 1)
 """In a row: the lane had not finished yet."""
 
 
 class EveryStep:
-    """One row for each step, over all lanes: `[rows, 4, *lanes]`, t0, t1, error, code; handed over when they are full.
+    """One row for each step, over all lanes; handed over when they are full.
 
-    One array for ints and floats: two are dearer. A code is small, and exact as a float.
+    `[rows, 6, *lanes]`: t0, t1, error, share, code, largest.
+
+    One array for ints and floats: two are dearer. The ints are small, and exact as floats.
     """
 
     def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
@@ -44,12 +50,12 @@ class EveryStep:
         self._lanes = pace.shape[:-1]
         times_and_error = noted[-FLOATS:][:_OF_A_STEP]
         self._dtype = jnp.result_type(jnp.float32, *[x.dtype for x in times_and_error])
-        row = (_OF_A_STEP + 1) * math.prod(self._lanes) * self._dtype.itemsize
+        row = _COLUMNS * math.prod(self._lanes) * self._dtype.itemsize
         self.count = max(1, min(ROWS_IN_A_LOOP, BYTES_OF_ROWS // max(row, 1)))
 
     def empty(self) -> jax.Array:
         """Begin with nothing in them."""
-        return jnp.zeros((self.count, _OF_A_STEP + 1, *self._lanes), self._dtype)
+        return jnp.zeros((self.count, _COLUMNS, *self._lanes), self._dtype)
 
     def write(self, rows: jax.Array, at: Any, noted: Sequence[Any]) -> jax.Array:
         """Write one row.
@@ -59,9 +65,9 @@ class EveryStep:
             at: int scalar, which row.
             noted: The operands of `note_p` but the pace.
         """
-        active, _, code = noted[:3]
+        active, _, code, largest = noted[:4]
         code = code + (jnp.where(active, _ACTIVE, 0) if self._lanes else _ACTIVE)
-        values = *noted[-FLOATS:][:_OF_A_STEP], code
+        values = *noted[-FLOATS:][:_OF_A_STEP], code, largest
         row = jnp.stack([jnp.broadcast_to(x.astype(self._dtype), self._lanes) for x in values])
         return jax.lax.dynamic_update_slice_in_dim(rows, row[None], at, axis=0)
 
@@ -74,10 +80,10 @@ class EveryStep:
             count: int scalar.
         """
         rows = jnp.moveaxis(rows, (0, 1), (-2, -1))
-        code = rows[..., _OF_A_STEP].astype(jnp.int32)
+        code, largest = (rows[..., column].astype(jnp.int32) for column in range(_OF_A_STEP, _COLUMNS))
         place = jnp.arange(self.count, dtype=jnp.int32)
         step = jnp.where((code >= _ACTIVE) & (place < count), first.astype(jnp.int32) + place, -1)
-        ints = jnp.stack([step, code % _ACTIVE], axis=-1)
+        ints = jnp.stack([step, code % _ACTIVE, largest], axis=-1)
         return tell_rows(self._pace, rows[..., :_OF_A_STEP], ints, self._signal, self._wanted.info)
 
 
@@ -93,13 +99,13 @@ class LastSteps:
     def empty(self) -> tuple[jax.Array, jax.Array]:
         """Begin with nothing in them."""
         floats = jnp.zeros((LAST, _OF_A_STEP, *self._lanes), self._dtype)
-        return floats, jnp.full((LAST, 2, *self._lanes), -1, jnp.int32)
+        return floats, jnp.full((LAST, _INTS_OF_A_STEP, *self._lanes), -1, jnp.int32)
 
     def write(
         self, rows: tuple[jax.Array, jax.Array], counter: Any, noted: Sequence[Any]
     ) -> tuple[jax.Array, jax.Array]:
         """Write one row. A lane that has finished keeps what it has."""
-        active, step, code = noted[:3]
+        active, step, code, largest = noted[:4]
         at = counter % LAST
 
         def put(rows: jax.Array, values: Sequence[Any]) -> jax.Array:
@@ -109,7 +115,7 @@ class LastSteps:
             return jax.lax.dynamic_update_slice_in_dim(rows, row[None], at, axis=0)
 
         floats, ints = rows
-        return put(floats, noted[-FLOATS:][:_OF_A_STEP]), put(ints, [step, code])
+        return put(floats, noted[-FLOATS:][:_OF_A_STEP]), put(ints, [step, code, largest])
 
     def hand_over(self, rows: tuple[jax.Array, jax.Array]) -> jax.Array:
         """Hand over those of the lanes that have failed, if any has; the answer, an int32 scalar, is 0 or nonsense."""

@@ -15,6 +15,7 @@ from soltrace.wire.records import (
     AnyRecord,
     LaneEnded,
     LaneNonfinite,
+    Number,
     PassEnded,
     PassProgress,
     PassRecord,
@@ -47,6 +48,10 @@ class Attempt:
     reason: str
     error: float | None
     """The error estimate over the tolerance; None where it is not known."""
+    error_in: str = ""
+    """Which number of the state errs most; empty where that is not known."""
+    error_share: float = 0.0
+    """Its share in the sum of the squared errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +194,12 @@ def _attempts(told: AttemptedSteps) -> Iterator[tuple[LaneIndex, Attempt]]:
     count = len(told.t)
     errors = [None] * count if told.scaled_error is UNSET else told.scaled_error
     lanes: list[list[int]] = [[]] * count if told.batch_index is UNSET else told.batch_index
-    columns = told.t, told.dt, told.accepted, told.reason, errors, lanes
-    for t, dt, accepted, reason, error, lane in zip(*columns, strict=True):
+    error_in: Sequence[str] = [""] * count if told.error_in is UNSET else told.error_in
+    shares: Sequence[Number] = [0.0] * count if told.error_share is UNSET else told.error_share
+    columns = told.t, told.dt, told.accepted, told.reason, errors, error_in, shares, lanes
+    for t, dt, accepted, reason, error, where, share, lane in zip(*columns, strict=True):
         known = None if error is None else float(error)
-        yield tuple(lane), Attempt(float(t), float(dt), accepted, reason, known)
+        yield tuple(lane), Attempt(float(t), float(dt), accepted, reason, known, where, float(share))
 
 
 class Gatherings:

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import UNSET
 
 from soltrace.verdict.bad_lanes import bad_lanes
+from soltrace.verdict.dominance import dominant
 from soltrace.verdict.events_at_start import event_at_start
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding
@@ -41,6 +42,10 @@ RULES: Final[Sequence[Callable[[Evidence], Finding | None]]] = (
 """In this order: what says why comes before what says that."""
 
 
+_OF_STEPS: Final = frozenset(
+    {"tolerance_below_grain", "stiff", "not_smooth", "stuck", "dtmin", "max_steps", "rejections"}
+)
+"""Trouble with steps that are small, many or rejected, for which the error of some number of the state may be why."""
 _INSTEAD: Final = "More steps would only take longer: see what is said before."
 
 
@@ -58,7 +63,7 @@ def findings(evidence: Evidence) -> list[Finding]:
     if _in_order(evidence):
         return []
     found = [finding for rule in RULES if (finding := rule(evidence)) is not None]
-    return _without_consequences(found)
+    return _with_dominant(evidence, _without_consequences(found))
 
 
 def _in_order(evidence: Evidence) -> bool:
@@ -72,6 +77,18 @@ def _in_order(evidence: Evidence) -> bool:
     if steps.recomputed is not UNSET:
         return steps.recomputed < AGAIN * (steps.accepted + steps.rejected)
     return steps.rejected * 4 <= steps.accepted
+
+
+def _with_dominant(evidence: Evidence, found: list[Finding]) -> list[Finding]:
+    """Add to the first trouble with steps which number of the state their error is of."""
+    place = next((i for i, finding in enumerate(found) if finding.kind in _OF_STEPS), None)
+    known = None if place is None or evidence.ended.phase == "backward" else dominant(evidence.telling)
+    if place is None or known is None:
+        return found
+    numbers = {"error_in": known.path, "steps_share": known.steps_share, "error_share": known.error_share}
+    told = found[place]
+    told = replace(told, text=f"{told.text} {known.text}", numbers={**told.numbers, **numbers})
+    return [*found[:place], told, *found[place + 1 :]]
 
 
 def _without_consequences(found: list[Finding]) -> list[Finding]:

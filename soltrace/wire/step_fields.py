@@ -29,6 +29,12 @@ class AttemptedSteps(Struct, frozen=True, kw_only=True):
     """
     scaled_error: list[Number] | UnsetType = UNSET
     """The error estimate over the tolerance, unitless: above 1 a step is rejected. Known of `PIDController`."""
+    error_in: list[str] | UnsetType = UNSET
+    """Which element of the state has the largest part in the scaled error, such as `y['membrane'][3]`; empty where the
+    error is zero or not finite. Known of `PIDController` with its own norm, and a state of more than one number.
+    """
+    error_share: list[Number] | UnsetType = UNSET
+    """How large that part is: its square over the sum of all squares, unitless, in [0, 1]."""
     batch_index: list[list[int]] | UnsetType = UNSET
     """The lane of each. Not known of a single solve."""
 

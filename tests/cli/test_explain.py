@@ -106,6 +106,24 @@ def test_a_pass_that_is_in_order_is_said_to_be(soltrace, runs):
     ]
 
 
+def test_what_dominates_the_error_of_its_steps(soltrace, tmp_path, log):
+    """Is said of a pass that is asked for, and once where its verdict says it too."""
+    columns = {"step": [1, 2], "t": [0.0, 0.5], "dt": [0.5, 0.5], "accepted": [True] * 2, "reason": ["", ""]}
+    known = columns | {"scaled_error": [0.5, 0.25], "error_in": ["y['k']"] * 2, "error_share": [0.75, 1.0]}
+    short = {"status": "error", "result": "max_steps_reached", "progress": 0.25, "t": 25.0, "step": 100}
+    log.append(
+        tmp_path / "run.jsonl",
+        *(log.started(0), log.steps(1, **known), log.ended(1)),
+        *(log.started(2, 2, max_steps=100), log.steps(3, 2, **known), log.ended(3, 2, **short)),
+    )
+    said = "y['k'] dominates the error: it was the largest in 100 % of 2 recorded steps, with 88 % of the squares on"
+    for name, line in (("#1", f"  error: {said} average."), ("#2", f"  max_steps: {WHY} {said} average.")):
+        _, out, _ = soltrace.run("explain", tmp_path, name)
+        assert [shown for shown in out if "dominates" in shown] == [line]
+        _, (shown,), _ = soltrace.run("explain", tmp_path, name, "--json")
+        assert json.loads(shown)["error"] == {"in": "y['k']", "steps_share": 1.0, "error_share": 0.875}
+
+
 def test_what_the_process_knew_and_its_log_does_not(soltrace, tmp_path, log):
     """The verdict that a line carries is said too: the steps from which it follows may not be there."""
     verdict = Verdict(kind="stiff", text="The model is stiff.", advice="Take an implicit solver.")

@@ -91,6 +91,8 @@ def write_story(directory: Path) -> None:
             accepted=[False, True, True, True],
             reason=["error", "", "", ""],
             scaled_error=[16.0, 0.25, 0.5, 0.75],
+            error_in=["y[0]", "y[0]", "y[1]", ""],
+            error_share=[1.0, 0.75, 0.625, "NaN"],
         ),
         b.heartbeat(15, 2, usage=Usage(memory_bytes=5 << 30, device_memory_bytes=60 << 30)),
         b.heartbeat(20, 2, stalled=True, usage=Usage(memory_bytes=3 << 30, cpu_utilization=0.5)),

@@ -9,7 +9,13 @@ import duckdb
 from soltrace.report.parquet import Converted, convert
 from soltrace.report.sql_columns import sql_columns
 
-OF_A_STEP = {"dt": "DOUBLE", "accepted": "BOOLEAN", "scaled_error": "DOUBLE"}
+OF_A_STEP = {
+    "dt": "DOUBLE",
+    "accepted": "BOOLEAN",
+    "scaled_error": "DOUBLE",
+    "error_in": "VARCHAR",
+    "error_share": "DOUBLE",
+}
 """Columns that only rows of steps have; in their place, nothing is called `attempts`."""
 
 

@@ -62,15 +62,15 @@ def test_the_views_agree_with_the_report(files):
 
 def test_steps_one_by_one(files):
     """A row for each attempt, and for each lane that met a value that is not finite."""
-    ours = "pass_id, batch_index, step, t, dt, accepted, reason, scaled_error"
+    ours = "pass_id, batch_index, step, t, dt, accepted, reason, scaled_error, error_in, error_share"
     assert rows(files, f"SELECT {ours} FROM attempts ORDER BY pass_id, step") == [
-        ("b.1.forward", [2], 58, 9.5, 1.0, False, "error", 4.0),
-        ("b.1.forward", [2], 59, 9.5, 0.5, True, None, 0.5),
-        ("b.1.forward", [2], 60, 10.0, 0.5, False, "nonfinite", "NaN"),
-        ("b.2.forward", None, 1, 0.0, 8.0, False, "error", 16.0),
-        ("b.2.forward", None, 2, 0.0, 1.0, True, None, 0.25),
-        ("b.2.forward", None, 3, 1.0, 3.0, True, None, 0.5),
-        ("b.2.forward", None, 4, 4.0, 3.0, True, None, 0.75),
+        ("b.1.forward", [2], 58, 9.5, 1.0, False, "error", 4.0, None, None),
+        ("b.1.forward", [2], 59, 9.5, 0.5, True, None, 0.5, None, None),
+        ("b.1.forward", [2], 60, 10.0, 0.5, False, "nonfinite", "NaN", None, None),
+        ("b.2.forward", None, 1, 0.0, 8.0, False, "error", 16.0, "y[0]", 1.0),
+        ("b.2.forward", None, 2, 0.0, 1.0, True, None, 0.25, "y[0]", 0.75),
+        ("b.2.forward", None, 3, 1.0, 3.0, True, None, 0.5, "y[1]", 0.625),
+        ("b.2.forward", None, 4, 4.0, 3.0, True, None, 0.75, None, "NaN"),
     ]
     where = "pass_id, batch_index, step, t, dt, found_in, stage, path, value, before"
     assert rows(files, f"SELECT {where} FROM nonfinite") == [

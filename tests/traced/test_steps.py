@@ -6,6 +6,7 @@ import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import pytest
+from msgspec import UNSET
 
 import soltrace
 from soltrace.testing import Capture, capture
@@ -33,7 +34,9 @@ def rows(columns: list[Any]) -> list[Row]:
     return [
         row
         for part in columns
-        for row in zip(part.step, part.t, part.dt, part.accepted, part.scaled_error, strict=True)
+        for row in zip(
+            part.step, part.t, part.dt, part.accepted, map(float, part.scaled_error), part.error_in, strict=True
+        )
     ]
 
 
@@ -42,6 +45,12 @@ def rows(columns: list[Any]) -> list[Row]:
     [
         (dfx.Tsit5(), PID),
         (dfx.Bosh3(), dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1)),
+        # What solves their equations has the tolerances that diffrax would give it.
+        (dfx.Kvaerno3(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)), PID),
+        (
+            dfx.Kvaerno5(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)),
+            dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1),
+        ),
     ],
     ids=lambda part: type(part).__name__,
 )
@@ -91,6 +100,94 @@ def test_lanes_and_long_passes() -> None:
         parts = told(captured)
     assert [step for part in parts for step in part.step] == list(range(1, 4097))
     assert [t for part in parts for t in part.t] == [shortest(step / 4096) for step in range(4096)]
+
+
+def errors_in(columns: list[Any]) -> list[tuple[str, float]]:
+    return [row for part in columns for row in zip(part.error_in, part.error_share, strict=True)]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("detail", ["steps", "failures"])
+def test_which_number_of_the_state_the_error_is_of(detail: str) -> None:
+    """By its path, and its share in the sum of the squares, of each lane its own; nothing where there is no error."""
+    options: Any = {"stepsize_controller": dfx.PIDController(rtol=0.0, atol=8.0), "max_steps": 4, "throw": False}
+    solver, options = _Erring(dfx.Euler()), options | {"detail": detail}
+    # Of which lane the error is where; 4 steps are not enough.
+    errors = {"a": jnp.array([0.0, 2.0]), "b": jnp.full((2, 2), 1.0)}, {"a": jnp.zeros(2), "b": jnp.zeros((2, 2))}
+    lanes = jax.tree.map(lambda *xs: jnp.stack(xs), errors[0], jax.tree.map(lambda x: x[::-1], errors[0]), errors[1])
+    start = jax.tree.map(jnp.zeros_like, errors[0])
+    term = dfx.ODETerm(lambda t, y, error: error)
+    solve = lambda error: soltrace.diffeqsolve(term, solver, 0.0, 1e9, 1.0, start, error, **options).ys
+    with capture() as captured:
+        jax.jit(jax.vmap(solve))(lanes)
+        columns = told(captured)
+    by_lane = {0: ("y['a'][1]", 0.5), 1: ("y['a'][0]", 0.5), 2: ("", "NaN")}
+    lanes_told = [lane for part in columns for (lane,) in part.batch_index]
+    assert errors_in(columns) == [by_lane[lane] for lane in lanes_told]
+    assert {lane: lanes_told.count(lane) for lane in by_lane} == {0: 4, 1: 4, 2: 4}
+
+
+@pytest.mark.once
+def test_of_what_it_is_not_told() -> None:
+    """Of a state of one number, and by a norm of which it is not known what it makes of each."""
+    term, solver = dfx.ODETerm(lambda t, y, _: -y), dfx.Tsit5()
+    solve = lambda y, how: telling(term, solver, 0.0, 1.0, 0.1, y, stepsize_controller=how).ys
+    for start, controller in (
+        (jnp.ones(1), PID),
+        (START, dfx.PIDController(rtol=1e-4, atol=1e-6, norm=lambda x: jnp.abs(x[0]))),
+        (START, dfx.ConstantStepSize()),
+    ):
+        with capture() as captured:
+            solve(start, controller)
+            columns = told(captured)
+        assert [(part.error_in, part.error_share) for part in columns] == [(UNSET, UNSET)] * len(columns) != []
+
+
+@pytest.mark.once
+def test_what_a_solve_of_a_backward_pass_errs_in() -> None:
+    """In the state, or in what is integrated beside it."""
+    field = dfx.ODETerm(lambda t, y, args: -args["rate"] * y)
+    solve = lambda args: telling(
+        field, dfx.Tsit5(), 0.0, 1.0, 0.1, START, args, stepsize_controller=PID, adjoint=dfx.BacksolveAdjoint()
+    )
+    with capture() as captured:
+        jax.jit(jax.grad(lambda args: solve(args).ys.sum()))({"rate": jnp.array([1.0, 4.0])})
+        events = [event for event in captured.events() if event["event"] == "pass.steps"]
+    names = {event["phase"]: set(event["attempts"]["error_in"]) for event in events}
+    assert names["forward"] <= {"y[0]", "y[1]"}
+    parts = ("y", "cotangent of y", "cotangent of args['rate']")
+    assert names["backward"] <= {f"{part}[{i}]" for part in parts for i in (0, 1)}
+    assert any(name.startswith("cotangent") for name in names["backward"])
+
+
+class _Erring(dfx.AbstractWrappedSolver):
+    """Makes of the field its error."""
+
+    solver: Any
+
+    @property
+    def term_structure(self) -> Any:
+        return self.solver.term_structure
+
+    @property
+    def interpolation_cls(self) -> Any:
+        return self.solver.interpolation_cls
+
+    def order(self, terms: Any) -> Any:
+        return self.solver.order(terms)
+
+    def error_order(self, terms: Any) -> Any:
+        return 1
+
+    def init(self, *args: Any) -> Any:
+        return self.solver.init(*args)
+
+    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
+        return self.solver.func(terms, t0, y0, args)
+
+    def step(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any, *rest: Any) -> Any:
+        y1, _, dense, state, result = self.solver.step(terms, t0, t1, y0, args, *rest)
+        return y1, args, dense, state, result
 
 
 @pytest.mark.once

@@ -137,6 +137,36 @@ def test_retries_are_compared_with_themselves_alone():
     assert (found.attempted, found.rejected) == (6, 3)
 
 
+def test_what_dominates_the_error_is_said_where_steps_are_the_trouble():
+    """Its path and shares, if it does so in most steps; and nothing of a pass that is in order."""
+
+    def steps(error_in, error_share):
+        count = len(error_in)
+        columns = {"t": [0.1 * i for i in range(count)], "dt": [0.1] * count, "scaled_error": [0.5] * count}
+        same = {"step": [*range(1, count + 1)], "accepted": [True] * count, "reason": [""] * count}
+        return PassSteps(
+            **of_pass(), attempts=AttemptedSteps(**columns, **same, error_in=error_in, error_share=error_share)
+        )
+
+    started = PassStarted(**of_pass(), **SOLVER)
+    short = ended(status="error", result="max_steps_reached", progress=0.5, t=0.5)
+    (found,) = judged(started, steps(["y['k'][3]"] * 3 + [""], [1.0, 0.75, 0.5, "NaN"]), short)
+    assert found.text.endswith(
+        " y['k'][3] dominates the error: it was the largest in 75 % of 4 recorded steps, with 75 % of the squares on "
+        "average."
+    )
+    assert {name: found.numbers[name] for name in ("error_in", "steps_share", "error_share")} == {
+        "error_in": "y['k'][3]",
+        "steps_share": 0.75,
+        "error_share": 0.75,
+    }
+    for columns in ((["y[0]", "y[1]"] * 2, [0.9] * 4), (["y[0]"] * 4, [0.4] * 4), ([""] * 4, ["NaN"] * 4)):
+        (found,) = judged(started, steps(*columns), short)
+        assert "error_in" not in found.numbers
+        assert "dominates" not in found.text
+    assert judged(started, steps(["y[0]"] * 4, [0.9] * 4), ended()) == []
+
+
 def test_what_changed_between_compilations():
     """The argument by its place, and no more than a few of its types."""
     course = RunCourse()

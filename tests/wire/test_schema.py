@@ -89,6 +89,8 @@ RECORDS = [
             accepted=[True, False],
             reason=["", "error"],
             scaled_error=[0.5, "Infinity"],
+            error_in=["y[1]", ""],
+            error_share=[0.75, "NaN"],
             batch_index=[[0], [1]],
         ),
     ),

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import diffrax as dfx
@@ -10,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+import soltrace
 from tests.traced.sweep import parts
 
 Solve = Callable[..., dfx.Solution]
@@ -35,6 +37,9 @@ class Combination:
     """In time: from 1 to 0."""
     bounded: bool
     state: str = "array"
+    detail: str = "none"
+    """What is told of single steps."""
+    watch: str = "nothing"
 
     def __str__(self) -> str:
         """All of it in one line."""
@@ -64,6 +69,15 @@ class Combination:
             return self._read(solution)
 
         return parts.TRANSFORMATIONS[self.transformation].of(function)
+
+    @property
+    def watches_steps(self) -> bool:
+        """Whether what a step computes is looked at while it does."""
+        return self.watch in {"values that are not finite", "both"}
+
+    def telling(self) -> Solve:
+        """Ours, with the detail and what is watched."""
+        return partial(soltrace.diffeqsolve, detail=self.detail, watch=parts.WATCHED[self.watch])
 
     def arguments(self) -> tuple[Any, Any]:
         """The state, and a factor of the field."""
@@ -159,4 +173,6 @@ def _draw(rng: random.Random) -> Combination:
         backwards=rng.random() < 0.15,
         bounded=rng.random() < 0.95,
         state=often("array", parts.STATES, 0.6),
+        detail=often("none", ("steps", "failures"), 0.4),
+        watch=often("nothing", parts.WATCHED, 0.4),
     )

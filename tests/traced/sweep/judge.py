@@ -12,7 +12,6 @@ import diffrax as dfx
 import jax
 from jax._src import core
 
-import soltrace
 from soltrace.testing import capture
 from tests.traced.stories import bits
 from tests.traced.sweep import parts
@@ -34,13 +33,14 @@ def problems(combination: Combination) -> tuple[list[str], str]:
         if isinstance(expected, str) and combination.setting == LEAKS:
             return [], expected  # jax's search for leaks fails of itself, at this place or that
         with capture(every=2, fraction=0.25, abandon_after_s=1.0) as told:
-            actual = _outcome(combination, soltrace.diffeqsolve)
+            actual = _outcome(combination, combination.telling())
             events = told.events()
         raises = isinstance(expected, str)
         found = [] if actual == expected else [f"diffrax: {_short(expected)}; soltrace: {_short(actual)}"]
         found += _passes(events, stopped=raises)
         if not raises:
             found += _expected_passes(combination, events)
+            found += _steps(combination, events)
     jax.clear_caches()
     return found, expected if raises else ""
 
@@ -140,3 +140,22 @@ def _expected_passes(combination: Combination, events: list[dict[str, Any]]) -> 
         yield "no backward pass"
     if not transformation.reverse and backward:
         yield f"{backward} backward passes of what is not differentiated backwards"
+
+
+def _steps(combination: Combination, events: list[dict[str, Any]]) -> Iterable[str]:
+    """Of each forward pass as many steps are told as it took, if they are, each of a lane once."""
+    if combination.detail != "steps":
+        return
+    told: Counter[tuple[str, str, int]] = Counter()
+    for event in events:
+        if event["event"] == "pass.steps" and event["phase"] == "forward":
+            steps = event["attempts"]["step"]
+            lanes = event["attempts"].get("batch_index", [[]] * len(steps))
+            told.update((event["pass_id"], str(lane), step) for lane, step in zip(lanes, steps, strict=True))
+    yield from (f"a step was told {n} times: {step}" for step, n in told.items() if n != 1)
+    counts = Counter(name for name, *_ in told)
+    for event in events:
+        if event["event"] == "pass.ended" and event["phase"] == "forward":
+            taken = event["steps"]["accepted"] + event["steps"]["rejected"]
+            if counts[event["pass_id"]] != taken:
+                yield f"{counts[event['pass_id']]} steps of {event['pass_id']} were told, of {taken}"

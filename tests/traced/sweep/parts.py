@@ -141,6 +141,13 @@ EVENTS: Final[dict[str, Callable[[], dfx.Event | None]]] = {
     "two": lambda: dfx.Event([lambda t, y, args, **_: _first(y) < 0.7, lambda t, y, args, **_: t > 0.6]),
 }
 
+WATCHED: Final[dict[str, Any]] = {
+    "nothing": None,
+    "values that are not finite": "nonfinite",
+    "quantities": {"first": lambda t, y, args: _first(y), "scaled": lambda t, y, args: args * t},
+    "both": ["nonfinite", {"first": lambda t, y, args: _first(y)}],
+}
+
 DTYPES: Final[dict[str, Any]] = {"float32": jnp.float32, "float64": jnp.float64, "complex64": jnp.complex64}
 
 SETTINGS: Final[dict[str, tuple[str, Any]]] = {

@@ -4,7 +4,8 @@ Each is a seed. What soltrace does otherwise than diffrax, or tells wrong, is pr
 
 From jax 0.11 on, XLA for CPUs makes one function of a small loop unless something in it calls the host, and rounds it
 otherwise (`tests.traced.test_loops_around` has it without soltrace). Where a solve is in a loop of the program's own,
-numbers that differ are compared once more without that; what agrees then is counted by itself.
+or looks for values that are not finite in its steps, numbers that differ are compared once more without that; what
+agrees then is counted by itself.
 """
 
 import argparse
@@ -58,7 +59,8 @@ def sweep(seeds: Sequence[int], *, verbose: bool = False) -> Tally:
 
 def _is_rounded_by_xla(seed: int, combination: Combination, found: Sequence[str]) -> bool:
     """Say whether the numbers agree where XLA compiles small loops as it does any other."""
-    if not (parts.TRANSFORMATIONS[combination.transformation].loops and differs_in_numbers_only(found)):
+    may_be = parts.TRANSFORMATIONS[combination.transformation].loops or combination.watches_steps
+    if not (may_be and differs_in_numbers_only(found)):
         return False
     if SMALL_LOOPS_AS_ANY in os.environ.get("XLA_FLAGS", ""):
         return False

@@ -6,7 +6,7 @@ Host side. Shipped for the tests of those who use soltrace, and used by soltrace
 import math
 import threading
 import time
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from soltrace.host.passes import RunInfo
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.host.selection import LaneChoice, selection
-from soltrace.sinks import Sink, Tracing
+from soltrace.sinks import Keeping, Sink, Tracing
 from soltrace.wire.flat import line_of
 from soltrace.wire.records import AnyRecord, Attribute, ProgramCompiled
 
@@ -101,10 +101,11 @@ class MemorySink:
 class Capture:
     """What `capture` yields: all that has been recorded so far."""
 
-    def __init__(self, recorder: Recorder, sink: MemorySink) -> None:
+    def __init__(self, recorder: Recorder, sink: MemorySink, others: Sequence[object]) -> None:
         """Made by `capture`."""
         self.recorder = recorder
         self._sink = sink
+        self._keeping = [other for other in others if isinstance(other, Keeping)]
 
     @property
     def records(self) -> list[AnyRecord]:
@@ -122,7 +123,8 @@ class Capture:
             barrier()
         if not self.recorder.drain(timeout_s):
             raise TimeoutError(f"the records were not dealt with within {timeout_s} s")
-        self.recorder.flush_sinks(time.monotonic() + timeout_s)
+        for other in self._keeping:
+            other.flush(timeout_s)
 
     def clear(self) -> None:
         """Forget what was captured so far."""
@@ -190,7 +192,7 @@ def capture(
     )
     try:
         with PROCESS.recording_to(recorder):
-            yield Capture(recorder, sink)
+            yield Capture(recorder, sink, (*sinks, tracing))
             for barrier in PROCESS.shared.barriers:
                 barrier()
     finally:

@@ -330,10 +330,9 @@ class Recorder:
         deadline = time.monotonic() + timeout_s
         programs = self.await_programs(timeout_s)
         drained = self.drain(deadline - time.monotonic())
-        return self.flush_sinks(deadline) and programs and drained
+        return self._flush_sinks(deadline) and programs and drained
 
-    def flush_sinks(self, deadline: float) -> bool:
-        """Bring what was dealt with to where it is safe, until then by `time.monotonic`; say whether it got there."""
+    def _flush_sinks(self, deadline: float) -> bool:
         results: list[bool] = []
         for sink in (*self._sinks, *([] if self.tracing is None else [self.tracing])):
             remaining = max(deadline - time.monotonic(), 0.0)
@@ -377,7 +376,7 @@ class Recorder:
         if not self._worker.join(max(deadline - time.monotonic(), 0.0), is_last=ended_by is not None):
             return False
         self._afterwards = True
-        flushed = self.flush_sinks(deadline)
+        flushed = self._flush_sinks(deadline)
         self._worker.give_up(deadline)
         return flushed and programs
 

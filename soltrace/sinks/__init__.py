@@ -76,6 +76,10 @@ class Keeping(Protocol):
     kept: What
     """What that is."""
 
+    def flush(self, timeout_s: float) -> bool:
+        """As of a `Sink`."""
+        ...
+
     def give_up(self, timeout_s: float) -> int:
         """Take back what could not be brought to where it is safe, and say how many there are of it.
 

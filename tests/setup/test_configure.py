@@ -232,6 +232,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_configuring_anew_begins_a_new_run(tmp_path, program):
     """The old one is complete, and its thread is gone."""
+    before = set(threading.enumerate())  # what earlier tests have left
     configure(directory=tmp_path / "a", spans=False)
     program.solve()
     configure(directory=tmp_path / "b", spans=False, attributes={"seed": 3})
@@ -240,8 +241,8 @@ def test_configuring_anew_begins_a_new_run(tmp_path, program):
     assert flush()
     assert [line["attributes"] for line in lines(tmp_path / "b")] == [{"seed": 3}] * 2
     assert shutdown()
-    running = {thread.name for thread in threading.enumerate() if thread.name.startswith("soltrace")}
-    assert running <= {"soltrace-sigterm"}  # which an earlier test may have left: it lasts as long as the process
+    begun = {each.name for each in threading.enumerate() if each not in before and each.name.startswith("soltrace")}
+    assert begun <= {"soltrace-sigterm"}  # which lasts as long as the process
 
 
 def test_a_structlog_logger_may_be_the_target(tmp_path, program, monkeypatch):

@@ -14,6 +14,14 @@ from benchmarks.measure import Ratio
 ROOT = Path(__file__).parents[1]
 
 
+def run(module, *options):
+    """Run a benchmark to its end. Returns the lines that it prints."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
 def test_ratios_are_pairwise():
     """Each value is divided by its own partner before anything is summed up."""
     assert Ratio.of([2.0, 30.0, 3.0, 4.0], [1.0, 10.0, 3.0, 2.0]) == Ratio(median=2.0, low=1.25, high=2.75)
@@ -24,11 +32,8 @@ def test_ratios_are_pairwise():
 @pytest.mark.once
 def test_the_table():
     """One row for each who reports, and nothing that the meters print gets in between."""
-    options = ["--no-write", "--case", "Lorenz, gradient", "--repeats", "2", "--firsts", "1"]
-    command = [sys.executable, "-m", "benchmarks.overhead", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    rows = [re.sub(r"\d+\.\d\d", "#", line) for line in done.stdout.splitlines()]
+    printed = run("overhead", "--no-write", "--case", "Lorenz, gradient", "--repeats", "2", "--firsts", "1")
+    rows = [re.sub(r"\d+\.\d\d", "#", line) for line in printed]
     cell = r"-?# \(-?# to -?#\)(, (\*\*≤|✗ >) [\d.#]+(\*\*)?)?"
     assert rows[:2] == [
         "| case | bare diffrax | who | time | processor time | first call |",
@@ -42,11 +47,8 @@ def test_the_table():
 @pytest.mark.once
 def test_a_loop():
     """A process of its own for each setting says what it measured, and a line of the table holds the limit to it."""
-    options = ["--sinks", "json", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01"]
-    command = [sys.executable, "-m", "benchmarks.loops", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    (told,) = map(json.loads, done.stdout.splitlines())
+    printed = run("loops", "--sinks", "json", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01")
+    (told,) = map(json.loads, printed)
     assert {name: type(value) for name, value in told.items()} == {
         "case": str,
         "sinks": str,
@@ -67,11 +69,7 @@ def test_a_loop():
 @pytest.mark.once
 def test_a_loop_that_is_watched():
     """In a terminal of its own, of which nothing gets into the table, and a line holds the limit to it."""
-    options = ["--no-write", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01"]
-    command = [sys.executable, "-m", "benchmarks.at_hand", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    heads, rule, row = done.stdout.splitlines()
+    heads, rule, row = run("at_hand", "--no-write", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01")
     assert [heads, rule] == list(at_hand.HEADER)
     assert row.startswith("| Lorenz, gradient | ")
     row = at_hand.Viewed("Lorenz", 0.0015, 2, (1.021, 1.0, 1.2), (1.2, 1.1, 1.3), (1.0, 1.0, 1.0))
@@ -129,29 +127,16 @@ def test_one_solve():
 @pytest.mark.once
 def test_a_process_of_one_solve(tmp_path):
     """It says how long its calls took."""
-    command = [sys.executable, "-m", "benchmarks.once", "--child", "Lorenz", "", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {name: type(value) for name, value in json.loads(done.stdout).items()} == {"first": float, "rested": float}
+    (printed,) = run("once", "--child", "Lorenz", "", str(tmp_path))
+    assert {name: type(value) for name, value in json.loads(printed).items()} == {"first": float, "rested": float}
 
 
 @pytest.mark.slow
 @pytest.mark.once
 def test_a_profile():
     """Each room has its row."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.profile",
-        "--no-write",
-        "--case",
-        "Lorenz, gradient",
-        "--seconds",
-        "0.01",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split("|")[1].strip() for line in done.stdout.splitlines() if "thread `" not in line] == [
+    printed = run("profile", "--no-write", "--case", "Lorenz, gradient", "--seconds", "0.01")
+    assert [line.split("|")[1].strip() for line in printed if "thread `" not in line] == [
         *("room", "---", "calls of the compiled program: `host.receive`", "worker: signals to records"),
         *("worker: spans", "worker: JSON log", "worker: metrics", "worker: log records"),
         *("worker: queue, and what is between the rooms", "compiled program, otherwise", "**all**"),
@@ -162,10 +147,7 @@ def test_a_profile():
 @pytest.mark.once
 def test_a_full_queue():
     """Its sums are right, or it would say so: each pass that began ended, and each report was told or counted."""
-    command = [sys.executable, "-m", "benchmarks.full_queue", "--no-write", "--seconds", "2"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    rows = [re.sub(r"[\d,]+ \|$", "# |", line) for line in done.stdout.splitlines()]
+    rows = [re.sub(r"[\d,]+ \|$", "# |", line) for line in run("full_queue", "--no-write", "--seconds", "2")]
     assert rows == [
         "| | |",
         "| --- | ---: |",
@@ -183,10 +165,8 @@ def test_a_full_queue():
 @pytest.mark.once
 def test_memory_of_many_solves():
     """Every solve is told or counted, and memory is looked at ten times."""
-    command = [sys.executable, "-m", "benchmarks.memory", "--no-write", "--solves", "200"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    *rows, timed, told = [re.sub(r"\d+ (MB|µs)", r"# \1", line) for line in done.stdout.splitlines()]
+    printed = run("memory", "--no-write", "--solves", "200")
+    *rows, timed, told = [re.sub(r"\d+ (MB|µs)", r"# \1", line) for line in printed]
     assert rows == ["| solves | resident |", "| ---: | ---: |", *[f"| {20 * i} | # MB |" for i in range(1, 11)]]
     assert (timed, told) == (
         "# µs a solve, the last flush included",
@@ -198,12 +178,7 @@ def test_memory_of_many_solves():
 @pytest.mark.once
 def test_the_least_that_it_can_cost():
     """A line of the table for each case, and the sum of the two parts."""
-    command = [sys.executable, "-m", "benchmarks.floor", "--no-write", "--case", "Lorenz, gradient"]
-    done = subprocess.run(
-        [*command, "--rounds", "2", "--seconds", "0.01"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    heads, rule, row = done.stdout.splitlines()
+    heads, rule, row = run("floor", "--no-write", "--case", "Lorenz, gradient", "--rounds", "2", "--seconds", "0.01")
     assert [heads, rule] == list(floor.HEADER)
     assert row.startswith("| Lorenz, gradient | ")
     row = floor.Least("Lorenz", 0.0015, (1.06, 1.0, 1.2), (1.02, 1.0, 1.1), (1.2, 1.1, 1.3))

@@ -4,7 +4,6 @@ Host side, on the worker thread. Through OpenTelemetry's API alone; where nobody
 collector reads from the JSON log has the same fields: it does not matter which way an event went.
 """
 
-import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -18,7 +17,7 @@ from opentelemetry.util.types import AnyValue
 
 from soltrace import __version__
 from soltrace.sinks.errands import Errands
-from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, force_flush
+from soltrace.sinks.otel import context_of, experiment_attributes, fields_of, flush_behind
 from soltrace.wire.losses import What
 from soltrace.wire.names import SCOPE
 from soltrace.wire.records import AnyRecord, Level, PassSteps
@@ -78,10 +77,7 @@ class OtelLogs:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""
-        deadline = time.monotonic() + timeout_s
-        emitted = self._errands.flush(timeout_s)
-        left_s = max(deadline - time.monotonic(), 0.0)
-        return force_flush(self._provider or logs.get_logger_provider(), left_s) and emitted
+        return flush_behind(self._errands, self._provider or logs.get_logger_provider(), timeout_s)
 
     def give_up(self, timeout_s: float) -> int:
         """Forget the log records that no processor takes in that time, and say how many those are."""

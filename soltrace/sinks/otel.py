@@ -3,6 +3,7 @@
 Host side, on any thread. Shared by the sinks that go through OpenTelemetry, and imports its API alone.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -16,6 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
 from opentelemetry.util.types import AnyValue
 
 from soltrace.sinks import Ids
+from soltrace.sinks.errands import Errands
 from soltrace.wire.names import ATTR_EXPERIMENT, ATTR_EXPERIMENT_ATTRIBUTES, PREFIX
 from soltrace.wire.records import Attribute, Record
 
@@ -123,6 +125,22 @@ def force_flush(provider: object, timeout_s: float) -> bool:
     """Have a provider export what it has, if it is the SDK's: the API has no word for that."""
     flush = getattr(provider, "force_flush", None)
     return True if flush is None else bool(flush(int(timeout_s * 1000)))
+
+
+def flush_behind(errands: Errands, provider: object, timeout_s: float) -> bool:
+    """Have a provider export what it has, once its processors have been called with all that there is.
+
+    Args:
+        errands: These calls.
+        provider: Whose processors they are.
+        timeout_s: How long both may take, in seconds.
+
+    Returns:
+        Whether all was exported.
+    """
+    deadline = time.monotonic() + timeout_s
+    called = errands.flush(timeout_s)
+    return force_flush(provider, max(deadline - time.monotonic(), 0.0)) and called
 
 
 def observation(value: float, attributes: Mapping[str, str]) -> Observation:

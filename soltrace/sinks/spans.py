@@ -4,7 +4,6 @@ Host side. `identify` runs on the worker's thread; what concerns a caller or an 
 """
 
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import Token
@@ -31,7 +30,7 @@ from soltrace import __version__
 from soltrace.callers import CALLERS
 from soltrace.sinks import Ids
 from soltrace.sinks.errands import Errands
-from soltrace.sinks.otel import force_flush, ids_of
+from soltrace.sinks.otel import flush_behind, ids_of
 from soltrace.sinks.propagation import with_baggage_of
 from soltrace.sinks.run_span import OpenRun, begin_run
 from soltrace.sinks.span_attributes import (
@@ -245,10 +244,7 @@ class Spans:
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
-        deadline = time.monotonic() + timeout_s
-        ended = self._errands.flush(timeout_s)
-        left_s = max(deadline - time.monotonic(), 0.0)
-        return force_flush(self._provider or trace.get_tracer_provider(), left_s) and ended
+        return flush_behind(self._errands, self._provider or trace.get_tracer_provider(), timeout_s)
 
     def give_up(self, timeout_s: float) -> int:
         """Forget the spans that no processor takes in that time, and say how many those are."""

@@ -15,7 +15,8 @@ from soltrace.host.step_codes import Place, StepCode
 from soltrace.host.values import numbers
 from soltrace.wire.records import AttemptedSteps
 
-_REASONS: Final = ("", "error", "nonfinite", "nonlinear", "controller", "dtmin", "jump", "event")
+_SAYS_WHY: Final = int(StepCode.ACCEPTED | StepCode.UNSOLVED | StepCode.JUMP | StepCode.EVENT)
+"""Of the bits of a code: those which give a step a reason. So does an error that is too large."""
 
 
 def attempts(
@@ -46,15 +47,16 @@ def attempts(
     t0, t1, error, share = floats[lane, row, :4].T
     sign = np.asarray(direction, floats.dtype)[lane]
     known, told = bool((code & StepCode.CONTROLLED).all()), bool(components)
+    t, dt, *others = numbers(np.stack([sign * t0 + 0.0, sign * (t1 - t0), *[error] * known, *[share] * told]))
     return AttemptedSteps(
         step=(step + 1 + before).tolist(),
-        t=numbers(sign * t0 + 0.0),
-        dt=numbers(sign * (t1 - t0)),
+        t=t,
+        dt=dt,
         accepted=(code & StepCode.ACCEPTED != 0).tolist(),
-        reason=[_REASONS[reason] for reason in _reasons(code, error).tolist()],
-        scaled_error=numbers(error) if known else UNSET,
+        reason=_reasons(code, error),
+        scaled_error=others.pop(0) if known else UNSET,
         error_in=_named(largest, components) if told else UNSET,
-        error_share=numbers(share) if told else UNSET,
+        error_share=others.pop(0) if told else UNSET,
         batch_index=UNSET if index is None else index[lane].tolist(),
     )
 
@@ -68,22 +70,35 @@ def _named(largest: Array, components: Sequence[Place]) -> list[str]:
         which = int(np.searchsorted(ends, number, side="right"))
         place = components[which]
         names[number], _ = place.element(number - int(ends[which]) + math.prod(place.shape))
-    return [names[number] for number in which_ones]
+    return list(map(names.__getitem__, which_ones))
 
 
-def _reasons(code: Array, error: Array) -> Array:
-    """Find why each was accepted or rejected, as an index into `_REASONS`."""
+def _reasons(code: Array, error: Array) -> list[str]:
+    """Find why each was accepted or rejected."""
+    usual = (code & _SAYS_WHY == StepCode.ACCEPTED) & ~_too_large(code, error)
+    reasons = [""] * len(code)
+    others = np.flatnonzero(~usual)
+    for at, reason in zip(others.tolist(), _unusual(code[others], error[others]), strict=True):
+        reasons[at] = reason
+    return reasons
+
+
+def _unusual(code: Array, error: Array) -> list[str]:
     is_set: Callable[[int], Array] = lambda bit: code & bit != 0
     accepted, controlled = is_set(StepCode.ACCEPTED), is_set(StepCode.CONTROLLED)
-    with np.errstate(invalid="ignore"):
-        too_large = controlled & ~(error < 1.0)
     reasons: dict[str, Array] = {
         "nonlinear": is_set(StepCode.UNSOLVED),
         "event": accepted & is_set(StepCode.EVENT),
         "jump": accepted & is_set(StepCode.JUMP),
-        "dtmin": accepted & too_large,
+        "dtmin": accepted & _too_large(code, error),
         "nonfinite": ~accepted & controlled & ~np.isfinite(error),
         "error": ~accepted & controlled,
         "controller": ~accepted,
     }
-    return np.select(list(reasons.values()), [_REASONS.index(reason) for reason in reasons], 0)
+    known = list(reasons)
+    return [known[reason] for reason in np.argmax(np.stack(list(reasons.values())), axis=0).tolist()]
+
+
+def _too_large(code: Array, error: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return (code & StepCode.CONTROLLED != 0) & ~(error < 1.0)

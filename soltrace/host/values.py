@@ -4,19 +4,14 @@ Host side, any thread.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 
+from soltrace.host.shortest import shortest
 from soltrace.host.signals import Array
 from soltrace.wire.array_values import SINGLE_BYTES, attribute
 from soltrace.wire.records import Attribute, Number, json_number
-
-_DIGITS_AT_FIRST: Final = 6
-"""Fewer end with zeros, which a float does not have."""
-_DIGITS_OF_A_SINGLE: Final = 9
-_LARGEST_EXPONENT: Final = 12
-"""Of ten, in the numbers that are written many at a time: with nine digits before it, 10**22 is still exact."""
 
 
 def is_single(array: Array) -> bool:
@@ -70,31 +65,17 @@ def columns(array: Array, axes: int) -> Array:
     return np.moveaxis(lanes_of(array, axes), -1, 0)
 
 
-def numbers(values: Array) -> list[Number]:
-    """Write many floats as a line has them: of a float32 the shortest digits, as `written` does one by one."""
-    exact = values.astype(np.float64)
+def numbers(values: Array) -> list[list[Number]]:
+    """Write many floats as a line has them: of a float32 the shortest digits, as `written` does one by one.
+
+    Args:
+        values: float `[columns, rows]`.
+    """
+    with np.errstate(invalid="ignore"):
+        exact = values.astype(np.float32 if is_single(values) else np.float64)
     if is_single(values):
-        exact = _shortest(values.astype(np.float32), exact)
+        exact = shortest(exact.ravel()).reshape(exact.shape)
     plain = exact.tolist()
-    for i in np.flatnonzero(~np.isfinite(exact)).tolist():
-        plain[i] = json_number(plain[i])
+    for column, row in np.argwhere(~np.isfinite(exact)).tolist():
+        plain[column][row] = json_number(plain[column][row])
     return plain
-
-
-def _shortest(values: Array, exact: Array) -> Array:
-    """Round to as few digits as are needed to find each float32 again."""
-    with np.errstate(all="ignore"):
-        exponent = np.floor(np.log10(np.abs(exact)))
-    usual = np.isfinite(exponent) & (np.abs(exponent) < _LARGEST_EXPONENT)
-    exponent = np.where(usual, exponent, 0.0).astype(np.int64)
-    found, missing = exact.copy(), usual
-    for digits in range(_DIGITS_AT_FIRST, _DIGITS_OF_A_SINGLE + 1):
-        shift = digits - 1 - exponent
-        # Powers of ten up to here are exact, and so is what is divided or multiplied by one: the nearest float.
-        up, down = 10.0 ** np.maximum(shift, 0), 10.0 ** np.maximum(-shift, 0)
-        rounded = np.round(exact * up / down) / up * down
-        fits = missing & (rounded.astype(np.float32) == values)
-        found, missing = np.where(fits, rounded, found), missing & ~fits
-    for i in np.flatnonzero(~usual & np.isfinite(exact) & (exact != 0.0)).tolist():
-        found[i] = float(str(values[i]))
-    return found

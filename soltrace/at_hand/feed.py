@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from soltrace.wire.records import AnyRecord
+from soltrace.wire.records import AnyRecord, PassEnded, PassStarted
 
 _AT_MOST: Final = 50_000
 """Records. Looked at four times a second, they never become so many, unless the terminal stands still."""
@@ -32,9 +32,21 @@ class Feed:
         return max(0, self._put - self._taken - len(self._waiting))
 
     def take(self, record: AnyRecord) -> None:
-        """Keep one."""
+        """Keep one. The end of a pass takes the place of its start, if nothing has come between them: it says all."""
+        if isinstance(record, PassEnded) and self._waiting:
+            self._drop_start_of(record)
         self._waiting.append(record)
         self._put += 1
+
+    def _drop_start_of(self, ended: PassEnded) -> None:
+        # What has been kept makes the interpreter look for garbage, and a loop of solves keeps thousands in a second.
+        try:
+            last = self._waiting[-1]
+            if isinstance(last, PassStarted) and last.pass_id == ended.pass_id and last.run_id == ended.run_id:
+                self._waiting.pop()  # nobody else puts: it is the last still, unless it has been taken
+                self._put -= 1
+        except IndexError:  # taken meanwhile
+            pass
 
     def leave(self) -> None:
         """Say that no more will come."""

@@ -16,6 +16,9 @@ from soltrace.sinks.beside import ONLOOKERS
 from soltrace.wire.losses import described
 
 _LOG: Final = logging.getLogger("soltrace")
+_SHARE: Final = 0.005
+"""Of a processor, and of the interpreter's lock, that pictures may take."""
+_LONGEST_PAUSE_S: Final = 0.6
 _FOR_THE_REST_S: Final = 1.0
 """How long the end of a picture may wait for records that are on their way."""
 _FOR_THE_THREAD_S: Final = 2.0
@@ -74,12 +77,13 @@ class Drawing:
 
     def _run(self) -> None:
         while True:
-            over = self._stop.is_set()
+            over, began_s = self._stop.is_set(), time.thread_time()
             with self._lock:
                 self._safely(self._screen.finish if over else self._screen.show)
             if over or self._failed:
                 return
-            self._stop.wait(self._screen.period_s)
+            cost_s = time.thread_time() - began_s
+            self._stop.wait(max(self._screen.period_s, min(cost_s / _SHARE, _LONGEST_PAUSE_S)))
 
     def _safely(self, action: Callable[[float], object]) -> None:
         if self._failed:

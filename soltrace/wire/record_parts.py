@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 
-class Steps(Struct, frozen=True, kw_only=True):
+class Steps(Struct, frozen=True, kw_only=True, gc=False):
     """Numerical steps by outcome. For a batch, the sum over its lanes."""
 
     accepted: int
@@ -14,7 +14,7 @@ class Steps(Struct, frozen=True, kw_only=True):
     """Forward steps that a backward pass evaluated again (checkpointing). Of backward passes only."""
 
 
-class Lanes(Struct, frozen=True, kw_only=True):
+class Lanes(Struct, frozen=True, kw_only=True, gc=False):
     """The state of a batch as a whole."""
 
     total: int
@@ -31,7 +31,7 @@ class Lanes(Struct, frozen=True, kw_only=True):
     """Progress of the fastest lane, in [0, 1]."""
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """What the process takes, all its passes together."""
 
     memory_bytes: int | UnsetType = UNSET

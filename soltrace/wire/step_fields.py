@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from soltrace.wire.line_values import Number
 
 
-class AttemptedSteps(Struct, frozen=True, kw_only=True):
+class AttemptedSteps(Struct, frozen=True, kw_only=True, gc=False):
     """Attempted steps, one after the other, as columns: each list has one item a step."""
 
     step: list[int]
@@ -44,7 +44,7 @@ OF_A_STATE: Final = "cotangent of the state"
 OF_AN_INPUT: Final = "cotangent of an input"
 
 
-class Nonfinite(Struct, frozen=True, kw_only=True):
+class Nonfinite(Struct, frozen=True, kw_only=True, gc=False):
     """The first value that is not finite: of a forward pass in the order of its steps, of a backward one against it."""
 
     step: int | UnsetType = UNSET

@@ -28,7 +28,7 @@ VerdictKind: TypeAlias = Literal[
 """What is wrong with a pass or a run, the most telling first. The last two are of a run: no pass ends with them."""
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """Why a pass ended as it did, or took as long as it did."""
 
     kind: VerdictKind

@@ -109,6 +109,18 @@ def test_what_is_not_looked_at_in_time_is_counted(log):
     assert (feed.drain(), feed.lost) == ([], 2)
 
 
+def test_the_end_of_a_pass_takes_the_place_of_its_start(log):
+    """If nothing has come between them; nothing is lost by it."""
+    feed = Feed(lambda: None, at_most=5)
+    told = [log.started(0, 0), log.ended(1, 0), log.started(1, 1), log.started(1, 2), log.ended(2, 1), log.ended(2, 2)]
+    for record in told:
+        feed.take(record)
+    assert (feed.drain(), feed.lost) == (told[1:], 0)
+    for record in (told[0], told[2], told[3], told[5], told[4]):
+        feed.take(record)
+    assert (feed.drain(), feed.lost) == ([told[0], told[2], told[5], told[4]], 0)
+
+
 def test_a_failure_of_the_view_is_said_once(log, capfd, caplog, monkeypatch):
     """And costs the program nothing."""
     failed = threading.Event()

@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_PATIENCE_S,
         metavar="SECONDS",
-        help="how long to try again while the collector does not answer (default: %(default)g)",
+        help="how long to try again while the collector does not answer, and with --follow to wait for a part of a log "
+        "that is missing (default: %(default)g)",
     )
     parser.add_argument(
         "--metrics",
@@ -125,13 +126,18 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
 
 
 def _follow(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
+    from soltrace.reading.files.parts import is_behind_another
     from soltrace.reading.files.places import Places
     from soltrace.shipping.workers import Workers
 
     places, summary = Places(paths, _say), _Summary()
 
     def appeared() -> list[Path]:
-        return _without_the_exported(paths, places.appeared(time.monotonic()), lambda _: None)
+        chosen = _without_the_exported(paths, places.appeared(time.monotonic()), lambda _: None)
+        # Behind a gap too a later part is shipped with what comes before it, once nobody waits for what is missing.
+        chosen = [path for path in chosen if path in paths or not is_behind_another(path)]
+        summary.miss(chosen)
+        return chosen
 
     try:
         with Workers(orders, jobs, summary.tell) as workers:
@@ -167,6 +173,7 @@ class _Summary:
     def __init__(self) -> None:
         self.problems = 0
         self._counts: dict[Path, ShippedCounts] = {}
+        self._missing = 0
         self._began = time.monotonic()
 
     def tell(self, told: "LogTold") -> None:
@@ -179,10 +186,12 @@ class _Summary:
     def miss(self, chosen: Sequence[Path]) -> None:
         """Say which logs lack a part in their middle, or their beginning."""
         from soltrace.reading.files.parts import lacks_a_part
+        from soltrace.shipping.one_log import BEFORE_IT
 
         for path in filter(lacks_a_part, chosen):
             self.problems += 1
-            _say(f"{path}: the part of its log before this one is missing, and is not shipped")
+            self._missing += 1
+            _say(f"{path}: {BEFORE_IT}")
 
     def total(self, name: str) -> int:
         """Add up a count over all logs."""
@@ -203,6 +212,8 @@ class _Summary:
             _say(f"{plural(skipped, 'line')} skipped: no records of soltrace's")
         if unfinished := self.total("unfinished"):
             _say(f"{plural(unfinished, 'line')} without an end: shipped once it has one")
+        if missing := self._missing + self.total("missing"):
+            _say(f"{plural(missing, 'part')} of logs missing, and not shipped")
         if cut := self.total("cut"):
             _say(f"{plural(cut, 'log')} cut since it was shipped, and written on: read again")
         if refused := self.total("refused"):

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import structs
 
 from soltrace.reading.files.lines import Change
-from soltrace.reading.files.parts import next_part
+from soltrace.reading.files.parts import Gaps, next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
@@ -28,6 +28,8 @@ LINES: Final = 2000
 """Of a batch."""
 BYTES: Final = 1 << 22
 """Of the lines of a batch: a collector takes 20 MiB at once unless it was told otherwise."""
+BEFORE_IT: Final = "the part of its log before this one is missing, and is not shipped"
+"""What is said of a part."""
 _LOOKS_AT_MOST: Final = 100
 """Names that a log is followed through: rotated in a circle, it would have no end."""
 
@@ -46,6 +48,8 @@ class ShippedCounts:
     """Last lines without an end, which may still be written."""
     cut: int = 0
     """How often it turned out to have been cut since it was shipped, and written on."""
+    missing: int = 0
+    """How often a part of it was gone before it was read."""
     read_bytes: int = 0
 
 
@@ -73,6 +77,7 @@ class LogShipper:
         signals: What is sent of it.
         noted: Is called after each batch. What it raises ends all.
         open_only: Its run has sent all but what never ended: that alone is sent, when it is said to be over.
+        gaps: Finds how a log goes on behind a part that is missing; None: it ends there.
     """
 
     def __init__(
@@ -84,7 +89,11 @@ class LogShipper:
         noted: Callable[[ShippedCounts], None] = lambda _: None,
         *,
         open_only: bool = False,
+        gaps: Gaps | None = None,
     ) -> None:
+        self._gaps = gaps
+        self.gone: list[str] = []
+        """What could not be read of it any more, in words."""
         self._abandons, self._open_only = "traces" in signals, open_only
         self._signals = () if open_only else signals
         self.counts = ShippedCounts()
@@ -193,8 +202,14 @@ class LogShipper:
     def _goes_on(self) -> bool:
         """Go on with the next part, if there is one: what the parts before it have begun may end there."""
         following = next_part(self._path)
+        behind = None if following is not None or self._gaps is None else self._gaps.behind(self._path)
+        following = following or behind
         if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
             return False
+        if self._gaps is not None:
+            if behind is not None and self._gaps.lacks(self._path, behind):
+                self._miss(f"{behind}: {BEFORE_IT}")
+            self._gaps.read(self._path)
         self._take(self._rest(over=True))
         if self._journal is not None:
             self._is_over(self._journal)
@@ -208,8 +223,8 @@ class LogShipper:
         """Ship to its end what was the log, and begin with what has its name now."""
         older = self._source.rotate(time.monotonic())
         if older is None:
-            for _ in self._source.restart():  # what is lost of it can't be shipped
-                pass
+            if list(self._source.restart()):
+                self._miss(f"{self._path}: its end was gone before it was read, and is not shipped")
         else:
             older.look(time.monotonic())
             self._take(older.read())
@@ -218,6 +233,10 @@ class LogShipper:
         source = self._source
         self._begin_anew(self._path)
         self._source = source
+
+    def _miss(self, what: str) -> None:
+        self.counts.missing += 1
+        self.gone.append(what)
 
     def _begin_again(self) -> None:
         """Read a log again that was cut and written on, to send all behind the last line that is the same."""

@@ -230,8 +230,41 @@ def test_a_part_that_is_missing_is_said(soltrace, collector, log, tmp_path):
     assert said(soltrace.run("ship", tmp_path, "--endpoint", collector.address)) == (
         1,
         [],
-        [f"soltrace ship: {tmp_path}/run.part0003.jsonl: {missing}", "sent 10 log records and 3 spans of 2 logs"],
+        [
+            f"soltrace ship: {tmp_path}/run.part0003.jsonl: {missing}",
+            "sent 10 log records and 3 spans of 2 logs",
+            "soltrace ship: 1 part of logs missing, and not shipped",
+        ],
     )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_part_that_goes_before_it_is_shipped_is_said(soltrace, collector, logs, until, tmp_path):
+    """Once, while the job is followed: what comes behind it is shipped all the same, and what was shipped may go."""
+    log, first = logs("a"), tmp_path / "run.jsonl"
+    part = lambda number: first.with_name(f"run.part{number:04}.jsonl")
+    process = soltrace.start(
+        *("ship", tmp_path, "--follow", "--patience", 1, "--endpoint", collector.address),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    log.append(first, log.opened(0), log.started(1, 1), log.ended(2, 1))
+    log.append(part(2), log.opened(3), log.started(4, 2), log.ended(5, 2))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 2) == 2
+    first.unlink()
+    log.append(part(4), log.opened(6), log.started(7, 4), log.ended(8, 4))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 3) == 3
+    log.append(part(5), log.opened(9), log.started(10, 5), log.ended(11, 5))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 4) == 4
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    missing = "the part of its log before this one is missing, and is not shipped"
+    assert [SENT.sub(r"sent \1", line) for line in err.decode().splitlines()] == [
+        f"soltrace ship: {part(4)}: {missing}",
+        "sent 12 log records and 4 spans of 1 log",
+        "soltrace ship: 1 part of logs missing, and not shipped",
+    ]
 
 
 def unlocked(directory):

@@ -14,12 +14,14 @@ from typing import Final
 
 from msgspec import structs
 
+from soltrace.reading.files.compressed import is_compressed
 from soltrace.reading.files.lines import Change
 from soltrace.reading.files.parts import Gaps, next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
 from soltrace.shipping.journal import Journal, Sent, line_mark
+from soltrace.shipping.repeats import Repeats
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
 from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
@@ -113,7 +115,7 @@ class LogShipper:
     def _begin(self, path: Path) -> None:
         """Begin with a file, for which there is a journal of its own."""
         self._path, self._source = path, Source(path, time.monotonic())
-        self._batch = _Batch()
+        self._batch, self._repeats = _Batch(), Repeats()
         self._journal: Journal | None = None
         self._number = 0
         self._raw = b""
@@ -149,7 +151,7 @@ class LogShipper:
                 continue
             gained, looks = True, looks + 1
             if change is Change.GROWN:
-                self._take(self._source.read())
+                self._take(self._once(self._source))
             else:
                 self._rotated()
                 if change is Change.GONE:
@@ -227,7 +229,7 @@ class LogShipper:
                 self._miss(f"{self._path}: its end was gone before it was read, and is not shipped")
         else:
             older.look(time.monotonic())
-            self._take(older.read())
+            self._take(self._once(older))
         self._send()
         self.close()
         source = self._source
@@ -246,6 +248,17 @@ class LogShipper:
         self.counts.cut += 1
         self.close()
         self._begin_anew(self._first)
+
+    def _once(self, source: Source) -> Iterator[LogEntry]:
+        """Yield what a file has gained; of one that is compressed without the lines that damage has made once more."""
+        if not is_compressed(source.path):
+            yield from source.read()
+            return
+        for entry in source.read():
+            if entry.raw and self._repeats.has(entry.raw):
+                self._items.skipped += 1
+            else:
+                yield entry
 
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for entry in entries:

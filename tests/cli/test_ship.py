@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from soltrace.reading.files.source import Source
+from soltrace.reading.parse import Rejected
+
 _spec = importlib.util.spec_from_file_location("collector", Path(__file__).parents[1] / "shipping" / "conftest.py")
 _collector = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_collector)
@@ -219,6 +222,26 @@ def test_a_compressed_log_that_is_damaged_is_no_success(soltrace, collector, log
     assert said(soltrace.run(*to))[0] == 0
     assert len(collector.record_ids) == len(collector.log_records) == len(lines)
     assert len(collector.span_ids) == len(collector.spans) == 1000
+
+
+def records_read(path):
+    """The lines of a file that are records, as they are read."""
+    source = Source(path, 0.0)
+    source.look(0.0)
+    return [entry.raw for entry in source.read() if not isinstance(entry.value, Rejected)]
+
+
+def test_garbage_in_a_compressed_log_sends_nothing_twice(soltrace, collector, log, tmp_path):
+    """Though it has text repeated that was there before: whole lines, which are records."""
+    lines, path = lines_of(log, 0, 1000), tmp_path / "run.jsonl.gz"
+    data = gzip.compress(b"".join(lines))
+    for place in range(len(data) // 2, len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        if len(found := records_read(path)) > len(set(found)):
+            break
+    assert len(found) > len(set(found)) > 1000
+    assert soltrace.run("ship", path, "--endpoint", collector.address)[0] == 1
+    assert len(collector.record_ids) == len(collector.log_records) == len(set(found))
 
 
 def test_a_part_that_is_missing_is_said(soltrace, collector, log, tmp_path):

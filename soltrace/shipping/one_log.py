@@ -209,6 +209,8 @@ class LogShipper:
         if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
             return False
         if self._gaps is not None:
+            if self._source.lines.identity is None and not self._gaps.was_read(self._path):
+                self._miss(f"{self._path}: it was gone before it was read, and is not shipped")
             if behind is not None and self._gaps.lacks(self._path, behind):
                 self._miss(f"{behind}: {BEFORE_IT}")
             self._gaps.read(self._path)
@@ -232,6 +234,8 @@ class LogShipper:
             self._take(self._once(older))
         self._send()
         self.close()
+        if self._gaps is not None:
+            self._gaps.read(self._path)
         source = self._source
         self._begin_anew(self._path)
         self._source = source

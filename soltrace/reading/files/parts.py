@@ -52,14 +52,18 @@ class Gaps:
 
     def __init__(self, patience_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._patience_s, self._monotonic = patience_s, monotonic
-        self._listed: dict[Path, tuple[float, dict[str, list[Path]]]] = {}
-        """Of directories: when they were, and the later parts that each log has there."""
+        self._listed: dict[Path, tuple[float, dict[str, set[int]]]] = {}
+        """Of directories: when they were, and which later parts each log has there."""
         self._since: dict[Path, float] = {}
         self._read: set[tuple[Path, int]] = set()
 
     def read(self, path: Path) -> None:
         """Take in that a part was read to its end: whoever removes it then takes nothing away."""
         self._read.add((_whole(path), _number(path)))
+
+    def was_read(self, path: Path) -> bool:
+        """Say whether a part was read."""
+        return (_whole(path), _number(path)) in self._read
 
     def lacks(self, path: Path, behind: Path) -> bool:
         """Say whether a part between two others was not read."""
@@ -68,23 +72,22 @@ class Gaps:
 
     def behind(self, path: Path) -> Path | None:
         """Return the first part behind the gap that follows a part; None if there is no gap, or not for long enough."""
-        parts = self._parts(path.parent).get(_whole(path).name, [])
-        later = [part for part in parts if _number(part) > _number(path) and part.is_file()]
+        numbers = self._numbers(path.parent).get(_whole(path).name, [])
+        later = [found for number in sorted(numbers) if number > _number(path) and (found := _part(path, number))]
         if not later:
             self._since.pop(path, None)
             return None
-        if self._monotonic() - self._since.setdefault(path, self._monotonic()) < self._patience_s:
-            return None
-        return min(later, key=_number)
+        waited_s = self._monotonic() - self._since.setdefault(path, self._monotonic())
+        return None if waited_s < self._patience_s else later[0]
 
-    def _parts(self, directory: Path) -> dict[str, list[Path]]:
+    def _numbers(self, directory: Path) -> dict[str, set[int]]:
         now, listed = self._monotonic(), self._listed.get(directory)
         if listed is not None and now - listed[0] < min(_LISTED_S, self._patience_s):
             return listed[1]
-        found: dict[str, list[Path]] = {}
+        found: dict[str, set[int]] = {}
         for path in directory.iterdir() if directory.is_dir() else ():
             if (first := first_part(_plain(path))) is not None:
-                found.setdefault(first, []).append(path)
+                found.setdefault(first, set()).add(_number(path))
         self._listed[directory] = now, found
         return found
 

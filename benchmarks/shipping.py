@@ -56,15 +56,17 @@ class _Collector(BaseHTTPRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def measure(runs: Path, address: str, jobs: int) -> tuple[float, float, int]:
-    """Ship a directory, and return the seconds that it took, those of the processor, and how many records it sent."""
+def measure(runs: Path, address: str, jobs: int, records: int) -> tuple[float, float]:
+    """Ship a directory that holds so many records, and return the seconds that it took and those of the processor."""
     shutil.rmtree(runs / ".shipped", ignore_errors=True)
     command = [sys.executable, "-m", "soltrace", "ship", str(runs), "--endpoint", address, "--jobs", str(jobs)]
     began, before = time.perf_counter(), _children()
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=True)  # noqa: S603 - ours
     took, busy = time.perf_counter() - began, _children() - before
     found = re.search(r"sent ([\d,]+) log records", done.stderr)
-    return took, busy, 0 if found is None else int(found[1].replace(",", ""))
+    if found is None or int(found[1].replace(",", "")) != records:
+        raise RuntimeError(f"expected {records:,} log records to be sent, got: {done.stderr}")
+    return took, busy
 
 
 def read(runs: Path) -> float:
@@ -83,25 +85,28 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def table(runs: Path, files: int, repeats: int) -> list[str]:
+def table(runs: Path, files: int, lines: int, repeats: int) -> list[str]:
     """Ship with one process and with two, in turns, and write the table."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     ways = [1, min(2, files)]
-    found = [[(*measure(runs, address, jobs), read(runs)) for jobs in ways] for _ in range(repeats)]
+    found = [[(*measure(runs, address, jobs, files * lines), read(runs)) for jobs in ways] for _ in range(repeats)]
     server.shutdown()
     server.server_close()
-    return [*HEADER, *(_row(jobs, list(taken)) for jobs, taken in zip(ways, zip(*found, strict=True), strict=True))]
+    return [
+        *HEADER,
+        *(_row(jobs, files * lines, list(taken)) for jobs, taken in zip(ways, zip(*found, strict=True), strict=True)),
+    ]
 
 
-def _row(jobs: int, taken: list[tuple[float, float, int, float]]) -> str:
-    rate = median(records / took for took, _, records, _ in taken)
+def _row(jobs: int, records: int, taken: list[tuple[float, float, float]]) -> str:
+    rate = median(records / took for took, _, _ in taken)
     shown = f"{rate:,.0f}"
     if jobs > 1:
         shown += f", **≥ {FLOOR:,}**" if rate >= FLOOR else f", ✗ < {FLOOR:,}"
-    of_a_core = median(records / busy for _, busy, records, _ in taken)
-    times = median(busy / reading for _, busy, _, reading in taken)
+    of_a_core = median(records / busy for _, busy, _ in taken)
+    times = median(busy / reading for _, busy, reading in taken)
     return f"| {jobs} | {shown} | {of_a_core:,.0f} | {times:.1f} |"
 
 
@@ -114,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
             write_log(runs / f"run{number}.jsonl", args.lines)
         megabytes = sum(path.stat().st_size for path in runs.iterdir()) / 1e6
         about = ABOUT.format(files=args.files, lines=args.lines, megabytes=megabytes, repeats=args.repeats)
-        rows = table(runs, args.files, args.repeats)
+        rows = table(runs, args.files, args.lines, args.repeats)
     print("\n".join(rows))
     if not args.no_write:
         page.write(RESULTS, "Shipping", about, rows, "benchmarks.shipping", argv)
@@ -124,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shipping", description=__doc__)
     parser.add_argument("--files", type=int, default=4, help="how many logs (default: 4)")
-    parser.add_argument("--lines", type=int, default=50_000, help="how long each is (default: 50000)")
+    parser.add_argument("--lines", type=int, default=250_000, help="how long each is (default: 250000)")
     parser.add_argument("--repeats", type=int, default=3, help="how often each is shipped (default: 3)")
     parser.add_argument("--no-write", action="store_true", help="print only")
     return parser

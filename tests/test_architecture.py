@@ -60,7 +60,7 @@ LIBRARIES: dict[str, set[str]] = {
     "soltrace.reading": {"rich", "compression", "backports", "_typeshed"},
     "soltrace.at_hand": {"rich"},
     "soltrace.shipping": {"opentelemetry"},
-    "soltrace.report.spark_wording": {"sqlglot"},  # pyspark's session is the caller's
+    "soltrace.report.spark_sql": {"sqlglot"},  # pyspark's session is the caller's
     "soltrace.report": {"duckdb", "jinja2", "vl_convert"},
     "soltrace.demo": {"jax", "diffrax", "equinox", "optax", "numpy"},
     "soltrace.cli": {"rich", "duckdb", "_typeshed"},

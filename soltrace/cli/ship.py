@@ -4,7 +4,9 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -66,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_PATIENCE_S,
         metavar="SECONDS",
-        help="how long to try again while the collector does not answer (default: %(default)g)",
+        help="how long to try again while the collector does not answer, and with --follow to wait for a part of a log "
+        "that is missing (default: %(default)g)",
     )
     parser.add_argument(
         "--metrics",
@@ -110,7 +113,8 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
 
     found = files(paths, _say)
     chosen = _without_the_exported(paths, found, _say, but_open=orders.abandon)
-    orders = orders._replace(open_only=frozenset(path for path in chosen if _is_exported(path, paths)))
+    named = frozenset(paths)
+    orders = orders._replace(open_only=frozenset(path for path in chosen if _is_exported(path, named)))
     summary = _Summary()
     summary.miss(chosen)
     try:
@@ -125,13 +129,18 @@ def _once(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
 
 
 def _follow(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
+    from soltrace.reading.files.parts import is_behind_another
     from soltrace.reading.files.places import Places
     from soltrace.shipping.workers import Workers
 
-    places, summary = Places(paths, _say), _Summary()
+    places, summary, named = Places(paths, _say), _Summary(), frozenset(paths)
 
     def appeared() -> list[Path]:
-        return _without_the_exported(paths, places.appeared(time.monotonic()), lambda _: None)
+        chosen = _without_the_exported(paths, places.appeared(time.monotonic()), lambda _: None)
+        # Behind a gap too a later part is shipped with what comes before it, once nobody waits for what is missing.
+        chosen = [path for path in chosen if path in named or not is_behind_another(path)]
+        summary.miss(chosen)
+        return chosen
 
     try:
         with Workers(orders, jobs, summary.tell) as workers:
@@ -141,7 +150,7 @@ def _follow(paths: Sequence[Path], orders: "Orders", jobs: int) -> int:
     return _FAILURE
 
 
-def _is_exported(path: Path, named: Sequence[Path]) -> bool:
+def _is_exported(path: Path, named: Collection[Path]) -> bool:
     """Say whether a log is one of a run that sent it itself, and nobody has named it."""
     return _EXPORTED in path.name and path not in named
 
@@ -150,15 +159,16 @@ def _without_the_exported(
     paths: Sequence[Path], found: Sequence[Path], say: Callable[[str], None], *, but_open: bool = False
 ) -> list[Path]:
     """Leave out logs of runs that sent them themselves, unless they are named, or wanted for what never ended."""
-    exported = [path for path in found if _is_exported(path, paths)]
-    left_out = [] if but_open else exported
+    named = frozenset(paths)
+    exported = frozenset(path for path in found if _is_exported(path, named))
+    left_out = frozenset[Path]() if but_open else exported
     if exported:
         what = "read for what never ended" if but_open else "left out"
         say(f"{len(exported)} x *{_EXPORTED} {what}, whose runs sent them themselves: give their names to ship them")
     from soltrace.reading.files.parts import goes_on
 
     # A later part is shipped with what comes before it.
-    return [path for path in found if path not in left_out and (path in paths or not goes_on(path))]
+    return [path for path in found if path not in left_out and (path in named or not goes_on(path))]
 
 
 class _Summary:
@@ -167,11 +177,16 @@ class _Summary:
     def __init__(self) -> None:
         self.problems = 0
         self._counts: dict[Path, ShippedCounts] = {}
+        self._totals: Counter[str] = Counter()
+        self._missing = 0
         self._began = time.monotonic()
 
     def tell(self, told: "LogTold") -> None:
         """Take in what a worker says of a log."""
-        self._counts[told.path] = told.counts
+        before, self._counts[told.path] = self._counts.get(told.path), told.counts
+        # Not summed up when it is asked for: what ten thousand logs tell would take a hundred million steps.
+        self._totals.update(asdict(told.counts))
+        self._totals.subtract({} if before is None else asdict(before))
         if told.problem:
             self.problems += 1
             _say(told.problem)
@@ -179,14 +194,16 @@ class _Summary:
     def miss(self, chosen: Sequence[Path]) -> None:
         """Say which logs lack a part in their middle, or their beginning."""
         from soltrace.reading.files.parts import lacks_a_part
+        from soltrace.shipping.one_log import BEFORE_IT
 
         for path in filter(lacks_a_part, chosen):
             self.problems += 1
-            _say(f"{path}: the part of its log before this one is missing, and is not shipped")
+            self._missing += 1
+            _say(f"{path}: {BEFORE_IT}")
 
     def total(self, name: str) -> int:
         """Add up a count over all logs."""
-        return sum(getattr(counts, name) for counts in self._counts.values())
+        return self._totals[name]
 
     def say(self) -> None:
         """Say what was sent."""
@@ -203,6 +220,8 @@ class _Summary:
             _say(f"{plural(skipped, 'line')} skipped: no records of soltrace's")
         if unfinished := self.total("unfinished"):
             _say(f"{plural(unfinished, 'line')} without an end: shipped once it has one")
+        if missing := self._missing + self.total("missing"):
+            _say(f"{plural(missing, 'part')} of logs missing, and not shipped")
         if cut := self.total("cut"):
             _say(f"{plural(cut, 'log')} cut since it was shipped, and written on: read again")
         if refused := self.total("refused"):
@@ -216,15 +235,18 @@ def _drawn(chosen: Sequence[Path], summary: _Summary, tell: "TellProgress") -> C
 
     sizes = {path: sum(part.stat().st_size for part in (path, *later_parts(path))) for path in chosen}
     read: dict[Path, int] = {}
-    total = sum(sizes.values()) or 1
+    read_of_all, total = 0, sum(sizes.values()) or 1
 
     def draw(told: "LogTold") -> None:
+        nonlocal read_of_all
         summary.tell(told)
         size = sizes[told.path]
         # Of a compressed log it is not known how far it is: what is read of it is more than it holds.
-        read[told.path] = size if told.over else min(told.counts.read_bytes, size)
+        now = size if told.over else min(told.counts.read_bytes, size)
+        read_of_all += now - read.get(told.path, 0)
+        read[told.path] = now
         sent = f"{summary.total('log_records')} log records, {summary.total('spans')} spans"
-        tell(sent, sum(read.values()) / total)
+        tell(sent, read_of_all / total)
 
     return draw
 

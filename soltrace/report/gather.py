@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from soltrace import __version__
 from soltrace.reading.files.places import say_nothing
 from soltrace.report import facts as f
-from soltrace.report.ask import Asks, QueryRow, ask, ask_sql, read_attributes, read_sql, to_facts, to_top
-from soltrace.report.compare import comparisons
+from soltrace.report.ask import Asks, QueryRow, ask, read_attributes, read_sql, to_facts, to_top
+from soltrace.report.compare import Wording, comparisons
 from soltrace.report.failures import find_failures
 from soltrace.report.loading import loaded
 from soltrace.report.sql_columns import KINDS
@@ -25,6 +25,8 @@ CURVES: Final = 6
 """How many passes of each phase are drawn one by one."""
 NOT_FINITE: Final = 3
 """How many passes with a value that is not finite are drawn beside them."""
+CHOSEN: Final = {"limit": CURVES, "not_finite": NOT_FINITE}
+"""How the question `chosen` is asked."""
 SLIVERS: Final = 400
 """Into how many pieces of time the timeline is cut: about as many as it has columns of pixels."""
 MOST_BARS: Final = 3000
@@ -58,31 +60,38 @@ def gather(files: Sequence[Path], say: Callable[[str], None] = say_nothing) -> f
     """
     with loaded(files, say) as logs:
         sources = _sources(logs.connection, files, logs.left_out)
-        logs.connection.execute(read_sql("chosen"), {"limit": CURVES, "not_finite": NOT_FINITE})
-        return _report(logs.connection, sources)
+        logs.connection.execute(f"CREATE TABLE chosen AS {read_sql('chosen')}", CHOSEN)
+        return to_report(partial(ask, logs.connection), sources, Wording())
 
 
-def _report(connection: "DuckDBPyConnection", sources: f.Sources) -> f.LogReport:
+def to_report(asks: Asks, sources: f.Sources, wording: Wording) -> f.LogReport:
+    """Ask all that a report says.
+
+    Args:
+        asks: Asks whoever holds the records, and what `relations` names, and `chosen`.
+        sources: What was read.
+        wording: How what is compared by is said there.
+    """
+
     def most(question: str) -> list[QueryRow]:
-        return ask(connection, question, limit=MOST_ROWS)
+        return asks(question, limit=MOST_ROWS)
 
     runs = to_top(most("runs"), f.Run)
-    asks = partial(ask, connection)
-    compared, too_many = comparisons(asks)
+    compared, too_many = comparisons(asks, wording)
     return f.LogReport(
         soltrace=__version__,
         format=f.FORMAT,
         sources=sources,
         runs=runs,
-        experiments=to_experiments(most("experiment_rows")),
-        phases=to_facts(ask(connection, "phases"), f.PhaseCost),
+        experiments=_experiments(most("experiment_rows")),
+        phases=to_facts(asks("phases"), f.PhaseCost),
         compiled=to_top(most("compiled"), f.Compiled),
         work=to_top(most("work"), f.Work),
-        solves=to_facts(ask(connection, "solve_work"), f.SolveWork),
+        solves=to_facts(asks("solve_work"), f.SolveWork),
         rejections=to_top(most("rejections"), f.Rejection),
         nonfinite=to_top(most("nonfinite"), f.NotFinite),
-        timeline=timeline(asks, runs),
-        curves=_curves(connection),
+        timeline=_timeline(asks, runs),
+        curves=_curves(asks),
         lanes=to_top(most("lanes"), f.Lane),
         failures=find_failures(asks, MOST_ROWS),
         failure_kinds=to_top(most("failure_kinds"), f.FailureKind),
@@ -105,7 +114,7 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
         raise NothingToReportError(
             f"none of {lines:,} lines is a record of soltrace's" if lines else "there are no lines"
         )
-    (span,) = ask_sql(connection, "SELECT min(timestamp) AS first, max(timestamp) AS last FROM records")
+    (span,) = ask(connection, "span")
     return f.Sources(
         paths=f.Top([str(file) for file in files[:MOST_ROWS]], len(files)),
         bytes=sum(file.stat().st_size for file in files),
@@ -117,24 +126,24 @@ def _sources(connection: "DuckDBPyConnection", files: Sequence[Path], left_out: 
     )
 
 
-def to_experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
+def _experiments(rows: list[QueryRow]) -> f.Top[f.Experiment]:
     """Turn rows into experiments."""
     return to_top([row | {"attributes": read_attributes(row["attributes"])} for row in rows], f.Experiment)
 
 
-def timeline(asks: Asks, runs: f.Top[f.Run]) -> f.Timeline:
+def _timeline(asks: Asks, runs: f.Top[f.Run]) -> f.Timeline:
     """Return when these runs were busy."""
     drawn = [run.run_id for run in runs.rows]
     slivers = min(SLIVERS, MOST_BARS // max(len(drawn), 1))
     return f.Timeline(to_facts(asks("timeline", runs=drawn, slivers=slivers), f.Bar), runs.total)
 
 
-def _curves(connection: "DuckDBPyConnection") -> list[f.Curve]:
-    progress = _by_pass(ask(connection, "progress", slivers=POINTS))
-    sizes = _by_pass(ask(connection, "step_sizes", slivers=POINTS))
-    attempts = _by_pass(ask(connection, "attempts", most=ATTEMPTS))
-    watched = _by_pass(ask(connection, "watched", slivers=POINTS // 2))
-    chosen = ask_sql(connection, "SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id")
+def _curves(asks: Asks) -> list[f.Curve]:
+    progress = _by_pass(asks("progress", slivers=POINTS))
+    sizes = _by_pass(asks("step_sizes", slivers=POINTS))
+    attempts = _by_pass(asks("attempts", most=ATTEMPTS))
+    watched = _by_pass(asks("watched", slivers=POINTS // 2))
+    chosen = asks("chosen_rows")
     for row in chosen:
         key = row["run_id"], row["pass_id"]
         row["progress"], row["sizes"] = progress.get(key, []), sizes.get(key, [])

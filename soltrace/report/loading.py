@@ -10,6 +10,7 @@ from soltrace.reading.runs.jobs import Jobs
 from soltrace.report.ask import read_sql
 from soltrace.report.database import database, read
 from soltrace.report.lost_runs import note_lost_runs
+from soltrace.report.relations import JUDGED, TOLD
 from soltrace.report.sql_columns import plausibility, validity
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class LoadedLogs:
 
 @contextmanager
 def loaded(files: Sequence[Path], say: Callable[[str], None]) -> Generator[LoadedLogs]:
-    """Load logs: `records`, and what is made of them, `passes`, `experiments`, `reports`, `replaced` and `lost`.
+    """Load logs: `records`, the steps that were `attempted`, the runs that are `lost`, and what `relations` names.
 
     Args:
         files: JSON logs, in any order.
@@ -58,8 +59,12 @@ def loaded(files: Sequence[Path], say: Callable[[str], None]) -> Generator[Loade
         load = read_sql("load", valid_record=validity(), plausible_record=plausibility())
         no_events = "SELECT count(*) FROM log WHERE event IS NULL"
         _, left_out = read(connection, files, say, [load, no_events], damaged=lambda counts: counts[1])
-        for question in ("passes", "replaced", "experiments", "busy"):
-            connection.execute(read_sql(question))
+        connection.execute(read_sql("seconds_before"))
+        connection.execute("CREATE VIEW records AS SELECT * EXCLUDE (valid) FROM log WHERE valid")
+        connection.execute(f"CREATE VIEW attempted AS {read_sql('attempted')}")
+        for table in TOLD:
+            connection.execute(f"CREATE TABLE {table} AS {read_sql(table)}")
         note_lost_runs(connection, Jobs())
-        connection.execute(read_sql("reports"))
+        for view in JUDGED:
+            connection.execute(f"CREATE VIEW {view} AS {read_sql(view)}")
         yield LoadedLogs(connection, left_out)

@@ -4,7 +4,8 @@ A log tells what was open at its end; whether its run goes on, the machine and t
 that has passed since.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,7 +13,7 @@ import msgspec
 
 from soltrace.reading.runs.jobs import Jobs
 from soltrace.reading.runs.lost import Fate, RunFacts, RunJudge
-from soltrace.report.ask import each_row, read_sql
+from soltrace.report.ask import QueryRow, each_row, read_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,36 +22,55 @@ ASKED_FOR_S: Final = 5.0
 """So long a scheduler is waited for: a report without its word is better than none."""
 
 
-def note_lost_runs(
-    connection: "DuckDBPyConnection", jobs: Jobs, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> None:
-    """Fill the tables `lost` and `over`, and set the status of what was open in runs that are lost.
+@dataclass(frozen=True)
+class StoppedRuns:
+    """Runs that owe their last line."""
 
-    `over` are those that owe their last line, and have ended all the same, by what their scheduler says.
+    lost: list[tuple[str, datetime, str]]
+    """Which have stopped without a word: since when, and why one thinks so."""
+    over: list[tuple[str]]
+    """Which have ended all the same, by what their scheduler says."""
+
+
+def judge_runs(
+    rows: Iterable[QueryRow], jobs: Jobs, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> StoppedRuns:
+    """Find the runs that are lost, and those that are over.
 
     Args:
-        connection: The database that is filled otherwise.
+        rows: The answer to the question `run_facts`.
         jobs: What the scheduler says.
         now: Returns the time.
     """
-    connection.execute("CREATE TABLE lost (run_id VARCHAR, since TIMESTAMPTZ, why VARCHAR)")
-    connection.execute("CREATE TABLE over (run_id VARCHAR)")
-    runs = [_facts(row) for row in each_row(connection, read_sql("run_facts"))]
+    runs = [_facts(row) for row in rows]
     for run in runs:
         jobs.see(run.resource)
     jobs.look(wait_s=ASKED_FOR_S)
     judge, time = RunJudge(jobs=jobs), now()
     judged = [(run, judge.verdict(run, (time - run.newest).total_seconds())) for run in runs]
-    lost = [(run.run_id, run.newest, verdict.why) for run, verdict in judged if verdict.fate is Fate.LOST]
-    over = [(run.run_id,) for run, verdict in judged if verdict.fate is Fate.ENDED]
-    if lost:
-        connection.executemany("INSERT INTO lost VALUES (?, ?, ?)", lost)
-    if over:
-        connection.executemany("INSERT INTO over VALUES (?)", over)
-    connection.execute(read_sql("lost"))
+    return StoppedRuns(
+        [(run.run_id, run.newest, verdict.why) for run, verdict in judged if verdict.fate is Fate.LOST],
+        [(run.run_id,) for run, verdict in judged if verdict.fate is Fate.ENDED],
+    )
 
 
-def _facts(row: dict[str, Any]) -> RunFacts:
+def note_lost_runs(connection: "DuckDBPyConnection", jobs: Jobs) -> None:
+    """Fill the tables `lost` and `over`.
+
+    Args:
+        connection: The database that is filled otherwise.
+        jobs: What the scheduler says.
+    """
+    connection.execute("CREATE TABLE lost (run_id VARCHAR, since TIMESTAMPTZ, why VARCHAR)")
+    connection.execute("CREATE TABLE over (run_id VARCHAR)")
+    stopped = judge_runs(each_row(connection, read_sql("run_facts")), jobs)
+    if stopped.lost:
+        connection.executemany("INSERT INTO lost VALUES (?, ?, ?)", stopped.lost)
+    if stopped.over:
+        connection.executemany("INSERT INTO over VALUES (?)", stopped.over)
+
+
+def _facts(row: QueryRow) -> RunFacts:
     row["resource"] = _resource(row["resource"])
     return RunFacts(**row)
 

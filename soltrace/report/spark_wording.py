@@ -1,64 +1,16 @@
-"""Puts questions in DuckDB's SQL into Spark's, and values of answers into the words in which DuckDB has them."""
+"""How Spark is told what passes are compared by, and how its answers are put into the words of DuckDB's."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
 from soltrace.report.ask import ATTRIBUTES, QueryRow, harmless
 from soltrace.report.compare import Wording
-from soltrace.report.sql_columns import quoted
 
-if TYPE_CHECKING:
-    from sqlglot.expressions import Expr
-
-_NAMES: Final = {
-    # sqlglot leaves these as they are. Spark takes the first one's second form only with WITHIN GROUP.
-    "PERCENTILE_CONT(": "PERCENTILE(",
-    "EPOCH_US(": "UNIX_MICROS(",
-}
-_COMPARED_BY: Final = "COMPARED_BY"
 _TOLERANCES: Final = frozenset({"rtol", "atol"})
 _LEAST, _LARGEST = 1e-6, 1e21
 """DuckDB writes the numbers of JSON that are between these without an exponent, as JavaScript does."""
-
-
-def translated(question: str, compared_by: str, parameters: Mapping[str, object]) -> str:
-    """Translate a question from DuckDB's SQL to Spark's.
-
-    Args:
-        question: The question.
-        compared_by: What is compared by, in Spark's words.
-        parameters: Values of its `$names`.
-    """
-    import sqlglot
-
-    for name, value in parameters.items():
-        question = question.replace(f"${name}", _literal(value))
-    text = sqlglot.parse_one(question, read="duckdb").transform(_as_spark).sql("spark")
-    for ours, sparks in _NAMES.items():
-        text = text.replace(ours, sparks)
-    return text.replace(_COMPARED_BY, compared_by)
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, list):
-        texts = cast("list[str]", value)
-        return f"CAST([{', '.join(map(quoted, texts))}] AS VARCHAR[])"
-    return str(value).lower()
-
-
-def _as_spark(node: "Expr") -> "Expr":
-    """Have Spark's `max_by` and `min_by` pass over what is NULL, as DuckDB's do, and samples go without a seed."""
-    from sqlglot import exp
-
-    if isinstance(node, exp.TableSample):
-        node.set("seed", None)
-    if not isinstance(node, exp.ArgMax | exp.ArgMin):
-        return node
-    known = exp.Not(this=exp.Is(this=node.this.copy(), expression=exp.Null()))
-    return exp.Filter(this=node.copy(), expression=exp.Where(this=known))
 
 
 def _attribute(name: str) -> str:

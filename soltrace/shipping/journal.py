@@ -25,6 +25,11 @@ _DIRECTORY: Final = ".shipped"
 _ENDING: Final = ".journal"
 _KEY_BYTES: Final = 16
 _MARK_BYTES: Final = 8
+MARKS_AT_MOST: Final = 1024
+"""Lines that are known by heart: of the older half every second one goes when there are more, again and again.
+
+A log that is followed for days has a batch each second. One that was cut lacks the last ones.
+"""
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
 
@@ -141,6 +146,9 @@ def _mark(marks: dict[int, str], sent: Sent) -> None:
             del marks[number]
     if sent.marked:
         marks[sent.marked] = sent.mark
+    if len(marks) > MARKS_AT_MOST:
+        for number in sorted(marks)[1 : MARKS_AT_MOST // 2 : 2]:
+            del marks[number]
 
 
 def _lock(descriptor: int, path: Path) -> None:

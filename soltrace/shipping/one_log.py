@@ -14,12 +14,14 @@ from typing import Final
 
 from msgspec import structs
 
+from soltrace.reading.files.compressed import is_compressed
 from soltrace.reading.files.lines import Change
-from soltrace.reading.files.parts import next_part
+from soltrace.reading.files.parts import Gaps, next_part
 from soltrace.reading.files.source import LogEntry, Source
 from soltrace.reading.parse import Rejected
 from soltrace.shipping.items import LogItems, RunId
 from soltrace.shipping.journal import Journal, Sent, line_mark
+from soltrace.shipping.repeats import Repeats
 from soltrace.shipping.replayed_span import ReplayedSpan
 from soltrace.shipping.request import log_record_message, rejected, request_body, span_message
 from soltrace.shipping.sender import SIGNALS, Sender, SentSignal
@@ -28,6 +30,8 @@ LINES: Final = 2000
 """Of a batch."""
 BYTES: Final = 1 << 22
 """Of the lines of a batch: a collector takes 20 MiB at once unless it was told otherwise."""
+BEFORE_IT: Final = "the part of its log before this one is missing, and is not shipped"
+"""What is said of a part."""
 _LOOKS_AT_MOST: Final = 100
 """Names that a log is followed through: rotated in a circle, it would have no end."""
 
@@ -46,6 +50,8 @@ class ShippedCounts:
     """Last lines without an end, which may still be written."""
     cut: int = 0
     """How often it turned out to have been cut since it was shipped, and written on."""
+    missing: int = 0
+    """How often a part of it was gone before it was read."""
     read_bytes: int = 0
 
 
@@ -73,6 +79,7 @@ class LogShipper:
         signals: What is sent of it.
         noted: Is called after each batch. What it raises ends all.
         open_only: Its run has sent all but what never ended: that alone is sent, when it is said to be over.
+        gaps: Finds how a log goes on behind a part that is missing; None: it ends there.
     """
 
     def __init__(
@@ -84,7 +91,11 @@ class LogShipper:
         noted: Callable[[ShippedCounts], None] = lambda _: None,
         *,
         open_only: bool = False,
+        gaps: Gaps | None = None,
     ) -> None:
+        self._gaps = gaps
+        self.gone: list[str] = []
+        """What could not be read of it any more, in words."""
         self._abandons, self._open_only = "traces" in signals, open_only
         self._signals = () if open_only else signals
         self.counts = ShippedCounts()
@@ -104,7 +115,7 @@ class LogShipper:
     def _begin(self, path: Path) -> None:
         """Begin with a file, for which there is a journal of its own."""
         self._path, self._source = path, Source(path, time.monotonic())
-        self._batch = _Batch()
+        self._batch, self._repeats = _Batch(), Repeats()
         self._journal: Journal | None = None
         self._number = 0
         self._raw = b""
@@ -140,7 +151,7 @@ class LogShipper:
                 continue
             gained, looks = True, looks + 1
             if change is Change.GROWN:
-                self._take(self._source.read())
+                self._take(self._once(self._source))
             else:
                 self._rotated()
                 if change is Change.GONE:
@@ -193,8 +204,16 @@ class LogShipper:
     def _goes_on(self) -> bool:
         """Go on with the next part, if there is one: what the parts before it have begun may end there."""
         following = next_part(self._path)
+        behind = None if following is not None or self._gaps is None else self._gaps.behind(self._path)
+        following = following or behind
         if following is None or self._source.look(time.monotonic()) is not Change.NOTHING:
             return False
+        if self._gaps is not None:
+            if self._source.lines.identity is None and not self._gaps.was_read(self._path):
+                self._miss(f"{self._path}: it was gone before it was read, and is not shipped")
+            if behind is not None and self._gaps.lacks(self._path, behind):
+                self._miss(f"{behind}: {BEFORE_IT}")
+            self._gaps.read(self._path)
         self._take(self._rest(over=True))
         if self._journal is not None:
             self._is_over(self._journal)
@@ -208,16 +227,22 @@ class LogShipper:
         """Ship to its end what was the log, and begin with what has its name now."""
         older = self._source.rotate(time.monotonic())
         if older is None:
-            for _ in self._source.restart():  # what is lost of it can't be shipped
-                pass
+            if list(self._source.restart()):
+                self._miss(f"{self._path}: its end was gone before it was read, and is not shipped")
         else:
             older.look(time.monotonic())
-            self._take(older.read())
+            self._take(self._once(older))
         self._send()
         self.close()
+        if self._gaps is not None:
+            self._gaps.read(self._path)
         source = self._source
         self._begin_anew(self._path)
         self._source = source
+
+    def _miss(self, what: str) -> None:
+        self.counts.missing += 1
+        self.gone.append(what)
 
     def _begin_again(self) -> None:
         """Read a log again that was cut and written on, to send all behind the last line that is the same."""
@@ -227,6 +252,17 @@ class LogShipper:
         self.counts.cut += 1
         self.close()
         self._begin_anew(self._first)
+
+    def _once(self, source: Source) -> Iterator[LogEntry]:
+        """Yield what a file has gained; of one that is compressed without the lines that damage has made once more."""
+        if not is_compressed(source.path):
+            yield from source.read()
+            return
+        for entry in source.read():
+            if entry.raw and self._repeats.has(entry.raw):
+                self._items.skipped += 1
+            else:
+                yield entry
 
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for entry in entries:

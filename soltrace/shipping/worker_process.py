@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple, TypeAlias
 
+from soltrace.reading.files.parts import Gaps
 from soltrace.shipping.journal import BeingShippedError
 from soltrace.shipping.one_log import LogShipper, ShippedCounts
 from soltrace.shipping.sender import NotSentError, Sender, SentSignal
@@ -30,7 +31,7 @@ class Orders(NamedTuple):
     state: Path | None
     """The directory of the journals; None: beside the logs."""
     patience_s: float
-    """For how long a request is sent again."""
+    """For how long a request is sent again, and a part that is missing is waited for."""
     abandon: bool
     """Whether the runs are over, and what is still open in a log never ended."""
     follow: bool
@@ -121,6 +122,8 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
         raise
     finally:
         shipper.close()
+    for gone in shipper.gone:
+        pipe.send(LogTold(path, shipper.counts, problem=gone))
     if problem is None and shipper.damaged is not None:
         problem = f"{shipper.damaged} is damaged: what can be read of it is shipped, and the rest is not"
     pipe.send(LogTold(path, shipper.counts, over=True, problem=problem))
@@ -129,11 +132,14 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
 def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
     shippers: dict[Path, LogShipper | None] = {}
     said: set[str] = set()
+    gaps = Gaps(orders.patience_s)
     try:
         while True:
             for path, found in shippers.items():
                 # After a failure it is begun anew, which reads again and sends nothing again.
-                shipper = found or LogShipper(path, sender, orders.state, orders.signals, partial(_tell, pipe, path))
+                shipper = found or LogShipper(
+                    path, sender, orders.state, orders.signals, partial(_tell, pipe, path), gaps=gaps
+                )
                 shippers[path] = shipper
                 if not _stepped(path, shipper, pipe, said):
                     shippers[path] = None
@@ -162,6 +168,7 @@ def _tell_the_last(pipe: "Pipe", path: Path, shipper: LogShipper) -> None:
 
 def _stepped(path: Path, shipper: LogShipper, pipe: "Pipe", said: set[str]) -> bool:
     """Ship what a log has gained, and say whether that could be done."""
+    problem = None
     try:
         shipper.advance()
     except (NotSentError, BeingShippedError) as error:
@@ -170,9 +177,9 @@ def _stepped(path: Path, shipper: LogShipper, pipe: "Pipe", said: set[str]) -> b
         raise
     except OSError as error:
         problem = f"cannot ship {path}: {error.strerror or error}"
-    else:
-        return True
-    if problem not in said:
-        said.add(problem)
-        pipe.send(LogTold(path, shipper.counts, problem=problem))
-    return False
+    for told in [*shipper.gone, *([] if problem is None else [problem])]:
+        if told not in said:
+            said.add(told)
+            pipe.send(LogTold(path, shipper.counts, problem=told))
+    shipper.gone.clear()
+    return problem is None

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from soltrace.reading.files.source import Source
+from soltrace.reading.parse import Rejected
+
 _spec = importlib.util.spec_from_file_location("collector", Path(__file__).parents[1] / "shipping" / "conftest.py")
 _collector = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_collector)
@@ -221,6 +224,26 @@ def test_a_compressed_log_that_is_damaged_is_no_success(soltrace, collector, log
     assert len(collector.span_ids) == len(collector.spans) == 1000
 
 
+def records_read(path):
+    """The lines of a file that are records, as they are read."""
+    source = Source(path, 0.0)
+    source.look(0.0)
+    return [entry.raw for entry in source.read() if not isinstance(entry.value, Rejected)]
+
+
+def test_garbage_in_a_compressed_log_sends_nothing_twice(soltrace, collector, log, tmp_path):
+    """Though it has text repeated that was there before: whole lines, which are records."""
+    lines, path = lines_of(log, 0, 1000), tmp_path / "run.jsonl.gz"
+    data = gzip.compress(b"".join(lines))
+    for place in range(len(data) // 2, len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        if len(found := records_read(path)) > len(set(found)):
+            break
+    assert len(found) > len(set(found)) > 1000
+    assert soltrace.run("ship", path, "--endpoint", collector.address)[0] == 1
+    assert len(collector.record_ids) == len(collector.log_records) == len(set(found))
+
+
 def test_a_part_that_is_missing_is_said(soltrace, collector, log, tmp_path):
     """All others are shipped."""
     (tmp_path / "run.jsonl").write_bytes(b"".join(LINES[:5]))
@@ -230,8 +253,41 @@ def test_a_part_that_is_missing_is_said(soltrace, collector, log, tmp_path):
     assert said(soltrace.run("ship", tmp_path, "--endpoint", collector.address)) == (
         1,
         [],
-        [f"soltrace ship: {tmp_path}/run.part0003.jsonl: {missing}", "sent 10 log records and 3 spans of 2 logs"],
+        [
+            f"soltrace ship: {tmp_path}/run.part0003.jsonl: {missing}",
+            "sent 10 log records and 3 spans of 2 logs",
+            "soltrace ship: 1 part of logs missing, and not shipped",
+        ],
     )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_part_that_goes_before_it_is_shipped_is_said(soltrace, collector, logs, until, tmp_path):
+    """Once, while the job is followed: what comes behind it is shipped all the same, and what was shipped may go."""
+    log, first = logs("a"), tmp_path / "run.jsonl"
+    part = lambda number: first.with_name(f"run.part{number:04}.jsonl")
+    process = soltrace.start(
+        *("ship", tmp_path, "--follow", "--patience", 1, "--endpoint", collector.address),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    log.append(first, log.opened(0), log.started(1, 1), log.ended(2, 1))
+    log.append(part(2), log.opened(3), log.started(4, 2), log.ended(5, 2))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 2) == 2
+    first.unlink()
+    log.append(part(4), log.opened(6), log.started(7, 4), log.ended(8, 4))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 3) == 3
+    log.append(part(5), log.opened(9), log.started(10, 5), log.ended(11, 5))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 4) == 4
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    missing = "the part of its log before this one is missing, and is not shipped"
+    assert [SENT.sub(r"sent \1", line) for line in err.decode().splitlines()] == [
+        f"soltrace ship: {part(4)}: {missing}",
+        "sent 12 log records and 4 spans of 1 log",
+        "soltrace ship: 1 part of logs missing, and not shipped",
+    ]
 
 
 def unlocked(directory):

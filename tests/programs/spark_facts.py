@@ -1,4 +1,4 @@
-"""Asks Spark, in its local mode, for the facts of a data set, and prints them as JSON."""
+"""Asks Spark, in its local mode, for the report of a data set, and prints it as JSON."""
 
 import sys
 

@@ -48,3 +48,21 @@ def test_what_was_sent_before_an_interruption_is_said(collector, follow, asked, 
     counts = said[-1].counts if said else None
     assert (len(collector.log_records), len(collector.spans)) == sent
     assert sent == (0, 0) if counts is None else (counts.log_records, counts.spans) == sent
+
+
+def test_what_is_gone_before_it_is_read_is_said(collector, tmp_path):
+    """Once each, however often one looks: a first part that was removed meanwhile, and one in the middle."""
+    log, first, said = _samples.Log(), tmp_path / "run.jsonl", []
+    for number in (2, 4):
+        log.append(tmp_path / f"run.part{number:04}.jsonl", log.opened(number), log.started(number), log.ended(number))
+    orders = Orders(collector.address, None, 0.0, False, True, SIGNALS)
+    coming, looks = [None, first], iter([True, False, False, False, True])
+    pipe = SimpleNamespace(send=said.append, recv=coming.pop, poll=lambda timeout_s: next(looks))
+    sender = Sender(collector.address, 1.0, lambda: None)
+    worker_process._follow(pipe, orders, sender, lambda: None)
+    sender.close()
+    assert [told.problem for told in said if told.problem] == [
+        f"{first}: it was gone before it was read, and is not shipped",
+        f"{tmp_path}/run.part0004.jsonl: the part of its log before this one is missing, and is not shipped",
+    ]
+    assert (said[-1].counts.missing, said[-1].counts.log_records, len(collector.log_records)) == (2, 6, 6)

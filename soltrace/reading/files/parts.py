@@ -1,10 +1,15 @@
 """The parts of a log that was too long for one file: `run.jsonl`, `run.part0002.jsonl`, and so on; some compressed."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from soltrace.reading.files.compressed import SUFFIXES, is_compressed
 from soltrace.wire.log_names import first_part, part_name, part_number
+
+_LISTED_S: Final = 10.0
+"""So long a listing is believed: of a shared directory one is dear."""
 
 
 def later_parts(path: Path) -> Iterator[Path]:
@@ -30,6 +35,63 @@ def lacks_a_part(path: Path) -> bool:
     return _number(path) > 1 and not goes_on(path)
 
 
+def is_behind_another(path: Path) -> bool:
+    """Say whether a log is a later part of one, and any earlier part is there too."""
+    return any(_part(path, number) is not None for number in range(_number(path) - 1, 0, -1))
+
+
+class Gaps:
+    """Finds what there is of a log behind a part that is missing, once that has been so for long.
+
+    It need not be lost: parts may be on their way from another machine, in any order.
+
+    Args:
+        patience_s: For how long a part is waited for.
+        monotonic: Returns seconds.
+    """
+
+    def __init__(self, patience_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._patience_s, self._monotonic = patience_s, monotonic
+        self._listed: dict[Path, tuple[float, dict[str, set[int]]]] = {}
+        """Of directories: when they were, and which later parts each log has there."""
+        self._since: dict[Path, float] = {}
+        self._read: set[tuple[Path, int]] = set()
+
+    def read(self, path: Path) -> None:
+        """Take in that a part was read to its end: whoever removes it then takes nothing away."""
+        self._read.add((_whole(path), _number(path)))
+
+    def was_read(self, path: Path) -> bool:
+        """Say whether a part was read."""
+        return (_whole(path), _number(path)) in self._read
+
+    def lacks(self, path: Path, behind: Path) -> bool:
+        """Say whether a part between two others was not read."""
+        numbers = range(_number(path) + 1, _number(behind))
+        return any((_whole(path), number) not in self._read for number in numbers)
+
+    def behind(self, path: Path) -> Path | None:
+        """Return the first part behind the gap that follows a part; None if there is no gap, or not for long enough."""
+        numbers = self._numbers(path.parent).get(_whole(path).name, [])
+        later = [found for number in sorted(numbers) if number > _number(path) and (found := _part(path, number))]
+        if not later:
+            self._since.pop(path, None)
+            return None
+        waited_s = self._monotonic() - self._since.setdefault(path, self._monotonic())
+        return None if waited_s < self._patience_s else later[0]
+
+    def _numbers(self, directory: Path) -> dict[str, set[int]]:
+        now, listed = self._monotonic(), self._listed.get(directory)
+        if listed is not None and now - listed[0] < min(_LISTED_S, self._patience_s):
+            return listed[1]
+        found: dict[str, set[int]] = {}
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if (first := first_part(_plain(path))) is not None:
+                found.setdefault(first, set()).add(_number(path))
+        self._listed[directory] = now, found
+        return found
+
+
 def _number(path: Path) -> int:
     return part_number(_plain(path))
 
@@ -40,6 +102,11 @@ def _part(path: Path, number: int) -> Path | None:
         return None
     names = [name, *(name + suffix for suffix in SUFFIXES)]
     return next((found for name in names if (found := path.with_name(name)).is_file()), None)
+
+
+def _whole(path: Path) -> Path:
+    """Return the first part of the log that a file is a part of, as it is called while it is not compressed."""
+    return path.with_name(first_part(_plain(path)) or _plain(path))
 
 
 def _plain(path: Path) -> str:

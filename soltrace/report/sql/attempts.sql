@@ -1,13 +1,8 @@
 -- Attempted steps of the chosen passes, or of the chosen lane of a batch, where each was recorded: one by one, or where
 -- there are more than can be drawn, those together that follow one another and had the same fate.
-WITH attempted AS (
-    SELECT run_id, pass_id, unnest(attempts.step) AS step, unnest(attempts.t) AS t, abs(unnest(attempts.dt)) AS dt,
-        unnest(attempts.accepted) AS accepted, unnest(attempts.reason) AS reason,
-        unnest(attempts.scaled_error) AS scaled_error, unnest(attempts.batch_index) AS batch_index
-    FROM records SEMI JOIN chosen USING (run_id, pass_id) WHERE event = 'pass.steps'
-), numbered AS (
-    SELECT run_id, pass_id, a.step AS step, a.t AS t, dt, scaled_error,
-        CASE WHEN NOT accepted THEN coalesce(nullif(reason, ''), 'controller') END AS rejected,
+WITH numbered AS (
+    SELECT run_id, pass_id, a.step AS step, a.t AS t, abs(a.dt) AS dt, a.scaled_error AS scaled_error,
+        CASE WHEN NOT a.accepted THEN coalesce(a.reason, 'controller') END AS rejected,
         (row_number() OVER (PARTITION BY run_id, pass_id ORDER BY a.step) - 1) * $most
             // count(*) OVER (PARTITION BY run_id, pass_id) AS place,
         min(a.step) OVER of_pass = 1 AND count(*) OVER of_pass = max(a.step) OVER of_pass AS every_step

@@ -1,6 +1,5 @@
 -- The passes that are drawn one by one: the longest of each phase, and the first in which a value was not finite. Of a
 -- batch the lane that had that value, or else that took most steps.
-CREATE TABLE chosen AS
 WITH not_finite AS (
     SELECT run_id, pass_id, arg_min(batch_index, (timestamp, batch_index)) AS lane,
         arg_min(nonfinite, (timestamp, batch_index)) AS found
@@ -20,9 +19,9 @@ WITH not_finite AS (
     GROUP BY ALL
 )
 SELECT p.*, coalesce(n.lane, b.lane) AS batch_index,
-    CASE WHEN isfinite(n.found.t) AND isfinite(n.found.dt) THEN struct_pack(
-        t := n.found.t, dt := abs(n.found.dt), path := left(n.found.path, 100),
-        value := CASE WHEN isnan(n.found.value) THEN 'NaN' WHEN n.found.value > 0 THEN 'Infinity' ELSE '-Infinity' END
-    ) END AS nonfinite
+    CASE WHEN isfinite(n.found.t) AND isfinite(n.found.dt) THEN {
+        't': n.found.t, 'dt': abs(n.found.dt), 'path': left(n.found.path, 100),
+        'value': CASE WHEN isnan(n.found.value) THEN 'NaN' WHEN n.found.value > 0 THEN 'Infinity' ELSE '-Infinity' END
+    } END AS nonfinite
 FROM passes p SEMI JOIN picked USING (run_id, pass_id)
-LEFT JOIN not_finite n USING (run_id, pass_id) LEFT JOIN busiest b USING (run_id, pass_id);
+LEFT JOIN not_finite n USING (run_id, pass_id) LEFT JOIN busiest b USING (run_id, pass_id)

@@ -1,9 +1,6 @@
 -- Why steps were rejected, of all passes of which steps were recorded one by one.
-WITH attempted AS (
-    SELECT run_id, pass_id, experiment, phase, unnest(attempts.accepted) AS accepted, unnest(attempts.reason) AS reason
-    FROM records WHERE event = 'pass.steps'
-), rejected AS (
-    SELECT experiment, phase, coalesce(nullif(reason, ''), 'controller') AS reason, count(*) AS steps,
+WITH rejected AS (
+    SELECT experiment, phase, coalesce(reason, 'controller') AS reason, count(*) AS steps,
         count(DISTINCT (run_id, pass_id)) AS passes
     FROM attempted WHERE NOT accepted GROUP BY ALL
 ), recorded AS (

@@ -6,9 +6,9 @@ WITH seen AS (
         count(*) FILTER (event = 'run.ended') > 0 AS has_ended
     FROM records GROUP BY ALL
 ), open_passes AS (
-    SELECT run_id, count(*) AS passes FROM passes WHERE status = 'open' GROUP BY ALL
+    SELECT run_id, count(*) AS passes FROM told_passes WHERE status = 'open' GROUP BY ALL
 ), entered AS (
-    SELECT run_id, count(*) AS times, count(*) FILTER (status = 'open') AS open FROM experiments GROUP BY ALL
+    SELECT run_id, count(*) AS times, count(*) FILTER (status = 'open') AS open FROM told_experiments GROUP BY ALL
 )
 SELECT run_id, newest, opened, resource, beats, coalesce(passes, 0) > 0 AS passes_open, coalesce(open, 0) > 0 AS experiments_open,
     coalesce(times, 0) > 0 AS had_experiments, tells_its_end, has_ended,

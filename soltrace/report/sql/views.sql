@@ -85,11 +85,9 @@ FROM changes c LEFT JOIN main.passes p USING (run_id, pass_id)
 WHERE c.accepted > 0 AND c.time <> 0 AND isfinite(c.time);
 
 CREATE VIEW documented.attempts AS
-SELECT run_id, solve_id, pass_id, experiment, phase, unnest(attempts.batch_index) AS batch_index,
-    unnest(attempts.step) AS step, unnest(attempts.t) AS t, unnest(attempts.dt) AS dt, unnest(attempts.accepted) AS accepted,
-    nullif(unnest(attempts.reason), '') AS reason, unnest(attempts.scaled_error) AS scaled_error,
-    nullif(unnest(attempts.error_in), '') AS error_in, unnest(attempts.error_share) AS error_share
-FROM main.records WHERE event = 'pass.steps';
+SELECT run_id, solve_id, pass_id, experiment, phase, batch_index, step, t, dt, accepted, reason, scaled_error, error_in,
+    error_share
+FROM main.attempted;
 
 CREATE VIEW documented.nonfinite AS
 SELECT timestamp, run_id, solve_id, pass_id, experiment, phase, batch_index, nonfinite.step AS step, nonfinite.t AS t,

@@ -5,7 +5,7 @@ WITH told AS (
     FROM reports r JOIN chosen c USING (run_id, pass_id)
     WHERE r.watched IS NOT NULL AND isfinite(r.t) AND r.batch_index IS NOT DISTINCT FROM c.batch_index
     QUALIFY row_number() OVER (
-        PARTITION BY run_id, pass_id, floor(r.elapsed_s * $slivers / greatest(c.took_s, 1e-9)) ORDER BY r.timestamp DESC
+        PARTITION BY run_id, pass_id, floor(r.elapsed_s * $slivers / greatest(c.took_s, 1e-9)) ORDER BY r.timestamp DESC, r.event
     ) = 1
 ), named AS (
     SELECT run_id, pass_id, timestamp, t, unnest(map_entries(TRY_CAST(watched AS MAP(VARCHAR, VARCHAR)))) AS item FROM told

@@ -1,0 +1,1 @@
+SELECT * FROM chosen ORDER BY phase DESC, took_s DESC, run_id, pass_id;

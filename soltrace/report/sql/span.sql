@@ -1,0 +1,1 @@
+SELECT min(timestamp) AS first, max(timestamp) AS last FROM records;

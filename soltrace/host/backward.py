@@ -14,6 +14,7 @@ from soltrace.host.emission import Emission
 from soltrace.host.forward import Forward, Memory
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape, fraction_done
+from soltrace.host.odd_cotangents import OddCotangents
 from soltrace.host.one_lane import OneLane, fraction
 from soltrace.host.outcomes import ABANDONED, SUCCESSFUL, outcomes
 from soltrace.host.passes import PassView, RunInfo
@@ -23,6 +24,7 @@ from soltrace.host.values import columns
 from soltrace.wire.array_values import plain, written
 from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import AnyRecord, Number, Phase
+from soltrace.wire.step_fields import ExplodedGradient
 
 
 class BackwardLanes(LaneTable):
@@ -193,6 +195,12 @@ class Backward(PassView):
         if lane is None and again is not UNSET:
             again *= self.lanes.count
         return Steps(accepted=counted.accepted, rejected=counted.rejected, recomputed=again)
+
+    def exploded(self) -> ExplodedGradient | UnsetType:
+        """How its gradient exploded, if it did."""
+        batch = self.batch
+        index = None if batch is None else self.index.rows(batch.shape)
+        return self._odd.exploded(self.lanes, index) if isinstance(self._odd, OddCotangents) else UNSET
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:  # noqa: ARG002 - other passes know
         """Not known under way: which of the steps that were transposed had been accepted is not told."""

@@ -43,6 +43,7 @@ from soltrace.wire.records import (
     Phase,
     Status,
 )
+from soltrace.wire.step_fields import ExplodedGradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,7 @@ class PassView:
                 lanes=UNSET if batch is None else batch.summary(),
                 watched=self._watched_of(slowest),
                 nonfinite=next(iter(odd.values()), UNSET),
+                exploded=self.exploded(),
             )
         )
         return lines
@@ -252,6 +254,10 @@ class PassView:
     def steps(self, lane: int | None) -> Steps | UnsetType:
         """Steps of a lane, or of all (None), if they are known."""
         return self.lanes.count_steps(lane)
+
+    def exploded(self) -> ExplodedGradient | UnsetType:
+        """How its gradient exploded, if it did."""
+        return UNSET
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:
         """The same while the pass is under way, if it is known."""

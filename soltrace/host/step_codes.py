@@ -29,6 +29,8 @@ class StepCode(IntFlag):
     """The solve goes on after it, if it may."""
     FAILED = 256
     """With it the solve has failed."""
+    EXPLODED = 512
+    """Where a backward pass transposes it, a cotangent has grown beyond what rounding leaves of it."""
 
 
 class Place(NamedTuple):

@@ -57,9 +57,9 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             0, the experiment that whoever calls the program is in.
         detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
             or `"none"`. Defaults to what `soltrace.configure` was told.
-        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient. A mapping of
-            names to functions of `t`, `y` and `args` that return a scalar: tell what each is, whenever progress is
-            told. Or a list of both.
+        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient, and whether it
+            has exploded. A mapping of names to functions of `t`, `y` and `args` that return a scalar: tell what each
+            is, whenever progress is told. Or a list of both.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.

@@ -15,7 +15,7 @@ from soltrace.verdict.run_course import RunCourse
 from soltrace.wire.losses import Losses
 from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import LaneNonfinite, PassEnded, PassStarted, PassSteps, ProgramCompiled
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run", "experiment": None, "attributes": {}}
 SOLVER = {"solver": "Tsit5", "adjoint": "RecursiveCheckpointAdjoint", "controller": "PIDController", "batch_shape": []}
@@ -94,6 +94,25 @@ def test_what_a_gradient_owes_to_others():
     assert advice.startswith("The gradient exploded")
     text, _ = said("cotangent of the state", before="NaN")
     assert "from those of other lanes that it waited for" in text
+
+
+def test_where_a_gradient_exploded():
+    """From what to what, and since when, where that is known; a value that is not finite is said before."""
+    back = PassStarted(**of_pass("backward"), **SOLVER)
+    numbers = {"path": "y[2]", "value": 1.25e7, "primal": 30.0, "arrived": 1.5, "largest": 4e9}
+    told = ExplodedGradient(batch_index=[2], lanes=3, step=1416, t=15.5, dt=0.25, **numbers)
+    (found,) = judged(back, ended("backward", exploded=told))
+    assert found.kind == "exploding_gradient"
+    assert found.text == (
+        "The gradient of lane 2 exploded, as in 3 lanes: its cotangents grew from 1.5, where the backward pass begins, "
+        "to 4e+09. From t=15.5 on back, in step 1,416, what rounding does to y[2] changes the result by more than its "
+        "own size: the cotangent of y[2], which is 30, is 1.25e+07 there."
+    )
+    assert found.numbers == {"from": 1.5, "to": 4e9, "path": "y[2]", "t": 15.5, "step": 1416}
+    (found,) = judged(back, ended("backward", exploded=ExplodedGradient(**numbers | {"path": "y0[2]"})))
+    assert "to 4e+09. At the beginning, what rounding does to y0[2] changes the result" in found.text
+    both = nonfinite("cotangent of the state", 7, "backward"), ended("backward", exploded=told)
+    assert [found.kind for found in judged(back, *both)] == ["nonfinite", "exploding_gradient"]
 
 
 def test_a_step_that_was_tried_in_vain_is_no_trouble():

@@ -241,7 +241,7 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
         ),
     ),
     "exploded": LogView(
-        'One row for each backward pass whose gradient exploded, with `watch="nonfinite"`: where, and how large it was.',
+        'One row for each backward pass whose gradient exploded, with `watch="nonfinite"`: where, and how large.',
         (
             _column("timestamp", _TIME, "UTC", "when the pass ended"),
             *_IDS,

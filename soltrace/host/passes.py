@@ -214,7 +214,7 @@ class PassView:
         self.over = True
         lines = self._ended_lanes(event, last=True)
         lanes, batch = self.lanes, self.batch
-        odd = self._odd.told(lanes)
+        odd = self.nonfinite()
         lines += [self._lane_nonfinite(event, lane, found) for lane, found in odd.items()]
         slowest, failed = lanes.slowest(), lanes.first_failed()
         result = int(lanes.result[slowest if failed is None else failed])
@@ -254,6 +254,10 @@ class PassView:
     def steps(self, lane: int | None) -> Steps | UnsetType:
         """Steps of a lane, or of all (None), if they are known."""
         return self.lanes.count_steps(lane)
+
+    def nonfinite(self) -> dict[int, Nonfinite]:
+        """What each lane has that is not finite, in the order of the lanes."""
+        return self._odd.told(self.lanes)
 
     def exploded(self) -> ExplodedGradient | UnsetType:
         """How its gradient exploded, if it did."""

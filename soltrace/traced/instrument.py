@@ -275,7 +275,7 @@ class _ReportingWhile:
             ints, floats, components = step_noted(state, after, observed, cond(after), wanted)
             found, places = nothing_found(), ()
             if wanted.nonfinite is not None:
-                found, places = first_nonfinite(state, observed)
+                found, places = first_nonfinite(state, observed, wanted.roots)
             info = dataclasses.replace(wanted.info, places=places, components=components)
             wanted = dataclasses.replace(wanted, info=info)
             noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))

@@ -48,8 +48,8 @@ class Nonfinite(Struct, frozen=True, kw_only=True):
     """The first value that is not finite: of a forward pass in the order of its steps, of a backward one against it."""
 
     step: int | UnsetType = UNSET
-    """In which attempt of its lane, from 1. Backwards: when this step was transposed. Not known of the cotangents of a
-    result or an input.
+    """In which attempt of its lane, from 1. Backwards: when this step was transposed, or in which step of the solve
+    back (`BacksolveAdjoint`). Not known of the cotangents of a result or an input.
     """
     t: Number | UnsetType = UNSET
     """Where that step begins, in the user's time; of the cotangent of a result, where that was saved."""
@@ -58,12 +58,15 @@ class Nonfinite(Struct, frozen=True, kw_only=True):
     found_in: str
     """Forwards `initial state`, `vector field`, `state` or `error estimate`. Backwards `cotangent of the result`: it
     came so from what was computed of the result, such as a loss; `cotangent of the state`: it became so in this step;
-    or `cotangent of an input`: those of the state were finite all the way.
+    or `cotangent of an input`: those of the state were finite all the way. Of a solve back, as forwards: `path` says
+    whether it is in the state or in a cotangent.
     """
     stage: int | UnsetType = UNSET
     """Of the vector field: in which stage of the step it was evaluated, from 1."""
     path: str
-    """Where in the pytree, such as `y['membrane'][3]`; of a result `ys`, of an input `y0`, `args` or `terms`."""
+    """Where in the pytree, such as `y['membrane'][3]`; of a result `ys`, of an input `y0`, `args` or `terms`. Of a
+    solve back `y`, `cotangent of y`, `cotangent of args` or `cotangent of terms`.
+    """
     value: Number
     """What it is."""
     before: Number | UnsetType = UNSET

@@ -273,6 +273,24 @@ FAILURES = {
         ),
         "nonfinite",
     ),
+    "NaN in a gradient by a solve": Seed(
+        lambda: gradient(
+            lambda y0: steadily(
+                lambda t, y, args: -jnp.sqrt(y[:1] ** 2) * y, y0, 0.1, adjoint=dfx.BacksolveAdjoint()
+            ).ys.sum(),
+            jnp.array([0.0, 1.0]),
+        ),
+        "nonfinite",
+    ),
+    "a state that can not be solved back": Seed(
+        lambda: gradient(
+            lambda y0: steadily(
+                lambda t, y, args: -10 * y - 1e3 * y**3, y0, 0.01, adjoint=dfx.BacksolveAdjoint()
+            ).ys.sum(),
+            1e2 * ones(1),
+        ),
+        "nonfinite",
+    ),
     "NaN in the gradient of a norm": Seed(
         lambda: gradient(
             lambda y0: solve(lambda t, y, args: -y * jnp.linalg.norm(y - y), y0, 1.0, **WATCHED).ys.sum(), ones(2)

@@ -69,7 +69,7 @@ def test_what_a_gradient_owes_to_others():
     back = PassStarted(**of_pass("backward"), **SOLVER)
 
     def said(found_in, **more):
-        (found,) = judged(back, nonfinite(found_in, UNSET, "backward", **more), ended("backward"))
+        (found,) = judged(back, nonfinite(found_in, **{"step": UNSET, "phase": "backward"} | more), ended("backward"))
         return found.text, found.advice
 
     of_a_loss = {"path": "ys[0, 1]", "dt": UNSET, "value": "Infinity"}
@@ -92,6 +92,19 @@ def test_what_a_gradient_owes_to_others():
     )
     _, advice = said("cotangent of the state", before=1e37, value="Infinity")
     assert advice.startswith("The gradient exploded")
+    of_a_solve = {"step": 7, "stage": 2, "dt": -0.25, "before": 0.5}
+    text, advice = said("vector field", path="cotangent of y[1]", **of_a_solve)
+    assert text == (
+        "The solve is finite, its gradient is not: in the solve back, the first value that was not finite is NaN in "
+        "the cotangent of y[1], in the vector field, in step 7 in its stage 2, from t=0.5 on with dt=-0.25; it was 0.5 "
+        "when the step began."
+    )
+    assert advice.startswith("Look at what the vector field does with that state")
+    text, advice = said("state", path="y[1]", value="Infinity", **of_a_solve | {"stage": UNSET})
+    assert "not finite is Infinity in y[1], in the state, in step 7, from" in text
+    assert advice.startswith("This adjoint solves the state backwards anew")
+    text, _ = said("initial state", path="y[1]", step=1, dt=-0.25)
+    assert text.startswith("Neither the solve nor its gradient is finite")
     text, _ = said("cotangent of the state", before="NaN")
     assert "from those of other lanes that it waited for" in text
 

@@ -126,6 +126,7 @@ class Backward(PassView):
         self.attributes |= memory.attributes
         self.lane_attributes = memory.lane_attributes
         self._has_stretches = False
+        self._odd = self._odd_cotangents = OddCotangents()
         self._odd_steps, self._directions = OddSteps(), None
         self._recomputed: int | UnsetType = UNSET
 
@@ -209,8 +210,8 @@ class Backward(PassView):
 
     def nonfinite(self) -> dict[int, Nonfinite]:
         """What each lane has that is not finite: what arrived so, or of what the solves inside it met the first."""
-        found = super().nonfinite()
         in_steps = {} if self._directions is None else self._odd_steps.told(self.lanes, self._directions)
+        found = self._odd_cotangents.told(self.lanes, explained=bool(in_steps))
         arrived = {lane for lane, one in found.items() if one.found_in == OF_A_RESULT}
         found |= {lane: one for lane, one in in_steps.items() if lane not in arrived}
         return dict(sorted(found.items()))
@@ -219,7 +220,7 @@ class Backward(PassView):
         """How its gradient exploded, if it did."""
         batch = self.batch
         index = None if batch is None else self.index.rows(batch.shape)
-        return self._odd.exploded(self.lanes, index) if isinstance(self._odd, OddCotangents) else UNSET
+        return self._odd_cotangents.exploded(self.lanes, index)
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:  # noqa: ARG002 - other passes know
         """Not known under way: which of the steps that were transposed had been accepted is not told."""

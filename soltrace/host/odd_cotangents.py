@@ -40,9 +40,17 @@ class OddCotangents:
             lanes = self._exploded if row[1] & StepCode.EXPLODED else self._lanes
             lanes.setdefault(lane, (floats[lane, 0], row, places[int(row[3])], single))
 
-    def told(self, lanes: EndedLanes) -> dict[int, Nonfinite]:
-        """Say what there is to tell of each lane that has something, in the order of the lanes."""
-        return {lane: _told(*found, float(lanes.direction[lane])) for lane, found in sorted(self._lanes.items())}
+    def told(self, lanes: EndedLanes, *, explained: bool = False) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes.
+
+        Args:
+            lanes: Those of the pass.
+            explained: Whether more is known of some lane. Then, or if one has a cotangent of its own, that is why what
+                is the sum over lanes is not finite, and nothing is said of that.
+        """
+        own = {lane: found for lane, found in self._lanes.items() if not found[1][1] & StepCode.OF_ALL_LANES}
+        told = sorted((own if own or explained else self._lanes).items())
+        return {lane: _told(*found, float(lanes.direction[lane])) for lane, found in told}
 
     def exploded(self, lanes: EndedLanes, index: Array | None) -> ExplodedGradient | UnsetType:
         """Say how the gradient exploded, of the lane in which it grew most.

@@ -89,7 +89,7 @@ class PassView:
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
-        self._odd: OddSteps | OddCotangents = OddSteps() if self.phase == "forward" else OddCotangents()
+        self._odd: OddSteps | OddCotangents = OddSteps()
         self._watched: Sequence[Array] | Array | None = None
         """What the user watches: of each quantity, its values in the lanes."""
         self._watched_single = True

@@ -31,6 +31,8 @@ class StepCode(IntFlag):
     """With it the solve has failed."""
     EXPLODED = 512
     """Where a backward pass transposes it, a cotangent has grown beyond what rounding leaves of it."""
+    OF_ALL_LANES = 1024
+    """What was found is the sum over lanes, and may come from another one."""
 
 
 class Place(NamedTuple):

@@ -7,7 +7,8 @@ whether there is anything to look for.
 | -------------- | ------------------------------------------------------------------------------------------ |
 | 0              | 0: this is no real step, but the padding of a bounded loop or a lane that had finished;    |
 |                | 1: all is well so far; 2: something was not finite, and it is what follows;                |
-|                | 3: it has exploded, and what follows is the first that had grown so much                   |
+|                | 3: it has exploded, and what follows is the first that had grown so much;                  |
+|                | 4: as 2, of an input that several lanes share: it is the sum of theirs                     |
 | 1              | in which of the solve's places                                                             |
 | 2, 3           | which element of it, as a multiple of 4096, and the rest: a float32 holds each of them     |
 | 4, 5, 6        | steps before the step in which it was, where that began, where it ended                    |
@@ -36,6 +37,7 @@ ROW: Final = 13
 _FINITE: Final = 1.0
 _FOUND: Final = 2.0
 _EXPLODED: Final = 3.0
+_SHARED: Final = 4.0
 _VALUE: Final = 7
 _ARRIVED: Final = 10
 _LARGEST: Final = 12
@@ -56,6 +58,8 @@ class Seen(NamedTuple):
     """What it is the cotangent of."""
     is_state: bool
     """Whether that is the state of the solve."""
+    is_shared: bool
+    """Whether lanes share it, so that the cotangent is the sum of theirs."""
     times: Any
     """The time of each element of its first axis, or None."""
 
@@ -84,13 +88,13 @@ def look(row: jax.Array, seen: Sequence[Seen], sent: Sequence[Any], *, begins: b
     if begins:
         row = _with_sizes(row.at[0].set(_FINITE), seen)
     else:
-        row = _measured(row, [one for one in seen if one.is_state], sent, ends=ends)
+        row = _measured(row, [one for one in seen if one.is_state and not one.is_shared], sent, ends=ends)
     fresh = (row[0] == _FINITE) | (row[0] == _EXPLODED)
     for one in reversed(seen):
         cotangent = jax.lax.stop_gradient(one.cotangent)
         odd = ~jnp.isfinite(cotangent).ravel()
         there = jnp.argmax(odd).astype(jnp.int32)
-        row = jnp.where(fresh & odd.any(), _written(row, _FOUND, one, there, sent), row)
+        row = jnp.where(fresh & odd.any(), _written(row, _SHARED if one.is_shared else _FOUND, one, there, sent), row)
     return row
 
 
@@ -152,8 +156,10 @@ def _written(row: jax.Array, what: float, one: Seen, element: jax.Array, sent: S
 def tell(pace: jax.Array, row: jax.Array, wanted: Wanted) -> jax.Array:
     """Tell the host what is in a row, if anything is; the pace, which waits for that."""
     what, place, many, rest, step, t0, t1, value, before, primal, arrived, _, largest = row
-    is_found, exploded, whole = what == _FOUND, what == _EXPLODED, lambda x: x.astype(jnp.int32)
-    code = jnp.where(is_found, host.StepCode.NONFINITE, jnp.where(exploded, host.StepCode.EXPLODED, 0))
+    exploded, whole = what == _EXPLODED, lambda x: x.astype(jnp.int32)
+    shared = host.StepCode.NONFINITE | host.StepCode.OF_ALL_LANES
+    codes = {_FOUND: host.StepCode.NONFINITE, _EXPLODED: host.StepCode.EXPLODED, _SHARED: shared}
+    code = sum(jnp.where(what == known, int(code), 0) for known, code in codes.items())
     ints = [whole(step), code, -1, whole(place), whole(many) * _SPLIT + whole(rest)]
     floats = [t0, t1, primal, largest, value, jnp.where(exploded, arrived, before)]
-    return note(pace, wanted, is_found | exploded, ints, floats)
+    return note(pace, wanted, code != 0, ints, floats)

@@ -136,15 +136,22 @@ def _looked(moving: list[tuple[int, Any]], after: Any, echoed: Sequence[Any], kn
     """Look at cotangents, lane by lane; the row and the pace with what was found."""
     numbers, tells = params["numbers"], params["tells"]
     places = [params["moving"][i] for i, _ in moving]
-    # Of what is the same in all lanes, the cotangent is the sum of theirs.
-    states = {i for i in places if i < params["states"] and all(batched[i] for batched in params["lanes"])}
+    shared = {i for i in places if not all(batched[i] for batched in params["lanes"])}
     befores = {i: echoed[i] for i in places if echoed and type(echoed[i]) is not ad.Zero}
     (row, *pace), n = list(after), len(numbers)
     sent, primals, times = known[:_SENT], known[_SENT : _SENT + n], known[_SENT + n :]
 
     def lane(row: Any, pace: Any, sent: Any, cotangents: Any, befores: Any, primals: Any, times: Any) -> Any:
         seen = [
-            Seen(numbers[i], c, befores.get(i), primals[i], i in states, times[i] if times else None)
+            Seen(
+                numbers[i],
+                c,
+                befores.get(i),
+                primals[i],
+                i < params["states"],
+                i in shared,
+                times[i] if times else None,
+            )
             for i, c in zip(places, cotangents, strict=True)
         ]
         row = look(row, seen, sent, begins=params["begins"], ends=tells is not None)

@@ -32,6 +32,7 @@ def page() -> str:
         _part("The object `usage`", record_parts.Usage, own_fields(record_parts.Usage)),
         _part("The object `attempts`", step_fields.AttemptedSteps, own_fields(step_fields.AttemptedSteps)),
         _part("The object `nonfinite`", step_fields.Nonfinite, own_fields(step_fields.Nonfinite)),
+        _part("The object `exploded`", step_fields.ExplodedGradient, own_fields(step_fields.ExplodedGradient)),
         _part("The object `verdict`", verdicts.Verdict, own_fields(verdicts.Verdict)),
     ]
     return "\n".join(parts)
@@ -101,6 +102,7 @@ _PLAIN: Final[dict[Any, str]] = {
     verdicts.VerdictKind: "one of [these words](verdicts.md)",
     step_fields.AttemptedSteps: "[object](#the-object-attempts)",
     step_fields.Nonfinite: "[object](#the-object-nonfinite)",
+    step_fields.ExplodedGradient: "[object](#the-object-exploded)",
     records.Watched: "object: of numbers, or of those texts",
     Mapping[str, records.Attribute]: "object: of booleans, numbers, strings, and lists of them",
 }

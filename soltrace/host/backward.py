@@ -14,15 +14,18 @@ from soltrace.host.emission import Emission
 from soltrace.host.forward import Forward, Memory
 from soltrace.host.index import BatchIndex
 from soltrace.host.lanes import LaneTable, Shape, fraction_done
+from soltrace.host.odd_cotangents import OddCotangents
+from soltrace.host.odd_steps import OddSteps
 from soltrace.host.one_lane import OneLane, fraction
 from soltrace.host.outcomes import ABANDONED, SUCCESSFUL, outcomes
 from soltrace.host.passes import PassView, RunInfo
 from soltrace.host.signals import Array
 from soltrace.host.table import PassEntry
-from soltrace.host.values import columns
+from soltrace.host.values import columns, is_single, lanes_of
 from soltrace.wire.array_values import plain, written
 from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import AnyRecord, Number, Phase
+from soltrace.wire.step_fields import OF_A_RESULT, ExplodedGradient, Nonfinite
 
 
 class BackwardLanes(LaneTable):
@@ -123,6 +126,8 @@ class Backward(PassView):
         self.attributes |= memory.attributes
         self.lane_attributes = memory.lane_attributes
         self._has_stretches = False
+        self._odd = self._odd_cotangents = OddCotangents()
+        self._odd_steps, self._directions = OddSteps(), None
         self._recomputed: int | UnsetType = UNSET
 
     def start(self, event: Emission) -> list[AnyRecord]:
@@ -170,6 +175,15 @@ class Backward(PassView):
         fitted: Callable[[], Array] = lambda: lanes.direction * lanes.fit(shape, direction)[0]
         return self.attempted(event, fitted, int(lanes.step_before.max()))
 
+    def take_found(self, event: Emission, shape: Shape, direction: Array) -> None:
+        """Keep what a solve inside it has found in its steps, whose time goes that way."""
+        lanes, axes = self._table(), event.ints.ndim - 1
+        floats, ints = lanes.fit(event.ints.shape[:axes], *[lanes_of(extra, axes) for extra in event.extras])
+        self._directions = lanes.direction * lanes.fit(shape, direction)[0]
+        ints = ints.astype(np.int64)
+        ints[..., 0] += np.where(ints[..., 0] >= 0, lanes.step_before[:, None], 0)
+        self._odd_steps.take(floats, ints, event.info.places, single=is_single(event.extras[0]))
+
     def end_stretch(self, event: Emission, result: Array) -> list[AnyRecord]:
         """Add up its steps. One that failed ends the pass: an error in the program would let no other end arrive."""
         lanes = self._table()
@@ -193,6 +207,20 @@ class Backward(PassView):
         if lane is None and again is not UNSET:
             again *= self.lanes.count
         return Steps(accepted=counted.accepted, rejected=counted.rejected, recomputed=again)
+
+    def nonfinite(self) -> dict[int, Nonfinite]:
+        """What each lane has that is not finite: what arrived so, or of what the solves inside it met the first."""
+        in_steps = {} if self._directions is None else self._odd_steps.told(self.lanes, self._directions)
+        found = self._odd_cotangents.told(self.lanes, explained=bool(in_steps))
+        arrived = {lane for lane, one in found.items() if one.found_in == OF_A_RESULT}
+        found |= {lane: one for lane, one in in_steps.items() if lane not in arrived}
+        return dict(sorted(found.items()))
+
+    def exploded(self) -> ExplodedGradient | UnsetType:
+        """How its gradient exploded, if it did."""
+        batch = self.batch
+        index = None if batch is None else self.index.rows(batch.shape)
+        return self._odd_cotangents.exploded(self.lanes, index)
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:  # noqa: ARG002 - other passes know
         """Not known under way: which of the steps that were transposed had been accepted is not told."""
@@ -247,8 +275,10 @@ class Stretch:
             return []
         return self._backward.take_steps(event, self._shape, self._direction)
 
-    def found(self, event: Emission) -> list[AnyRecord]:  # noqa: ARG002 - what a stretch finds is not told yet
-        """Say nothing."""
+    def found(self, event: Emission) -> list[AnyRecord]:
+        """Keep what was found in its steps, until the pass is over."""
+        if isinstance(self._backward, Backward):
+            self._backward.take_found(event, self._shape, self._direction)
         return []
 
     def end(self, event: Emission) -> list[AnyRecord]:

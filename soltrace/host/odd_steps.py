@@ -63,10 +63,16 @@ class OddSteps:
                 own = floats[lane, row], places[place], element, step, step, single, goes_on
                 self._lanes[int(lane)] = _Odd(*own)
 
-    def told(self, lanes: EndedLanes) -> dict[int, Nonfinite]:
-        """Say what there is to tell of each lane that has something, in the order of the lanes."""
+    def told(self, lanes: EndedLanes, direction: Sequence[float] | Array | None = None) -> dict[int, Nonfinite]:
+        """Say what there is to tell of each lane that has something, in the order of the lanes.
+
+        Args:
+            lanes: Those of the pass.
+            direction: The sign by which the time of each was multiplied; None: that of the pass.
+        """
+        signs = lanes.direction if direction is None else direction
         return {
-            lane: _told(found, float(lanes.direction[lane]))
+            lane: _told(found, float(signs[lane]))
             for lane, found in sorted(self._lanes.items())
             if found.to_the_end
             or found.last + 1 >= lanes.step[lane]

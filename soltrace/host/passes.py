@@ -43,6 +43,7 @@ from soltrace.wire.records import (
     Phase,
     Status,
 )
+from soltrace.wire.step_fields import ExplodedGradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class PassView:
         self.lane_attributes: dict[str, tuple[Shape, Array]] = {}
         """Traced attributes that differ between lanes: on the lines of a lane."""
         self.over = False
-        self._odd: OddSteps | OddCotangents = OddSteps() if self.phase == "forward" else OddCotangents()
+        self._odd: OddSteps | OddCotangents = OddSteps()
         self._watched: Sequence[Array] | Array | None = None
         """What the user watches: of each quantity, its values in the lanes."""
         self._watched_single = True
@@ -213,7 +214,7 @@ class PassView:
         self.over = True
         lines = self._ended_lanes(event, last=True)
         lanes, batch = self.lanes, self.batch
-        odd = self._odd.told(lanes)
+        odd = self.nonfinite()
         lines += [self._lane_nonfinite(event, lane, found) for lane, found in odd.items()]
         slowest, failed = lanes.slowest(), lanes.first_failed()
         result = int(lanes.result[slowest if failed is None else failed])
@@ -229,6 +230,7 @@ class PassView:
                 lanes=UNSET if batch is None else batch.summary(),
                 watched=self._watched_of(slowest),
                 nonfinite=next(iter(odd.values()), UNSET),
+                exploded=self.exploded(),
             )
         )
         return lines
@@ -252,6 +254,14 @@ class PassView:
     def steps(self, lane: int | None) -> Steps | UnsetType:
         """Steps of a lane, or of all (None), if they are known."""
         return self.lanes.count_steps(lane)
+
+    def nonfinite(self) -> dict[int, Nonfinite]:
+        """What each lane has that is not finite, in the order of the lanes."""
+        return self._odd.told(self.lanes)
+
+    def exploded(self) -> ExplodedGradient | UnsetType:
+        """How its gradient exploded, if it did."""
+        return UNSET
 
     def steps_so_far(self, lane: int | None) -> Steps | UnsetType:
         """The same while the pass is under way, if it is known."""

@@ -116,6 +116,8 @@ class Signal(Enum):
     STRETCH_END = "stretch.end", Kind.STRETCH, Role.END, _NO_HANDLE
     # as FORWARD_STEPS
     STRETCH_STEPS = "stretch.steps", Kind.STRETCH, Role.DETAIL, _NO_HANDLE
+    # as FORWARD_NONFINITE
+    STRETCH_NONFINITE = "stretch.nonfinite", Kind.STRETCH, Role.FINDING, _NO_HANDLE
     # caller; -; int32[2] handle, wanted
     METER_START = "meter.start", Kind.METER, Role.START, _NO_STEPS
     # handle, step; progress; int32 wanted

@@ -29,6 +29,10 @@ class StepCode(IntFlag):
     """The solve goes on after it, if it may."""
     FAILED = 256
     """With it the solve has failed."""
+    EXPLODED = 512
+    """Where a backward pass transposes it, a cotangent has grown beyond what rounding leaves of it."""
+    OF_ALL_LANES = 1024
+    """What was found is the sum over lanes, and may come from another one."""
 
 
 class Place(NamedTuple):

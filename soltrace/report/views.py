@@ -240,6 +240,23 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("before", _FLOAT, "", "what was in this place of the state when the step began; NULL if not told"),
         ),
     ),
+    "exploded": LogView(
+        'One row for each backward pass whose gradient exploded, with `watch="nonfinite"`: where, and how large.',
+        (
+            _column("timestamp", _TIME, "UTC", "when the pass ended"),
+            *_IDS,
+            _column("batch_index", _LANE_TYPE, "", "the lane in which it grew most; NULL of a single solve"),
+            _column("lanes", _INT, "", "in how many lanes it exploded; NULL of a single solve"),
+            _column("step", _INT, "", "when this attempt of its lane, from 1, was transposed; NULL if not told"),
+            _column("t", _FLOAT, "solver time", "where that step begins; NULL likewise"),
+            _column("dt", _FLOAT, "solver time", "how far it goes; NULL likewise"),
+            _column("path", _TEXT, "", "where in the pytree, such as `y['membrane'][3]`"),
+            _column("value", _FLOAT, "", "how large the cotangent of that was there"),
+            _column("primal", _FLOAT, "", "the number that it is the cotangent of"),
+            _column("arrived", _FLOAT, "", "the largest cotangent where the pass begins"),
+            _column("largest", _FLOAT, "", "the largest cotangent of the state in the whole pass"),
+        ),
+    ),
 }
 """All of them, by their names."""
 

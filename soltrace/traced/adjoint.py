@@ -57,9 +57,9 @@ class TracedAdjoint(dfx.AbstractAdjoint):
             0, the experiment that whoever calls the program is in.
         detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
             or `"none"`. Defaults to what `soltrace.configure` was told.
-        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient. A mapping of
-            names to functions of `t`, `y` and `args` that return a scalar: tell what each is, whenever progress is
-            told. Or a list of both.
+        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient, and whether it
+            has exploded. A mapping of names to functions of `t`, `y` and `args` that return a scalar: tell what each
+            is, whenever progress is told. Or a list of both.
 
     Raises:
         soltrace.AttributeValueError: An attribute is of another type.
@@ -148,15 +148,18 @@ class _StretchAdjoint(dfx.AbstractAdjoint):
     inner: dfx.AbstractAdjoint
     forward: jax.Array
     """int32 scalar, the handle of the forward pass. A field, because a `custom_vjp` must not close over a tracer."""
-    every_step: bool = eqx.field(static=True)
-    """Whether each step is told."""
+    steps: host.Signal | None = eqx.field(static=True)
+    """What tells of every step; None: that is not wanted."""
+    nonfinite: host.Signal | None = eqx.field(static=True)
+    """What tells of values that are not finite; likewise."""
 
     def loop(self, **solve: Any) -> Any:
         """Run the solve; diffrax calls this."""
         info = describe_solve(self.inner, solve)
         floats = [solve["t0"], solve["t1"], time_direction(solve["terms"]), witness(solve["init_state"].y)]
         start = emit(host.Signal.STRETCH_START, info, [self.forward], floats)
-        wanted = Wanted(info, host.Signal.STRETCH_STEPS, None, roots=OF_A_STRETCH) if self.every_step else None
+        wanted = Wanted(info, self.steps, self.nonfinite, roots=OF_A_STRETCH)
+        wanted = None if self.steps is self.nonfinite is None else wanted
         signals = LoopSignals(host.Signal.STRETCH_STEP, info, backward=False, in_chunks=False, wanted=wanted)
         final, aux, done = _run(self.inner, solve, start, signals, host.Signal.STRETCH_END)
         # The pass must not end before its stretches; where they don't throw, nothing else keeps it from that.
@@ -207,7 +210,12 @@ def _forward(self: TracedAdjoint, **solve: Any) -> Any:
         wanted=self._wanted(info),
         cotangents=cotangents,
     )
-    inner = _with_stretches(self.inner, start[0], every_step=self.detail == "steps")
+    inner = _with_stretches(
+        self.inner,
+        start[0],
+        steps=host.Signal.STRETCH_STEPS if self.detail == "steps" else None,
+        nonfinite=host.Signal.STRETCH_NONFINITE if self.watch.nonfinite else None,
+    )
     final, aux, done = _run(inner, solve, start, signals, host.Signal.FORWARD_END, watch)
     around = way is Way.AROUND or (way is Way.UNKNOWN and not signals.run.is_handed_on(final.progress_meter_state))
     pace, row = (outside, row) if around else (final.progress_meter_state.pace, final.progress_meter_state.row)
@@ -260,13 +268,15 @@ def _with_users_meter(final: Any) -> Any:
     return _with_meter_state(final, ours.user) if isinstance(ours, PassCarry) else final
 
 
-def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array, *, every_step: bool) -> dfx.AbstractAdjoint:
+def _with_stretches(
+    adjoint: dfx.AbstractAdjoint, forward: jax.Array, **told: host.Signal | None
+) -> dfx.AbstractAdjoint:
     """Let each solve of which a backward pass of `BacksolveAdjoint` consists report, wherever that one is held.
 
     Args:
         adjoint: May be one, or hold one.
         forward: int32 scalar, the handle of the forward pass.
-        every_step: Whether each of their steps is told.
+        **told: What tells of their steps.
     """
     is_backsolve = lambda part: isinstance(part, dfx.BacksolveAdjoint)
 
@@ -274,7 +284,7 @@ def _with_stretches(adjoint: dfx.AbstractAdjoint, forward: jax.Array, *, every_s
         if not is_backsolve(part):
             return part
         # The user may have chosen their adjoint.
-        stretch = _StretchAdjoint(part.kwargs.get("adjoint", part), forward, every_step)
+        stretch = _StretchAdjoint(part.kwargs.get("adjoint", part), forward, **told)
         copy = object.__new__(type(part))
         for field in dataclasses.fields(part):
             object.__setattr__(copy, field.name, getattr(part, field.name))

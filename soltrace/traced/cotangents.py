@@ -76,13 +76,13 @@ class Cotangents:
         values = [leaf for _, leaf in named]
         numbers = self._numbers(OF_A_STATE, [name for name, _ in named], values)
         sent = [state.num_steps, state.tprev, state.tnext]
-        seen, row, zeros = sight(values, numbers, row, sent, echoes=True)
+        seen, row, zeros = sight(values, numbers, row, sent, states=len(values), echoes=True)
         replace: Callable[[Any, Any], Any] = lambda s, ys: eqx.tree_at(lambda s: s.y, s, _put(s.y, iter(ys)))
         of_y: Callable[[Any], list[Any]] = lambda s: [leaf for _, leaf in _inexact("y", s.y)]
         return replace(state, seen), row, lambda after: replace(after, echo(of_y(after), zeros)) if zeros else after
 
     def leaving(
-        self, named: Sequence[tuple[str, jax.Array]], row: jax.Array, pace: jax.Array
+        self, named: Sequence[tuple[str, jax.Array]], row: jax.Array, pace: jax.Array, states: int
     ) -> tuple[list[jax.Array], jax.Array, jax.Array]:
         """Look at those of what went in, where they leave, and tell the host what has been found.
 
@@ -90,20 +90,21 @@ class Cotangents:
             named: Inexact arrays, with what they are.
             row: float[ROW].
             pace: float32[2], of the pass.
+            states: How many of the arrays, the first, are of the initial state.
 
         Returns:
             The arrays, the row and the pace.
         """
         values = [value for _, value in named]
         numbers = self._numbers(OF_AN_INPUT, [name for name, _ in named], values)
-        seen, row, (pace,) = sight(values, numbers, row, telling=(pace, self._wanted))
+        seen, row, (pace,) = sight(values, numbers, row, states=states, telling=(pace, self._wanted))
         return seen, row, pace
 
     def leaving_trees(self, trees: Mapping[str, Any], pace: jax.Array) -> tuple[list[Any], jax.Array, jax.Array]:
-        """Do so with pytrees, and begin a row. As they are returned, with the row and the pace."""
+        """Do so with pytrees, the first of the initial state, and begin a row; as returned, with row and pace."""
         named = [_inexact(name, tree) for name, tree in trees.items()]
         flat = [pair for own in named for pair in own]
-        seen, row, pace = self.leaving(flat, empty_row([value for _, value in flat]), pace)
+        seen, row, pace = self.leaving(flat, empty_row([value for _, value in flat]), pace, len(named[0]))
         rest = iter(seen)
         return [_put(tree, rest) for tree in trees.values()], row, pace
 

@@ -275,7 +275,7 @@ class _ReportingWhile:
             ints, floats, components = step_noted(state, after, observed, cond(after), wanted)
             found, places = nothing_found(), ()
             if wanted.nonfinite is not None:
-                found, places = first_nonfinite(state, observed)
+                found, places = first_nonfinite(state, observed, wanted.roots)
             info = dataclasses.replace(wanted.info, places=places, components=components)
             wanted = dataclasses.replace(wanted, info=info)
             noted = note(meter.pace, wanted, cond(state), *with_found(ints, floats, found))
@@ -320,9 +320,10 @@ class _ReportingWhile:
         seen = [("y0" + jtu.keystr(path), leaves, i) for path, i in jtu.tree_leaves_with_path(places.y)]
         seen += [(name, consts, i) for i, name in enumerate(named)]
         seen = [one for one in seen if eqx.is_inexact_array(one[1][one[2]]) and one[1][one[2]].size]
+        states = sum(held is leaves for _, held, _ in seen)
         if cotangents is not None:
             values = [(name, held[i]) for name, held, i in seen]
-            values, leaves[row], pace = cotangents.leaving(values, leaves[row], pace)
+            values, leaves[row], pace = cotangents.leaving(values, leaves[row], pace, states)
             for (_, held, i), value in zip(seen, values, strict=True):
                 held[i] = value
         return consts, leaves, pace

@@ -16,6 +16,7 @@ import jax.tree_util as jtu
 from soltrace import host
 from soltrace.traced._jax import lenient
 from soltrace.traced.observed import Observed
+from soltrace.traced.state_paths import state_path
 
 
 class Found(NamedTuple):
@@ -55,17 +56,20 @@ class _Looked(NamedTuple):
 
 
 @lenient
-def first_nonfinite(before: Any, observed: Observed) -> tuple[Found, tuple[host.Place, ...]]:
+def first_nonfinite(
+    before: Any, observed: Observed, roots: tuple[str, ...] = ()
+) -> tuple[Found, tuple[host.Place, ...]]:
     """Find the first value of a step that is not finite, in the order in which a solver computes them.
 
     Args:
         before: diffrax's state when it began.
         observed: What was seen meanwhile.
+        roots: As of `state_path`.
 
     Returns:
         What was found, and what its `place` counts.
     """
-    looked = list(_looked(before.y, observed))
+    looked = list(_looked(before.y, observed, roots))
     dtype = jnp.result_type(jnp.float32, *[x.array.real.dtype for x in looked])
     found = nothing_found(dtype)
     for place, one in reversed(list(enumerate(looked))):
@@ -79,26 +83,26 @@ def first_nonfinite(before: Any, observed: Observed) -> tuple[Found, tuple[host.
     return found, tuple(x.place for x in looked)
 
 
-def _looked(y: Any, observed: Observed) -> Any:
-    yield from _leaves("initial state", y, None)
+def _looked(y: Any, observed: Observed, roots: tuple[str, ...]) -> Any:
+    yield from _leaves("initial state", y, None, roots)
     if observed.outcome is None:
         return
     y1, error, dense, *_ = observed.outcome
     stages = dense.get("k") if isinstance(dense, dict) else None
     if jtu.tree_structure(stages) == jtu.tree_structure(y):
-        yield from _leaves("vector field", stages, y, staged=True)
-    yield from _leaves("state", y1, y)
+        yield from _leaves("vector field", stages, y, roots, staged=True)
+    yield from _leaves("state", y1, y, roots)
     if error is not None:
         # Of a step whose nonlinear solver has failed, diffrax makes the error estimate infinite itself.
         solved = observed.result == dfx.RESULTS.successful
-        yield from _leaves("error estimate", jtu.tree_map(lambda x: jnp.where(solved, x, 0), error), y)
+        yield from _leaves("error estimate", jtu.tree_map(lambda x: jnp.where(solved, x, 0), error), y, roots)
 
 
-def _leaves(found_in: str, tree: Any, y: Any, *, staged: bool = False) -> Any:
+def _leaves(found_in: str, tree: Any, y: Any, roots: tuple[str, ...], *, staged: bool = False) -> Any:
     leaves = jtu.tree_leaves_with_path(tree)
     states = jtu.tree_leaves(y) if y is not None and jtu.tree_structure(y) == jtu.tree_structure(tree) else None
     for i, (path, leaf) in enumerate(leaves):
         if eqx.is_inexact_array(leaf) and leaf.size:
-            place = host.Place(found_in, f"y{jtu.keystr(path)}", leaf.shape, staged)
+            place = host.Place(found_in, state_path(path, roots), leaf.shape, staged)
             state = None if states is None else jax.lax.stop_gradient(states[i])
             yield _Looked(place, jax.lax.stop_gradient(leaf), state)

@@ -98,7 +98,7 @@ def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted) -> jax.Array:
     if wanted.steps is not None and not wanted.only_failures:
         pace = jnp.where(tell(wanted.steps, active) == -1, -1.0, pace)
     if wanted.nonfinite is not None:
-        odd = active & (code & host.StepCode.NONFINITE != 0)
+        odd = active & (code & (host.StepCode.NONFINITE | host.StepCode.EXPLODED) != 0)
         found = lambda: tell(wanted.nonfinite, odd)
         answer = jax.lax.cond(odd.any(), found, lambda: jnp.zeros((), jnp.int32))
         pace = jnp.where(answer == -1, -1.0, pace)

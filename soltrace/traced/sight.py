@@ -15,10 +15,11 @@ Operands of `sight_p`, in order; `*lanes` are the axes of the enclosing vmaps, o
 | primals  | `len(numbers)`  | any             | inexact    | what the cotangents of the values are of                |
 | times    | that, or 0      | any             | float      | the time of each element of their first axes            |
 
-Parameters: `numbers`, which of the solve's places each value is; `moving`, which of these the values are, for what has
-no tangent is not looked at; `begins`, whether cotangents arrive; `echoes`, whether there are results for `echo`;
-`tells`, what the host is told with, or None; `lanes`, for each enclosing vmap, outermost first, whether it has batched
-the values (all of them), what is sent, the primals and the times: their axis is in front then, the row's always.
+Parameters: `numbers`, which of the solve's places each value is; `states`, how many of them, the first, are of the
+solve's state; `moving`, which of these the values are, for what has no tangent is not looked at; `begins`, whether
+cotangents arrive; `echoes`, whether there are results for `echo`; `tells`, what the host is told with, or None;
+`lanes`, for each enclosing vmap, outermost first, whether it has batched the values (all of them), what is sent, the
+primals and the times: their axis is in front then, the row's always.
 Results: the values, the row and the pace as they came in; then, if it echoes, a zero like each primal.
 
 A zero that is given to `echo`, with the values at the end of a step, brings their cotangents to where the step began.
@@ -51,6 +52,7 @@ def sight(
     row: jax.Array,
     sent: Sequence[Any] = (0, 0.0, 0.0),
     *,
+    states: int = 0,
     times: Sequence[jax.Array] = (),
     begins: bool = False,
     echoes: bool = False,
@@ -63,6 +65,7 @@ def sight(
         numbers: Which of the solve's places each is.
         row: float[ROW].
         sent: Scalars: of a step, how many came before it, where it began and where it ended.
+        states: How many of the values, the first, are of the solve's state.
         times: Of each value: the time of each element of its first axis. None: that of the step.
         begins: Whether the cotangents arrive here.
         echoes: Whether zeros for `echo` are returned.
@@ -74,7 +77,7 @@ def sight(
     pace, tells = ([], None) if telling is None else ([telling[0]], telling[1])
     known = [jax.lax.stop_gradient(jnp.asarray(x)) for x in (*sent, *values, *times)]
     params = {"numbers": numbers, "moving": tuple(range(len(values))), "begins": begins, "echoes": echoes}
-    outs = sight_p.bind(*values, row, *pace, *known, tells=tells, lanes=(), **params)
+    outs = sight_p.bind(*values, row, *pace, *known, tells=tells, states=states, lanes=(), **params)
     return outs[: len(values)], outs[len(values)], outs[len(values) + 1 :]
 
 
@@ -133,16 +136,25 @@ def _looked(moving: list[tuple[int, Any]], after: Any, echoed: Sequence[Any], kn
     """Look at cotangents, lane by lane; the row and the pace with what was found."""
     numbers, tells = params["numbers"], params["tells"]
     places = [params["moving"][i] for i, _ in moving]
+    shared = {i for i in places if not all(batched[i] for batched in params["lanes"])}
     befores = {i: echoed[i] for i in places if echoed and type(echoed[i]) is not ad.Zero}
     (row, *pace), n = list(after), len(numbers)
     sent, primals, times = known[:_SENT], known[_SENT : _SENT + n], known[_SENT + n :]
 
     def lane(row: Any, pace: Any, sent: Any, cotangents: Any, befores: Any, primals: Any, times: Any) -> Any:
         seen = [
-            Seen(numbers[i], c, befores.get(i), primals[i], times[i] if times else None)
+            Seen(
+                numbers[i],
+                c,
+                befores.get(i),
+                primals[i],
+                i < params["states"],
+                i in shared,
+                times[i] if times else None,
+            )
             for i, c in zip(places, cotangents, strict=True)
         ]
-        row = look(row, seen, sent, begins=params["begins"])
+        row = look(row, seen, sent, begins=params["begins"], ends=tells is not None)
         return row, [tell(x, row, tells) for x in pace]
 
     for batched in reversed(params["lanes"]):

@@ -41,9 +41,9 @@ def diffeqsolve(
             a recompilation, except that inside a program of your own a value that is no array is a constant of it.
         detail: What is told of single steps: `"steps"`, every one; `"failures"`, the last ones of each lane that fails;
             or `"none"`. Defaults to what `soltrace.configure` was told.
-        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient. A mapping of
-            names to functions of `t`, `y` and `args` that return a scalar: tell what each is, whenever progress is
-            told. Or a list of both.
+        watch: `"nonfinite"`: tell the first value that is not finite, of the solve and of its gradient, and whether it
+            has exploded. A mapping of names to functions of `t`, `y` and `args` that return a scalar: tell what each
+            is, whenever progress is told. Or a list of both.
         **kwargs: As for `diffrax.diffeqsolve`. A `progress_meter` works as it would alone, but for
             `soltrace.ProgressMeter`, which reports nothing that the solve doesn't.
 

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from soltrace.verdict.evidence import Evidence
 from soltrace.verdict.finding import Finding, figure, lane_text
 from soltrace.wire.line_values import Number
-from soltrace.wire.step_fields import OF_A_RESULT, OF_AN_INPUT, Nonfinite
+from soltrace.wire.step_fields import OF_A_RESULT, OF_A_STATE, OF_AN_INPUT, Nonfinite
 
 _LARGE: Final = 1e15
 """Beyond this it has grown for many steps: with what is infinite in one, a gradient gets there at once."""
@@ -20,6 +20,10 @@ _SINGULAR: Final = (
     "look for a function whose derivative is infinite at the value that it is given: sqrt and norm at 0, log, x**p. "
     "Make what goes into it safe, jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0): a where around the result "
     "alone does not mend its derivative."
+)
+_ANEW: Final = (
+    "This adjoint solves the state backwards anew, and what decays forwards grows then. Take "
+    "RecursiveCheckpointAdjoint, diffrax's default: its gradient is that of the steps that were taken."
 )
 _FORWARD_FIRST: Final = (
     "The forward pass has lost it already: mend that first. watch='nonfinite' names the place there too."
@@ -33,9 +37,10 @@ def cotangent(evidence: Evidence) -> Finding | None:
     first = max(evidence.nonfinite, key=lambda record: _how_early(record.nonfinite))
     found = first.nonfinite
     whose = "" if first.batch_index is UNSET else f" of {lane_text(first.batch_index)}"
-    finite = found.primal is UNSET or _is_finite(found.primal)
+    began_so = found.found_in == "initial state" and _is_of_the_state(found)
+    finite = not began_so and (found.primal is UNSET or _is_finite(found.primal))
     forward = "The solve is finite, its gradient is not" if finite else "Neither the solve nor its gradient is finite"
-    text = f"{forward}: {_WHAT.get(found.found_in, _of_a_state)(found, whose)}"
+    text = f"{forward}: {_WHAT.get(found.found_in, _of_a_solve)(found, whose)}"
     numbers = {"path": found.path, "found_in": found.found_in}
     numbers |= {name: value for name in ("t", "step") if (value := getattr(found, name)) is not UNSET}
     return Finding("nonfinite", text, _advice(found) if finite else _FORWARD_FIRST, numbers)
@@ -70,12 +75,27 @@ def _of_a_state(found: Nonfinite, whose: str) -> str:
     return text if found.primal is UNSET else f"{text} {found.path} is {figure(found.primal)} where it begins."
 
 
-_WHAT: Final = {OF_A_RESULT: _of_a_result, OF_AN_INPUT: _of_an_input}
+def _of_a_solve(found: Nonfinite, whose: str) -> str:
+    """Of a backward pass that is a solve of its own."""
+    stage = "" if found.stage is UNSET else f" in its stage {found.stage}"
+    step = "" if found.step is UNSET else f" in step {found.step:,}{stage}"
+    where = "" if found.t is UNSET or found.dt is UNSET else f", from t={figure(found.t)} on with dt={figure(found.dt)}"
+    before = "" if found.before is UNSET else f"; it was {figure(found.before)} when the step began"
+    the = "" if _is_of_the_state(found) else "the "
+    return (
+        f"in the solve back{whose}, the first value that was not finite is {figure(found.value)} in "
+        f"{the}{found.path}, in the {found.found_in},{step}{where}{before}."
+    )
+
+
+_WHAT: Final = {OF_A_RESULT: _of_a_result, OF_A_STATE: _of_a_state, OF_AN_INPUT: _of_an_input}
 
 
 def _advice(found: Nonfinite) -> str:
     if found.before is not UNSET and _is_finite(found.before) and abs(float(found.before)) > _LARGE:
         return _EXPLODED
+    if found.found_in not in _WHAT and _is_of_the_state(found):
+        return _ANEW
     place = {
         OF_A_RESULT: "Look at what your loss does with that value, and",
         OF_AN_INPUT: "Look at what the vector field does with that value, and",
@@ -88,7 +108,14 @@ def _how_early(found: Nonfinite) -> float:
     """What a backward pass meets first is the largest."""
     if found.found_in == OF_A_RESULT:
         return math.inf
-    return -1.0 if found.step is UNSET else float(found.step)
+    if found.step is UNSET:
+        return -1.0
+    return float(found.step) if found.found_in in _WHAT else 1.0 / found.step
+
+
+def _is_of_the_state(found: Nonfinite) -> bool:
+    """Whether a solve back has it in the state that it solves anew, and not in a cotangent."""
+    return not found.path.startswith("cotangent ")
 
 
 def _is_finite(number: Number) -> bool:

@@ -10,6 +10,7 @@ from soltrace.verdict.bad_lanes import bad_lanes
 from soltrace.verdict.dominance import dominant
 from soltrace.verdict.events_at_start import event_at_start
 from soltrace.verdict.evidence import Evidence
+from soltrace.verdict.exploding_gradient import exploding_gradient
 from soltrace.verdict.finding import Finding
 from soltrace.verdict.first_nonfinite import nonfinite
 from soltrace.verdict.grain import tolerance_below_grain
@@ -25,6 +26,7 @@ from soltrace.verdict.wasted_attempts import rejections
 
 RULES: Final[Sequence[Callable[[Evidence], Finding | None]]] = (
     nonfinite,
+    exploding_gradient,
     nonlinear_failed,
     linear_failed,
     bad_lanes,
@@ -70,6 +72,8 @@ def _in_order(evidence: Evidence) -> bool:
     """Say whether no rule has anything to look at: of most passes, thousands in a loop, this is all that is asked."""
     ended = evidence.ended
     if ended.result != "successful" or ended.lanes is not UNSET or evidence.recorded or evidence.nonfinite:
+        return False
+    if ended.exploded is not UNSET:
         return False
     steps = ended.steps
     if steps is UNSET:

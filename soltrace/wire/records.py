@@ -17,7 +17,7 @@ from soltrace.wire.line_values import Attribute, Number, Watched
 from soltrace.wire.line_values import Scalar as Scalar  # noqa: PLC0414 - handed on
 from soltrace.wire.line_values import json_number as json_number  # noqa: PLC0414 - handed on
 from soltrace.wire.record_parts import Lanes, Steps, Usage
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -335,6 +335,8 @@ class PassEnded(PassRecord, frozen=True, kw_only=True, tag="pass.ended"):
     """Why it ended so, or took so long, where that can be told. Not known of one that is in order."""
     nonfinite: Nonfinite | UnsetType = UNSET
     """The first value that was not finite, with `watch="nonfinite"`. Of a batch, that of its first such lane."""
+    exploded: ExplodedGradient | UnsetType = UNSET
+    """Of a backward pass whose gradient exploded, with `watch="nonfinite"`: where, and how large it became."""
 
 
 class TelemetryDropped(Record, frozen=True, kw_only=True, tag="telemetry.dropped"):

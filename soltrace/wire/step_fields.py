@@ -48,8 +48,8 @@ class Nonfinite(Struct, frozen=True, kw_only=True, gc=False):
     """The first value that is not finite: of a forward pass in the order of its steps, of a backward one against it."""
 
     step: int | UnsetType = UNSET
-    """In which attempt of its lane, from 1. Backwards: when this step was transposed. Not known of the cotangents of a
-    result or an input.
+    """In which attempt of its lane, from 1. Backwards: when this step was transposed, or in which step of the solve
+    back (`BacksolveAdjoint`). Not known of the cotangents of a result or an input.
     """
     t: Number | UnsetType = UNSET
     """Where that step begins, in the user's time; of the cotangent of a result, where that was saved."""
@@ -58,15 +58,47 @@ class Nonfinite(Struct, frozen=True, kw_only=True, gc=False):
     found_in: str
     """Forwards `initial state`, `vector field`, `state` or `error estimate`. Backwards `cotangent of the result`: it
     came so from what was computed of the result, such as a loss; `cotangent of the state`: it became so in this step;
-    or `cotangent of an input`: those of the state were finite all the way.
+    or `cotangent of an input`: those of the state were finite all the way. Of a solve back, as forwards: `path` says
+    whether it is in the state or in a cotangent.
     """
     stage: int | UnsetType = UNSET
     """Of the vector field: in which stage of the step it was evaluated, from 1."""
     path: str
-    """Where in the pytree, such as `y['membrane'][3]`; of a result `ys`, of an input `y0`, `args` or `terms`."""
+    """Where in the pytree, such as `y['membrane'][3]`; of a result `ys`, of an input `y0`, `args` or `terms`. Of a
+    solve back `y`, `cotangent of y`, `cotangent of args` or `cotangent of terms`.
+    """
     value: Number
     """What it is."""
     before: Number | UnsetType = UNSET
     """What was in this place of the state when the step began; of a cotangent, what it was where the step ends."""
     primal: Number | UnsetType = UNSET
     """Backwards: the number of the forward pass that it is the cotangent of."""
+
+
+class ExplodedGradient(Struct, frozen=True, kw_only=True):
+    """How a gradient grew beyond what rounding leaves of it: where it was first so, and how large it became.
+
+    It has exploded where the cotangent of the state is more than `1 / eps` times as large as that of the result, both
+    as it is and times the number that it is the cotangent of. `eps` is that of the state's dtype, at most 1e-7.
+    """
+
+    batch_index: list[int] | UnsetType = UNSET
+    """The lane, of those that exploded the one in which it grew most. Not known of a single solve."""
+    lanes: int | UnsetType = UNSET
+    """In how many lanes it exploded. Not known of a single solve."""
+    step: int | UnsetType = UNSET
+    """When this attempt of its lane, from 1, was transposed. Not known where a backward pass transposes no steps."""
+    t: Number | UnsetType = UNSET
+    """Where that step begins, in the user's time. Not known of such a backward pass."""
+    dt: Number | UnsetType = UNSET
+    """How far it goes, in the user's time."""
+    path: str
+    """Where in the pytree: of the state `y`, of the initial state `y0`."""
+    value: Number
+    """How large the cotangent of that was there."""
+    primal: Number
+    """The number of the forward pass that it is the cotangent of."""
+    arrived: Number
+    """The largest cotangent of the result, where the backward pass begins."""
+    largest: Number
+    """The largest cotangent of the state in the whole pass, as far as they were finite."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 VerdictKind: TypeAlias = Literal[
     "nonfinite",
+    "exploding_gradient",
     "nonlinear_failed",
     "linear_failed",
     "bad_lanes",

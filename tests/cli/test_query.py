@@ -72,7 +72,7 @@ def test_without_a_question(soltrace):
     status, out, err = soltrace.run("query")
     assert (status, err) == (0, [])
     assert [line for line in out if line and not line.startswith(" ")] == (
-        ["passes", "runs", "lanes", "progress", "experiments", "steps", "attempts", "nonfinite"]
+        ["passes", "runs", "lanes", "progress", "experiments", "steps", "attempts", "nonfinite", "exploded"]
     )
     assert "  duration_s       DOUBLE       from its start to its end; NULL likewise [s]" in out
     status, out, _ = soltrace.run("query", "--json")

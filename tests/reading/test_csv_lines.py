@@ -17,6 +17,8 @@ HEADER = (
     "open_s,silent_s,"
     "stalled,rate,eta_s,doing,usage.memory_bytes,usage.cpu_utilization,usage.device_memory_bytes,"
     "usage.device_memory_limit_bytes,usage.device_utilization,result,verdict.kind,verdict.text,verdict.advice,"
+    "exploded.batch_index,exploded.lanes,exploded.step,exploded.t,exploded.dt,exploded.path,exploded.value,"
+    "exploded.primal,exploded.arrived,exploded.largest,"
     "dropped,what,reason"
 )
 

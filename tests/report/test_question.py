@@ -12,6 +12,7 @@ from soltrace.report.loading import loaded
 from soltrace.report.question import QuestionError, plain_value, query
 from soltrace.report.views import LOG_VIEWS, create_views
 from soltrace.wire.record_parts import Steps
+from soltrace.wire.step_fields import ExplodedGradient
 
 pytestmark = pytest.mark.once
 
@@ -75,6 +76,23 @@ def test_steps_one_by_one(files):
     where = "pass_id, batch_index, step, t, dt, found_in, stage, path, value, before"
     assert rows(files, f"SELECT {where} FROM nonfinite") == [
         ("b.1.forward", [2], 60, 10.0, 0.5, "vector field", 2, "y['gate'][0]", "NaN", 0.25)
+    ]
+
+
+def test_gradients_that_exploded(tmp_path, log):
+    """One row each, of a batch or of a single solve."""
+    numbers = {"path": "y[2]", "value": 2e7, "primal": 30.0, "arrived": 1.0, "largest": 1e30}
+    of_a_lane = ExplodedGradient(batch_index=[2], lanes=3, step=40, t=7.5, dt=0.25, **numbers)
+    log.append(
+        tmp_path / "run.jsonl",
+        *(log.started(0, 1, "backward", lanes=[4]), log.ended(1, 1, "backward", exploded=of_a_lane)),
+        *(log.started(2, 2, "backward"), log.ended(3, 2, "backward", exploded=ExplodedGradient(**numbers))),
+        *(log.started(4, 3, "backward"), log.ended(5, 3, "backward")),
+    )
+    where = "pass_id, batch_index, lanes, step, t, dt, path, value, primal, arrived, largest"
+    assert rows([tmp_path / "run.jsonl"], f"SELECT {where} FROM exploded ORDER BY pass_id") == [
+        ("r1.1.backward", [2], 3, 40, 7.5, 0.25, *numbers.values()),
+        ("r1.2.backward", None, None, None, None, None, *numbers.values()),
     ]
 
 

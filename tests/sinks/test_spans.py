@@ -20,7 +20,7 @@ from soltrace.sinks.propagation import received
 from soltrace.sinks.spans import Spans
 from soltrace.testing import START_NS, HandClock, capture
 from soltrace.wire.records import LaneNonfinite, LogOpened, LogResource, PassEnded, PassStarted
-from soltrace.wire.step_fields import Nonfinite
+from soltrace.wire.step_fields import ExplodedGradient, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 
@@ -430,6 +430,25 @@ def test_the_first_value_that_is_not_finite_is_an_event_of_the_span(exported):
     ]
     judged = {f"soltrace.verdict.{name}": value for name, value in asdict(verdict).items()}
     assert (told | judged).items() <= span.attributes.items()
+
+
+def test_where_a_gradient_exploded_is_on_its_span(exported):
+    """All that is known of it."""
+    common = {"timestamp": moment(START_NS), "run_id": "run", "experiment": None, "attributes": {}}
+    common |= {"solve_id": "1", "pass_id": "1.backward", "phase": "backward"}
+    start = {"solver": "Tsit5", "adjoint": "a", "controller": "c", "batch_shape": [40]}
+    end = {"status": "ok", "result": "successful", "duration_s": 1.0, "progress": 1.0, "step": 3}
+    numbers = {"step": 3, "t": 0.5, "dt": 0.25, "path": "y[3]", "value": 2e7, "primal": 1.0, "arrived": 1.0}
+    found = ExplodedGradient(batch_index=[7], lanes=2, largest=1e30, **numbers)
+    spans = Spans(exported.provider)
+    spans.identify(PassStarted(**common, **start), None)
+    spans.identify(PassEnded(**common, **end, exploded=found), None)
+    assert spans.flush(10.0)
+
+    attributes = exported.spans["diffeqsolve backward"].attributes
+    told = {name: value for name, value in attributes.items() if name.startswith("soltrace.exploded.")}
+    expected = numbers | {"batch_index": (7,), "lanes": 2, "largest": 1e30}
+    assert told == {f"soltrace.exploded.{name}": value for name, value in expected.items()}
 
 
 def test_what_is_not_sampled_is_not_marked(program):

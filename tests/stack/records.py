@@ -6,7 +6,7 @@ from itertools import count
 from soltrace.wire import records
 from soltrace.wire.record_parts import Lanes, Steps, Usage
 from soltrace.wire.records import AnyRecord
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
@@ -121,6 +121,18 @@ def every_record(run_id: str) -> list[AnyRecord]:
             lanes=lanes,
             watched={"energy": 0.5},
             nonfinite=nonfinite,
+            exploded=ExplodedGradient(
+                batch_index=[2],
+                lanes=3,
+                step=3,
+                t=0.5,
+                dt=0.25,
+                path="y['m'][3]",
+                value=2e7,
+                primal=0.5,
+                arrived=1.0,
+                largest=1e30,
+            ),
         ),
         records.TelemetryDropped(**line(level="warning"), dropped=2**53 + 1, what="event", reason="the queue was full"),
         records.RunEnded(

@@ -145,6 +145,19 @@ def test_of_a_batch() -> None:
     assert told == [([1], 7, "y[1]", "NaN", True), ([2], 3, "y[1]", "NaN", True)]
 
 
+@pytest.mark.parametrize("axis", [0, None])
+def test_what_lanes_share_accuses_none_of_them(axis: int | None) -> None:
+    """The cotangent of what several lanes are given is the sum of theirs, of which one may not be finite."""
+    field = lambda t, y, args: -args["rate"] * y * jnp.sqrt(jnp.where(t == args["at"] * DT, y[1] * 0.0, 1.0))
+    one = lambda y, rate, at: solve(field, y, {"rate": rate, "at": at}).ys
+    loss = lambda y, rate: total(jax.vmap(one, in_axes=(axis, None, 0))(y, rate, jnp.array([-1.0, 6.0, -1.0])))
+    with capture() as captured:
+        at = jnp.ones(2) if axis is None else jnp.ones((3, 2))
+        jax.block_until_ready(jax.jit(jax.grad(loss, argnums=(0, 1)))(at, jnp.array(1.0)))
+        told = [(lane, at.step, at.path) for lane, at in found(captured)]
+    assert told == [([1], 7, "y[1]")]
+
+
 def test_without_jit() -> None:
     """Where nothing is compiled, and time runs backwards."""
     field = lambda t, y, _: y * jnp.sqrt(jnp.where(t == 2 * DT, y[1] * 0.0, 1.0))

@@ -111,6 +111,10 @@ def ground(t, y, args, **_):
     return y[0]
 
 
+def unstable(t, y, args):
+    return jnp.stack([30 * (y[0] - y[1]), 0 * y[1]])
+
+
 # Programs
 
 
@@ -172,6 +176,10 @@ def stochastic(**more):
 def network():
     weights = jax.random.normal(jax.random.key(0), (8, 8)) / 3
     return gradient(lambda w: solve(lambda t, y, w: jnp.tanh(w @ y), ones(8), 2.0, args=w).ys.sum(), weights)
+
+
+def steadily(field, y0, dt0, **more):
+    return solve(field, y0, 1.0, controller=dfx.ConstantStepSize(), dt0=dt0, **WATCHED, **more)
 
 
 def roots(**more):
@@ -265,11 +273,60 @@ FAILURES = {
         ),
         "nonfinite",
     ),
+    "NaN in a gradient by a solve": Seed(
+        lambda: gradient(
+            lambda y0: steadily(
+                lambda t, y, args: -jnp.sqrt(y[:1] ** 2) * y, y0, 0.1, adjoint=dfx.BacksolveAdjoint()
+            ).ys.sum(),
+            jnp.array([0.0, 1.0]),
+        ),
+        "nonfinite",
+    ),
+    "a state that can not be solved back": Seed(
+        lambda: gradient(
+            lambda y0: steadily(
+                lambda t, y, args: -10 * y - 1e3 * y**3, y0, 0.01, adjoint=dfx.BacksolveAdjoint()
+            ).ys.sum(),
+            1e2 * ones(1),
+        ),
+        "nonfinite",
+    ),
     "NaN in the gradient of a norm": Seed(
         lambda: gradient(
             lambda y0: solve(lambda t, y, args: -y * jnp.linalg.norm(y - y), y0, 1.0, **WATCHED).ys.sum(), ones(2)
         ),
         "nonfinite",
+    ),
+    "chaos in a gradient": Seed(
+        lambda: gradient(lambda y0: solve(lorenz, y0, 40.0, **WATCHED).ys.sum(), ones(3)),
+        "exploding_gradient",
+        ("recomputation",),
+    ),
+    "chaos in a gradient, in float64": Seed(
+        lambda: gradient(lambda y0: solve(lorenz, y0, 50.0, **WATCHED).ys.sum(), ones(3)),
+        "exploding_gradient",
+        ("recomputation",),
+        double=True,
+    ),
+    "chaos in a gradient, in a lane": Seed(
+        lambda: gradient(
+            lambda y0: jax.vmap(lambda t1: solve(lorenz, y0, t1, **WATCHED).ys.sum())(
+                jnp.array([2.0, 40.0, 4.0])
+            ).sum(),
+            ones(3),
+        ),
+        "exploding_gradient",
+        ("slow_lanes", "recomputation"),
+    ),
+    "a gradient that explodes step by step": Seed(
+        lambda: gradient(
+            lambda y0: steadily(unstable, y0, 0.01, adjoint=dfx.DirectAdjoint(), max_steps=128).ys.sum(), ones(2)
+        ),
+        "exploding_gradient",
+    ),
+    "a gradient by a solve that explodes": Seed(
+        lambda: gradient(lambda y0: steadily(unstable, y0, 0.01, adjoint=dfx.BacksolveAdjoint()).ys.sum(), ones(2)),
+        "exploding_gradient",
     ),
     "NaN in a lane": Seed(
         lambda: jax.vmap(
@@ -395,6 +452,39 @@ HEALTHY = {
     "a gradient that is finite at 0": Seed(
         lambda: gradient(
             lambda y0: solve(lambda t, y, args: -y * jnp.sum(y**2), y0, 1.0, **WATCHED).ys.sum(), jnp.array([0.0, 1.0])
+        )
+    ),
+    "a gradient of chaos, before it is lost": Seed(
+        lambda: gradient(lambda y0: solve(lorenz, y0, 8.0, **WATCHED).ys.sum(), ones(3))
+    ),
+    "a gradient as large as what has grown": Seed(
+        lambda: gradient(lambda y0: solve(lambda t, y, args: 30 * y, y0, 1.0, **WATCHED).ys.sum(), 1e-3 * ones(2))
+    ),
+    "a gradient with units far apart": Seed(
+        lambda: gradient(
+            lambda y0: solve(
+                lambda t, y, args: jnp.stack([-y[0], 1e12 * y[0] - y[1]]), y0, 1.0, rtol=1e-4, atol=0.0, **WATCHED
+            ).ys.sum(),
+            jnp.array([1e-6, 1e6]),
+        )
+    ),
+    "a gradient of what decays": Seed(
+        lambda: gradient(lambda y0: solve(lambda t, y, args: -30 * y, y0, 2.0, **WATCHED).ys.sum(), ones(2))
+    ),
+    "a gradient where the result is 0": Seed(
+        lambda: gradient(
+            lambda y0: steadily(
+                lambda t, y, args: 30 * (y - 1) + 0 * y, y0, 0.01, adjoint=dfx.DirectAdjoint(), max_steps=128
+            ).ys.sum(),
+            jnp.zeros(2),
+        )
+    ),
+    "a gradient of a steep function of the state": Seed(
+        lambda: gradient(
+            lambda y0: solve(
+                lotka_volterra, y0, 1.0, saveat=dfx.SaveAt(t1=True, fn=lambda t, y, args: 1e9 * (y - 2)), **WATCHED
+            ).ys.sum(),
+            2 * ones(2),
         )
     ),
     "a first step far too large": Seed(

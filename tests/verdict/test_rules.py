@@ -15,7 +15,7 @@ from soltrace.verdict.run_course import RunCourse
 from soltrace.wire.losses import Losses
 from soltrace.wire.record_parts import Steps
 from soltrace.wire.records import LaneNonfinite, PassEnded, PassStarted, PassSteps, ProgramCompiled
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 
 COMMON = {"timestamp": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run", "experiment": None, "attributes": {}}
 SOLVER = {"solver": "Tsit5", "adjoint": "RecursiveCheckpointAdjoint", "controller": "PIDController", "batch_shape": []}
@@ -69,7 +69,7 @@ def test_what_a_gradient_owes_to_others():
     back = PassStarted(**of_pass("backward"), **SOLVER)
 
     def said(found_in, **more):
-        (found,) = judged(back, nonfinite(found_in, UNSET, "backward", **more), ended("backward"))
+        (found,) = judged(back, nonfinite(found_in, **{"step": UNSET, "phase": "backward"} | more), ended("backward"))
         return found.text, found.advice
 
     of_a_loss = {"path": "ys[0, 1]", "dt": UNSET, "value": "Infinity"}
@@ -92,8 +92,40 @@ def test_what_a_gradient_owes_to_others():
     )
     _, advice = said("cotangent of the state", before=1e37, value="Infinity")
     assert advice.startswith("The gradient exploded")
+    of_a_solve = {"step": 7, "stage": 2, "dt": -0.25, "before": 0.5}
+    text, advice = said("vector field", path="cotangent of y[1]", **of_a_solve)
+    assert text == (
+        "The solve is finite, its gradient is not: in the solve back, the first value that was not finite is NaN in "
+        "the cotangent of y[1], in the vector field, in step 7 in its stage 2, from t=0.5 on with dt=-0.25; it was 0.5 "
+        "when the step began."
+    )
+    assert advice.startswith("Look at what the vector field does with that state")
+    text, advice = said("state", path="y[1]", value="Infinity", **of_a_solve | {"stage": UNSET})
+    assert "not finite is Infinity in y[1], in the state, in step 7, from" in text
+    assert advice.startswith("This adjoint solves the state backwards anew")
+    text, _ = said("initial state", path="y[1]", step=1, dt=-0.25)
+    assert text.startswith("Neither the solve nor its gradient is finite")
     text, _ = said("cotangent of the state", before="NaN")
     assert "from those of other lanes that it waited for" in text
+
+
+def test_where_a_gradient_exploded():
+    """From what to what, and since when, where that is known; a value that is not finite is said before."""
+    back = PassStarted(**of_pass("backward"), **SOLVER)
+    numbers = {"path": "y[2]", "value": 1.25e7, "primal": 30.0, "arrived": 1.5, "largest": 4e9}
+    told = ExplodedGradient(batch_index=[2], lanes=3, step=1416, t=15.5, dt=0.25, **numbers)
+    (found,) = judged(back, ended("backward", exploded=told))
+    assert found.kind == "exploding_gradient"
+    assert found.text == (
+        "The gradient of lane 2 exploded, as in 3 lanes: its cotangents grew from 1.5, where the backward pass begins, "
+        "to 4e+09. From t=15.5 on back, in step 1,416, what rounding does to y[2] changes the result by more than its "
+        "own size: the cotangent of y[2], which is 30, is 1.25e+07 there."
+    )
+    assert found.numbers == {"from": 1.5, "to": 4e9, "path": "y[2]", "t": 15.5, "step": 1416}
+    (found,) = judged(back, ended("backward", exploded=ExplodedGradient(**numbers | {"path": "y0[2]"})))
+    assert "to 4e+09. At the beginning, what rounding does to y0[2] changes the result" in found.text
+    both = nonfinite("cotangent of the state", 7, "backward"), ended("backward", exploded=told)
+    assert [found.kind for found in judged(back, *both)] == ["nonfinite", "exploding_gradient"]
 
 
 def test_a_step_that_was_tried_in_vain_is_no_trouble():

@@ -18,7 +18,7 @@ from soltrace.wire.flat import LEADING, flat_names
 from soltrace.wire.json_line import json_line
 from soltrace.wire.record_parts import Lanes, Steps, Usage
 from soltrace.wire.records import AnyRecord, LogOpened, PassEnded
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -131,6 +131,7 @@ def test_all_names_of_a_flat_form_are_known_beforehand(kind):
     nested |= {"lanes": [f"lanes.{name}" for name in Lanes.__struct_fields__]}
     nested |= {"attempts": [f"attempts.{name}" for name in AttemptedSteps.__struct_fields__]}
     nested |= {"nonfinite": [f"nonfinite.{name}" for name in Nonfinite.__struct_fields__]}
+    nested |= {"exploded": [f"exploded.{name}" for name in ExplodedGradient.__struct_fields__]}
     nested |= {"usage": [f"usage.{name}" for name in Usage.__struct_fields__]}
     nested |= {"verdict": [f"verdict.{name}" for name in Verdict.__struct_fields__]}
     assert list(flat_names(kind)) == [

@@ -26,7 +26,7 @@ from soltrace.wire.records import (
     TelemetryDropped,
 )
 from soltrace.wire.schema import FILE, schema, text
-from soltrace.wire.step_fields import AttemptedSteps, Nonfinite
+from soltrace.wire.step_fields import AttemptedSteps, ExplodedGradient, Nonfinite
 from soltrace.wire.verdicts import Verdict
 
 COMMON = {
@@ -41,6 +41,9 @@ ENDED = {"status": "ok", "result": "successful", "progress": 1.0, "t": 1.0, "ste
 LANES = Lanes(total=2, finished=1, failed=0, progress_min=0.0, progress_median=0.5, progress_max=1.0)
 NONFINITE = Nonfinite(
     step=3, t=0.5, dt=0.1, found_in="vector field", stage=2, path="y['m'][3]", value="NaN", before=1.0
+)
+EXPLODED = ExplodedGradient(
+    batch_index=[1], lanes=2, step=3, t=0.5, dt=0.1, path="y[3]", value=2e7, primal=1.0, arrived=1.0, largest=1e30
 )
 RECORDS = [
     LogOpened(**COMMON, resource={"pid": 1}, parent_span_id="0" * 16, continues="former", part=2),
@@ -103,6 +106,7 @@ RECORDS = [
         process_index=3,
         watched={"energy": 2.0},
         nonfinite=NONFINITE,
+        exploded=EXPLODED,
         verdict=Verdict(kind="stiff", text="it is", advice="do not"),
     ),
     TelemetryDropped(**COMMON, level="warning", dropped=1, what="progress", reason="queue full"),
@@ -142,6 +146,7 @@ def test_all_kinds_are_tested():
         "Usage",
         "AttemptedSteps",
         "Nonfinite",
+        "ExplodedGradient",
         "Verdict",
     }
 

@@ -94,3 +94,9 @@ SELECT timestamp, run_id, solve_id, pass_id, experiment, phase, batch_index, non
     nonfinite.dt AS dt, nonfinite.found_in AS found_in, nonfinite.stage AS stage, nonfinite.path AS path,
     nonfinite.value AS value, nonfinite.before AS before
 FROM main.records WHERE event = 'lane.nonfinite';
+
+CREATE VIEW documented.exploded AS
+SELECT timestamp, run_id, solve_id, pass_id, experiment, phase, exploded.batch_index AS batch_index, exploded.lanes AS lanes,
+    exploded.step AS step, exploded.t AS t, exploded.dt AS dt, exploded.path AS path, exploded.value AS value,
+    exploded.primal AS primal, exploded.arrived AS arrived, exploded.largest AS largest
+FROM main.records WHERE event = 'pass.ended' AND exploded.path IS NOT NULL;

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from soltrace.wire.losses import Why
+from soltrace.wire.start_thread import start_thread
 
 Telemetry = TypeVar("Telemetry")
 
@@ -230,13 +231,3 @@ class BatchProcessor(Generic[Telemetry]):
         lost = self._sum(rest)
         self._lose(Why.NOT_EXPORTED, lost)
         return lost
-
-
-def start_thread(run: Callable[[], None], name: str) -> threading.Thread | None:
-    """Start a daemon thread, and return it; None if that is impossible, as it is while the interpreter ends."""
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        return None
-    return thread

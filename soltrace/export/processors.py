@@ -16,8 +16,9 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, Metri
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from soltrace.export.batch import BatchProcessor, start_thread
+from soltrace.export.batch import BatchProcessor
 from soltrace.wire.losses import failures
+from soltrace.wire.start_thread import start_thread
 
 _LOG: Final = logging.getLogger("soltrace")
 SDKS_TIMEOUT_MS: Final = 30_000

@@ -4,11 +4,11 @@ Any thread.
 """
 
 import math
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from soltrace.wire.losses import failures
+from soltrace.wire.start_thread import start_thread
 
 _Result = TypeVar("_Result")
 
@@ -58,12 +58,9 @@ def bounded(call: Callable[[], object], timeout_s: float, *, must_run: bool = Tr
         except failures():  # the caller is told that it did not go well
             done.append(False)
 
-    thread = threading.Thread(target=run, name="soltrace-waiting", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        if must_run:
-            run()
-    else:
+    thread = start_thread(run, "soltrace-waiting")
+    if thread is not None:
         thread.join(None if timeout_s == math.inf else max(timeout_s, 0.0))
+    elif must_run:
+        run()
     return bool(done) and done[0] is not False

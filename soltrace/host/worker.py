@@ -16,6 +16,7 @@ from soltrace.host.queue import Queue
 from soltrace.sinks import Batching, Keeping, LinesLostError, Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, failures
 from soltrace.wire.records import AnyRecord, TelemetryDropped
+from soltrace.wire.start_thread import start_thread
 
 WINDOW_S: Final = 10.0
 """What was lost is said this often."""
@@ -70,13 +71,8 @@ class Worker:
         flushes or closes the run.
         """
         if self._thread is None and not self._cannot_start:
-            thread = threading.Thread(target=self._run, name="soltrace-worker", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                self._cannot_start = True
-            else:
-                self._thread = thread
+            self._thread = start_thread(self._run, "soltrace-worker")
+            self._cannot_start = self._thread is None
 
     def work_here(self) -> bool:
         """Deal with what is queued, on the caller's thread, if the worker's own can't be started; say if that is so."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from soltrace.wire.losses import OUTSIDE, What, Why, failures
+from soltrace.wire.start_thread import start_thread
 from soltrace.wire.warn import warn_once
 
 Errand: TypeAlias = Callable[[], object]
@@ -82,13 +83,8 @@ class Errands:
     def _has_thread(self) -> bool:
         """Say whether there is a thread, started now if need be; at the end of the interpreter none can be."""
         if self._thread is None:
-            thread = threading.Thread(target=self._work, name="soltrace-processors", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                return False
-            self._thread = thread
-        return True
+            self._thread = start_thread(self._work, "soltrace-processors")
+        return self._thread is not None
 
     def _work(self) -> None:
         while True:

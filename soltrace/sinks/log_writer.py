@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from soltrace.sinks import LinesLostError
+from soltrace.wire.start_thread import start_thread
 
 ANSWER_WITHIN_S: Final = 1.0
 """How long a disk may take before it is said to hang, and is waited for no more."""
@@ -198,13 +199,8 @@ class LogWriter:
     def _start(self) -> None:
         """Have the thread work; where none can be started, because the interpreter ends, do it here."""
         if self._thread is None and not self._no_thread:
-            thread = threading.Thread(target=self._run, name="soltrace-log", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                self._no_thread = True
-            else:
-                self._thread = thread
+            self._thread = start_thread(self._run, "soltrace-log")
+            self._no_thread = self._thread is None
         if self._no_thread:
             self._work()
         else:

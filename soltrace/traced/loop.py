@@ -35,6 +35,7 @@ from jax.interpreters import partial_eval as pe
 
 from soltrace.traced import marks
 from soltrace.traced._jax import Dims, join_arrays, stage, zero_tangent
+from soltrace.traced.checked import let_checkify_into
 from soltrace.traced.chunk import eval_in_chunks, has_chunks
 from soltrace.traced.prune import pruned
 
@@ -255,4 +256,5 @@ pe.custom_partial_eval_rules[loop_p] = _partial_eval
 pe.partial_eval_jaxpr_custom_rules[loop_p] = _partial_eval_custom
 pe.dce_rules[loop_p] = _dce
 batching.fancy_primitive_batchers[loop_p] = _batch
+let_checkify_into(loop_p)
 mlir.register_lowering(loop_p, mlir.lower_fun(_lower, multiple_results=True))

@@ -7,9 +7,10 @@ import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import diffrax as dfx
+from diffrax import _integrate  # no public name
 
 from soltrace import host
 from soltrace.callers.jit_key import KEY
@@ -20,8 +21,11 @@ from soltrace.traced.meter import silenced
 from soltrace.traced.solve_attributes import check_attributes
 from soltrace.traced.watch import Watchable, watch_of
 
+DIFFRAX_SOLVE: Final[Any] = _integrate.diffeqsolve
+"""`diffrax.diffeqsolve`, not looked up by that name, where programs put ours, or what calls ours."""
 
-@wraps(dfx.diffeqsolve, assigned=("__annotations__",), updated=())
+
+@wraps(DIFFRAX_SOLVE, assigned=("__annotations__",), updated=())
 def diffeqsolve(
     *args: Any,
     attributes: Mapping[str, Any] | None = None,
@@ -69,13 +73,13 @@ def diffeqsolve(
     if host.enabled():
         # An eager solve is told its caller as data, so that one compiled program serves all threads.
         with nullcontext() if under_a_jit() else KEY.setting(0):
-            return dfx.diffeqsolve(*args, **kwargs | reporting(kwargs, attributes, detail, watch))
+            return DIFFRAX_SOLVE(*args, **kwargs | reporting(kwargs, attributes, detail, watch))
     check_attributes(attributes)
     host.detail(detail)
     watch_of(watch)
     adjoint = kwargs.pop("adjoint", None)
     adjoint = adjoint.inner if isinstance(adjoint, TracedAdjoint) else adjoint
-    return dfx.diffeqsolve(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
+    return DIFFRAX_SOLVE(*args, **kwargs, **({} if adjoint is None else {"adjoint": adjoint}))
 
 
 def reporting(
@@ -109,7 +113,7 @@ def reporting(
 
 
 def _signature() -> inspect.Signature:
-    theirs = inspect.signature(dfx.diffeqsolve)
+    theirs = inspect.signature(DIFFRAX_SOLVE)
     ours = inspect.signature(diffeqsolve, follow_wrapped=False).parameters
     return theirs.replace(
         parameters=[*theirs.parameters.values(), *(ours[name] for name in ("attributes", "detail", "watch"))]

@@ -21,12 +21,13 @@ def warn(message: str) -> None:
     """Warn, and go on even where warnings are errors: this may run inside a solve."""
     try:
         warnings.warn(message, SoltraceWarning, stacklevel=2)
-    except SoltraceWarning:
+    except Exception:  # noqa: BLE001 - the warning, or whatever a `warnings.showwarning` of the program's own raises
         say(message)
 
 
 def say(message: str) -> None:
     """Say something on stderr, where there is one: `print` would take stdout for None, and raises if it is closed."""
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is under pythonw and daemons
-        with suppress(OSError, ValueError):
-            print(f"soltrace: {message}", file=sys.stderr)  # noqa: T201
+    stderr = getattr(sys, "stderr", None)  # None under pythonw and daemons
+    if stderr is not None:
+        with suppress(Exception):  # of a program's own, it raises what it likes
+            print(f"soltrace: {message}", file=stderr)

@@ -16,15 +16,14 @@ import diffrax as dfx
 
 from soltrace import host
 from soltrace.traced.adjoint import TracedAdjoint, is_part_of_a_pass
-from soltrace.traced.solve import reporting
+from soltrace.traced.solve import DIFFRAX_SOLVE, reporting
 
 # Not another function in the place of `diffrax.diffeqsolve`: whoever said `from diffrax import diffeqsolve` before
 # would keep the old one, and a search of all modules finds no closures. Not inside diffrax's function either, nor in
 # its adjoints: that runs under a jit whose cache knows nothing of a patch, so it would go on tracing, or not tracing,
 # what was compiled before. An adjoint that is an argument is a part of the cache's key.
 _PLACE: Final = "_signature"
-_SOLVE: Any = getattr(dfx, "diffeqsolve")  # noqa: B009 - as Any: its own types are partly unknown
-_JIT: Any = getattr(_SOLVE, "__class__")  # noqa: B009 - as above
+_JIT: Any = getattr(DIFFRAX_SOLVE, "__class__")  # noqa: B009 - as Any: its own types are partly unknown
 _LOWER: Final = cast("Callable[..., Any]", vars(_JIT)["lower"])
 
 
@@ -95,17 +94,17 @@ def patch() -> None:
     the user's that was compiled before keeps the solve that it was compiled with, until `jax.clear_caches()`; and so it
     does after `unpatch`.
     """
-    signature = getattr(_SOLVE, _PLACE)
+    signature = getattr(DIFFRAX_SOLVE, _PLACE)
     if not isinstance(signature, _Reporting):
         # The object is frozen, and is meant to be.
-        object.__setattr__(_SOLVE, _PLACE, _Reporting.of(signature))
+        object.__setattr__(DIFFRAX_SOLVE, _PLACE, _Reporting.of(signature))
         _JIT.lower = _lower  # of all jits of equinox's, so that copies of the solve have it
 
 
 def unpatch() -> None:
     """Restore `diffrax.diffeqsolve` as it was."""
-    signature = getattr(_SOLVE, _PLACE)
+    signature = getattr(DIFFRAX_SOLVE, _PLACE)
     if isinstance(signature, _Reporting):
         signature.active = False  # equinox's modules are copied freely: a copy made meanwhile holds it too
-        object.__setattr__(_SOLVE, _PLACE, signature.original)
+        object.__setattr__(DIFFRAX_SOLVE, _PLACE, signature.original)
         _JIT.lower = _LOWER

@@ -77,6 +77,20 @@ def test_without_a_stderr_nothing_is_said(there, tmp_path):
     assert done.stderr.endswith(f"follow it with: soltrace tail '{tmp_path / 'some runs'}'\n")
 
 
+def test_no_thread_can_be_made_without_a_stderr(tmp_path):
+    """Python's own threads keep `sys.stderr`. A program that deletes it loses nothing at its end."""
+    done = run("import sys; solve(); del sys.stderr; solve(); print('done')", tmp_path, SOLTRACE_DIR="logs")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert events(tmp_path / "logs") == ["log.opened", *["pass.started", "pass.ended"] * 2]
+
+
+def test_warnings_that_the_programs_own_code_refuses_are_said(tmp_path):
+    """What shows warnings may raise anything; nothing of that comes out of a solve."""
+    refuses = "import warnings; warnings.showwarning = lambda *_, **__: 1 / 0"
+    done = run(f"{refuses}; solve(); print('done')", tmp_path, SOLTRACE_DIR="/proc/nowhere")
+    assert (done.returncode, done.stdout, done.stderr.count("soltrace: no JSON log: ")) == (0, "done\n", 1)
+
+
 def test_nothing_is_made_before_something_happens(tmp_path):
     """An import, a flush and a shutdown leave no trace."""
     done = run("soltrace.flush(); soltrace.shutdown(); soltrace.configure()", tmp_path)

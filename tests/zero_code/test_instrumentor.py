@@ -18,6 +18,7 @@ def solve(diffeqsolve):
 """
 INSTRUMENT = "from soltrace.zero_code.instrumentor import SoltraceInstrumentor; SoltraceInstrumentor().instrument()\n"
 AGAIN = "SoltraceInstrumentor().uninstrument(); SoltraceInstrumentor().instrument()\n"
+WRAPPING = "(lambda f: lambda *args: (f or __import__('soltrace').diffeqsolve)(*args))("
 PASS = ["pass.started", "pass.ended"]
 
 
@@ -50,8 +51,22 @@ def run(program, directory, **environ):
         f"{INSTRUMENT}import soltrace; solve(soltrace.diffeqsolve)",
         f"{INSTRUMENT}import soltrace.traced.solve; import diffrax; solve(diffrax.diffeqsolve)",
         f"{INSTRUMENT}{AGAIN}import diffrax; solve(diffrax.diffeqsolve)",
+        f"import diffrax; diffrax.diffeqsolve = {WRAPPING}diffrax.diffeqsolve)\n{INSTRUMENT}solve(diffrax.diffeqsolve)",
+        "import diffrax, soltrace; diffrax.diffeqsolve = soltrace.diffeqsolve; solve(diffrax.diffeqsolve)",
+        f"import diffrax; diffrax.diffeqsolve = {WRAPPING}None); solve(diffrax.diffeqsolve)",
     ],
-    ids=["module", "name", "name before", "ours before", "ours after", "our room first", "again"],
+    ids=[
+        "module",
+        "name",
+        "name before",
+        "ours before",
+        "ours after",
+        "our room first",
+        "again",
+        "wrapped before",
+        "ours in its place",
+        "what calls ours in its place",
+    ],
 )
 def test_whoever_imports_what_first(program, tmp_path):
     """The solve is told once, by whatever name it is called and whenever that was imported."""

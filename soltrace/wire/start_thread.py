@@ -1,0 +1,18 @@
+"""Starts a thread of soltrace's own, where one can be started."""
+
+import threading
+from collections.abc import Callable
+
+
+def start_thread(run: Callable[[], None], name: str) -> threading.Thread | None:
+    """Start a daemon thread, and return it; None if that is impossible.
+
+    None can be started while the interpreter ends, from Python 3.12 on, nor beyond a limit of the system, nor in a
+    program that has deleted `sys.stderr`, which a thread keeps.
+    """
+    try:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+    except Exception:  # noqa: BLE001 - whatever the cause is, the caller does without
+        return None
+    return thread

@@ -31,9 +31,10 @@ HEADER: Final = (
     "| --- | --- | --- | --- | --- | --- |",
 )
 ABOUT: Final = """\
-Time ÷ that of the same loop without a view: as many of soltrace's solves as take a second, one after the other, and
-then `flush`; the loops in turns, median of the pairs' ratios (lower to upper quartile). The JSON log is written in
-each. In bold: a limit that `live()` keeps; ✗ marks one it exceeds. *Processor time* is that of the whole process."""
+Time ÷ that of the same loop without a view: as many of soltrace's solves as take so long (`--seconds`), one after
+the other, and then `flush`, the first picture of the view included; the loops in turns, median of the pairs' ratios
+(lower to upper quartile). The JSON log is written in each. In bold: a limit that `live()` keeps; ✗ marks one it
+exceeds. *Processor time* is that of the whole process."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.at_hand", description=__doc__)
     parser.add_argument("--case", action="append", metavar="PART", help="only cases whose name contains this")
     parser.add_argument("--rounds", type=int, default=7, help="loops of each (default: 7)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a loop takes (default: 1)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long a loop takes (default: 2)")
     parser.add_argument("--check", action="store_true", help="exit with 1 if the view exceeds its limit")
     parser.add_argument("--no-write", action="store_true", help="print only")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -13,6 +13,7 @@ from soltrace.report.pictures.drawing import draw
 from soltrace.report.question import query
 from soltrace.report.views import LOG_VIEWS
 from soltrace.wire.record_parts import Steps
+from soltrace.wire.step_fields import ExplodedGradient
 
 pytestmark = pytest.mark.once
 
@@ -51,7 +52,24 @@ def extreme(logs, tmp_path):
             log.progress(4, 3, progress=1e15, step=MOST, t=1e308),
             log.ended(2, 2, duration_s=-1e15, result="", steps=Steps(accepted=0, rejected=0)),
             log.started(1, 2, "backward", forward_pass_id=f"{log.run_id}.2.forward"),
-            log.ended(0, 2, "backward", steps=Steps(accepted=-MOST, rejected=-MOST, recomputed=-MOST)),
+            log.ended(
+                0,
+                2,
+                "backward",
+                steps=Steps(accepted=-MOST, rejected=-MOST, recomputed=-MOST),
+                exploded=ExplodedGradient(
+                    batch_index=[MOST, 0],
+                    lanes=-MOST,
+                    step=MOST,
+                    t="-Infinity",
+                    dt=-1e308,
+                    path="",
+                    value=1.7e308,
+                    primal="NaN",
+                    arrived=1e-300,
+                    largest="Infinity",
+                ),
+            ),
         )
     ]
     logs.append(tmp_path / "run.jsonl", *records)

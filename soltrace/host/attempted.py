@@ -25,7 +25,7 @@ def attempts(
     direction: Sequence[float] | Array,
     index: Array | None,
     components: Sequence[Place] = (),
-    before: int = 0,
+    before: Array | None = None,
 ) -> AttemptedSteps | None:
     """Make columns of rows, lane by lane.
 
@@ -35,7 +35,7 @@ def attempts(
         direction: Of each lane: the sign by which its time was multiplied.
         index: int `[lanes, axes]`, their batch indices; None of a single solve.
         components: The arrays of the state, whose elements `largest` counts.
-        before: Steps before the first of the program.
+        before: int `[lanes]`, steps of each before the first of the program; None: there are none.
 
     Returns:
         The columns; None where there is no step.
@@ -49,7 +49,7 @@ def attempts(
     known, told = bool((code & StepCode.CONTROLLED).all()), bool(components)
     t, dt, *others = numbers(np.stack([sign * t0 + 0.0, sign * (t1 - t0), *[error] * known, *[share] * told]))
     return AttemptedSteps(
-        step=(step + 1 + before).tolist(),
+        step=(step + 1 if before is None else step + 1 + before[lane]).tolist(),
         t=t,
         dt=dt,
         accepted=(code & StepCode.ACCEPTED != 0).tolist(),

@@ -173,7 +173,7 @@ class Backward(PassView):
         """Say what the steps of a solve inside it were like, whose time goes that way."""
         lanes = self._table()
         fitted: Callable[[], Array] = lambda: lanes.direction * lanes.fit(shape, direction)[0]
-        return self.attempted(event, fitted, int(lanes.step_before.max()))
+        return self.attempted(event, fitted, lambda: lanes.step_before)
 
     def take_found(self, event: Emission, shape: Shape, direction: Array) -> None:
         """Keep what a solve inside it has found in its steps, whose time goes that way."""

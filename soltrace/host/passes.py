@@ -146,14 +146,17 @@ class PassView:
         return self.attempted(event, lambda: self.lanes.direction)
 
     def attempted(
-        self, event: Emission, direction: Callable[[], Sequence[float] | Array], before: int = 0
+        self,
+        event: Emission,
+        direction: Callable[[], Sequence[float] | Array],
+        before: Callable[[], Array] | None = None,
     ) -> list[AnyRecord]:
         """The line that has the steps of an event.
 
         Args:
             event: Tells them.
             direction: Finds, once it is known which lanes there are, the sign by which the time of each was multiplied.
-            before: Steps before the first of its program.
+            before: Finds, likewise, how many steps each has taken before the first of the program; None: none.
         """
         axes, (floats, ints) = event.ints.ndim - 1, event.extras
         self.look_for_lanes(event)
@@ -162,7 +165,7 @@ class PassView:
             rows = self.lanes.fit(event.ints.shape[:axes], *rows)
         batch = self.batch
         index = None if batch is None else self.index.rows(batch.shape)
-        found = attempts(rows[0], rows[1], direction(), index, event.info.components, before)
+        found = attempts(rows[0], rows[1], direction(), index, event.info.components, before and before())
         return [] if found is None else [PassSteps(**self._every_line(event.time_ns), attempts=found)]
 
     def watch(self, event: Emission) -> None:

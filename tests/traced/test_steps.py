@@ -160,6 +160,33 @@ def test_what_a_solve_of_a_backward_pass_errs_in() -> None:
     assert any(name.startswith("cotangent") for name in names["backward"])
 
 
+def test_steps_of_several_solves_of_a_backward_pass_are_counted_by_lane() -> None:
+    """One after the other in each lane, whose solves take as many steps as it needs."""
+    field = dfx.ODETerm(lambda t, y, rate: -rate * y)
+    solve = lambda rate: telling(
+        *(field, dfx.Tsit5(), 0.0, 1.0, 0.1, START, rate),
+        stepsize_controller=PID,
+        adjoint=dfx.BacksolveAdjoint(),
+        saveat=dfx.SaveAt(ts=jnp.array([0.3, 0.6, 1.0])),
+    )
+    with capture() as captured:
+        jax.jit(jax.vmap(jax.grad(lambda rate: solve(rate).ys.sum())))(jnp.array([1.0, 50.0, 10.0]))
+        events = captured.events()
+    backward = [event for event in events if event["phase"] == "backward"]
+    taken = {
+        tuple(event["batch_index"]): event["steps"]["accepted"] + event["steps"]["rejected"]
+        for event in backward
+        if event["event"] == "lane.ended"
+    }
+    counted: dict[tuple[int, ...], list[int]] = {lane: [] for lane in taken}
+    for event in backward:
+        if event["event"] == "pass.steps":
+            for lane, step in zip(event["attempts"]["batch_index"], event["attempts"]["step"], strict=True):
+                counted[tuple(lane)].append(step)
+    assert counted == {lane: list(range(1, steps + 1)) for lane, steps in taken.items()}
+    assert len(set(taken.values())) == len(taken) == 3
+
+
 class _Erring(dfx.AbstractWrappedSolver):
     """Makes of the field its error."""
 

@@ -10,7 +10,7 @@ from typing import Final
 from soltrace.wire.records import AnyRecord, PassEnded, PassStarted
 
 _AT_MOST: Final = 50_000
-"""Records. Looked at four times a second, they never become so many, unless the terminal stands still."""
+"""Records. Looked at several times a second, they never become so many, unless the terminal stands still."""
 
 
 class Feed:

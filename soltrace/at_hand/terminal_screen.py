@@ -23,7 +23,7 @@ from soltrace.at_hand.story import Story
 from soltrace.wire.records import AnyRecord
 
 _PERIOD_S: Final = 0.25
-"""A picture takes a millisecond of the interpreter's lock, which the program may want."""
+"""As often as anybody looks. What a picture takes of the interpreter's lock, the program may want."""
 _CALM_S: Final = 1.0
 """While nothing is heard, so often: somebody may have cleared the screen, and silence has a time."""
 _STOPPED_S: Final = 0.75

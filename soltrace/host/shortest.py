@@ -1,6 +1,6 @@
 """The shortest decimals of many float32 at once.
 
-Host side, any thread. numpy finds them one by one, at a microsecond each.
+Host side, any thread. numpy finds them one by one.
 """
 
 from typing import Final, NamedTuple, Self

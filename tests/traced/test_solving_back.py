@@ -10,42 +10,20 @@ import pytest
 from msgspec import UNSET
 
 import soltrace
-from soltrace.testing import Capture, capture
-from soltrace.wire.records import LaneNonfinite, Nonfinite, PassEnded, TelemetryDropped
+from soltrace.testing import capture
+from soltrace.wire.records import Nonfinite
 from tests.traced.by_hand import shortest
 from tests.traced.cases import BACKSOLVE
+from tests.traced.kinks import DT, START, STEPS, found, kinked, total
 
 pytestmark = [pytest.mark.slow, pytest.mark.shares, pytest.mark.once]
 
-DT, STEPS = 0.125, 8
-START = {"gate": jnp.array([1.0, 2.0]), "membrane": jnp.ones(3)}
 NAMES = ("y", "cotangent of y", "cotangent of args")
 
 
 def solve(term: Any, y: Any, args: Any = None, **options: Any) -> dfx.Solution:
     given = {"t0": 0.0, "t1": STEPS * DT, "dt0": DT, "max_steps": 16, "throw": False, "watch": "nonfinite"} | options
     return soltrace.diffeqsolve(dfx.ODETerm(term), dfx.Euler(), y0=y, args=args, **{"adjoint": BACKSOLVE} | given)
-
-
-def total(tree: Any) -> Any:
-    return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(tree))
-
-
-def found(captured: Capture) -> list[Any]:
-    """What is told of each lane, and nothing is lost."""
-    records = captured.records
-    assert not [record for record in records if isinstance(record, TelemetryDropped)]
-    told = [record for record in records if isinstance(record, LaneNonfinite)]
-    assert {record.phase for record in told} <= {"backward"}
-    ends = [record.nonfinite for record in records if isinstance(record, PassEnded)]
-    assert ends == [UNSET, told[0].nonfinite if told else UNSET]
-    return [(record.batch_index or None, record.nonfinite) for record in told]
-
-
-def kinked(t: Any, y: Any, args: Any) -> Any:
-    """Finite, and so is its derivative, but for that of one element at t = 0.5."""
-    gate = y["gate"].at[1].mul(jnp.sqrt(jnp.where(t == 4 * DT, y["gate"][1] * 0.0, 1.0)))
-    return {"gate": -gate, "membrane": -y["membrane"]}
 
 
 def steep(t: Any, y: Any, rates: Any) -> Any:

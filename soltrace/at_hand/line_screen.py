@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from soltrace.at_hand.feed import Fed
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.screens import AtOnce
 from soltrace.at_hand.story import Story
-from soltrace.wire.records import AnyRecord
 
 _EVERY_S: Final = 5.0
 _WIDTH: Final = 160
@@ -39,7 +39,7 @@ class LineScreen:
     def begin(self, at_once: AtOnce) -> None:
         """Begin: nothing is urgent here."""
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int) -> None:
         """Take records in."""
         self._story.feed(records, now_s, dropped)
 

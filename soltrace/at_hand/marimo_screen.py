@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from soltrace.at_hand.feed import Fed
 from soltrace.at_hand.html import area_html
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.screens import AtOnce
 from soltrace.at_hand.story import Story
-from soltrace.wire.records import AnyRecord
 
 _EVERY_S: Final = 0.5
 
@@ -44,7 +44,7 @@ class MarimoScreen:
     def begin(self, at_once: AtOnce) -> None:
         """Begin: the end of a cell is the end of the view, or goes unnoticed."""
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int) -> None:
         """Take records in."""
         self._story.feed(records, now_s, dropped)
         self._changed = self._changed or bool(records)

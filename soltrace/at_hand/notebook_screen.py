@@ -14,11 +14,12 @@ from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from soltrace.at_hand.feed import Fed
 from soltrace.at_hand.html import area_html
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.screens import AtOnce
 from soltrace.at_hand.story import Story
-from soltrace.wire.records import AnyRecord, PassRecord
+from soltrace.wire.records import PassRecord
 
 _PERIOD_S: Final = 0.5
 """Each picture is a message, which goes through a server to a browser."""
@@ -104,9 +105,9 @@ class NotebookScreen:
         self._shell.events.register("pre_run_cell", self._before)
         self._shell.events.register("post_run_cell", self._after)
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int) -> None:
         """Give each record to the area of the cell in which its pass began."""
-        shares: dict[int, tuple[Area, list[AnyRecord]]] = {}
+        shares: dict[int, tuple[Area, list[Fed]]] = {}
         for record in records:
             area = self._area_of(record) if self._former else self._area
             shares.setdefault(id(area), (area, []))[1].append(record)
@@ -130,7 +131,7 @@ class NotebookScreen:
         """Leave what is there."""
         self._forget_the_cells()
 
-    def _area_of(self, record: AnyRecord) -> Area:
+    def _area_of(self, record: Fed) -> Area:
         if isinstance(record, PassRecord):
             return next((area for area in self._former if area.story.holds(record)), self._area)
         return self._area

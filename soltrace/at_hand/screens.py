@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
+from soltrace.at_hand.feed import Fed
 from soltrace.host.child import is_child_of_multiprocessing
-from soltrace.wire.records import AnyRecord
 
 _NO_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
 
@@ -31,7 +31,7 @@ class LiveScreen(Protocol):
         """Begin; `at_once` is for what cannot wait for the next picture."""
         ...
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int) -> None:
         """Take records in: what happened, when that is on a monotonic clock, and how many were dropped so far."""
         ...
 

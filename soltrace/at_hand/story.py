@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from soltrace.at_hand.feed import Fed
+from soltrace.reading.live.endings import PassTally
 from soltrace.reading.live.state import OpenPass, PassTable, Runs
 from soltrace.reading.live.totals import Totals
-from soltrace.wire.records import AnyRecord, LogOpened, LogResource, PassEnded, PassRecord
+from soltrace.wire.records import LogOpened, LogResource, PassEnded, PassRecord
 
 _BRIEF_S: Final = 0.5
 """A younger pass is not shown while others of its kind stream by, or the picture would flicker."""
@@ -28,18 +30,18 @@ class Story:
         """Whether anything but the run itself has been heard of."""
         self._table = PassTable()
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int = 0) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int = 0) -> None:
         """Take in records, in the order of time.
 
         Args:
-            records: What happened.
+            records: What happened, as a feed tells it.
             now_s: The present, on a monotonic clock.
             dropped: How many records have been dropped so far.
         """
         ended = {record.pass_id for record in records if isinstance(record, PassEnded)}
         # Of a pass whose end is there already, the rest says nothing: a loop makes thousands in a second.
         kept = [record for record in records if not _is_told_by_an_end(record, ended)]
-        self._table.feed(kept)
+        self._table.feed(record for record in kept if not isinstance(record, PassTally))
         self.totals.feed(kept, now_s)
         for record in kept:
             if isinstance(record, LogOpened | LogResource):
@@ -73,7 +75,7 @@ class Story:
         return heard_s is not None and now_s - heard_s < _STREAMING_S
 
 
-def _is_told_by_an_end(record: AnyRecord, ended: set[str]) -> bool:
+def _is_told_by_an_end(record: Fed, ended: set[str]) -> bool:
     if not isinstance(record, PassRecord) or isinstance(record, PassEnded):
         return False
     return record.pass_id in ended

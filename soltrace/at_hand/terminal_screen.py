@@ -12,15 +12,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.text import Text
 
 from soltrace.at_hand.attention import Attention, Watcher
+from soltrace.at_hand.feed import Fed
 from soltrace.at_hand.guard import Guard
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.region import Region
 from soltrace.at_hand.screens import AtOnce
 from soltrace.at_hand.story import Story
-from soltrace.wire.records import AnyRecord
 
 _PERIOD_S: Final = 0.25
 """As often as anybody looks. What a picture takes of the interpreter's lock, the program may want."""
@@ -61,7 +62,7 @@ class TerminalScreen:
     def begin(self, at_once: AtOnce) -> None:
         """Begin: nothing is urgent here."""
 
-    def feed(self, records: Sequence[AnyRecord], now_s: float, dropped: int) -> None:
+    def feed(self, records: Sequence[Fed], now_s: float, dropped: int) -> None:
         """Take records in."""
         self._story.feed(records, now_s, dropped)
         self._news = self._news or bool(records)
@@ -111,7 +112,12 @@ class TerminalScreen:
         self._guard.dismiss()
 
     def _rendered(self, lines: Sequence[Text]) -> list[str]:
-        with self._console.capture() as captured:
-            for line in lines:
-                self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+        # Not one by one as texts, which rich would measure, wrap and pad for ten times as long: they fit.
+        console = self._console
+        segments: list[Segment] = []
+        for line in lines:
+            segments += Segment.apply_style(line.render(console), console.get_style(line.style))
+            segments.append(Segment.line())
+        with console.capture() as captured:
+            console.print(Segments(segments), end="", crop=False)
         return captured.get().splitlines()

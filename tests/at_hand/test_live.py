@@ -12,6 +12,7 @@ from soltrace.at_hand.feed import Feed
 from soltrace.at_hand.line_screen import LineScreen
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.story import Story
+from soltrace.reading.live.endings import PassTally
 from soltrace.sinks.beside import ONLOOKERS, Beside
 
 SUMMARY = """\
@@ -109,16 +110,67 @@ def test_what_is_not_looked_at_in_time_is_counted(log):
     assert (feed.drain(), feed.lost) == ([], 2)
 
 
-def test_the_end_of_a_pass_takes_the_place_of_its_start(log):
-    """If nothing has come between them; nothing is lost by it."""
-    feed = Feed(lambda: None, at_most=5)
+def test_passes_that_are_over_when_they_are_looked_at_are_added_up(log):
+    """If nothing has come between their starts and ends: one tally of each kind, as if each end had been told."""
+    feed = Feed(lambda: None)
     told = [log.started(0, 0), log.ended(1, 0), log.started(1, 1), log.started(1, 2), log.ended(2, 1), log.ended(2, 2)]
+    told += [log.started(3, 3), log.ended(4, 3, result="nonfinite", status="error")]
     for record in told:
         feed.take(record)
-    assert (feed.drain(), feed.lost) == (told[1:], 0)
-    for record in (told[0], told[2], told[3], told[5], told[4]):
+    tally = _tally(told[1], told[7])
+    assert (feed.drain(), feed.lost) == ([tally, *told[2:6]], 0)
+    for record in (told[0], told[2], told[3], told[5], told[4], *told[6:]):
         feed.take(record)
-    assert (feed.drain(), feed.lost) == ([told[0], told[2], told[5], told[4]], 0)
+    assert (feed.drain(), feed.lost) == ([told[0], told[2], _tally(told[5], told[7]), told[4]], 0)
+
+
+def _tally(*ended):
+    tally = PassTally(ended[0], ended[0].timestamp, 0.0)
+    for record in ended:
+        tally.add(record, 0.0)
+    return tally
+
+
+def test_added_up_or_one_by_one_a_story_is_the_same(log):
+    """Whatever the order, and however often somebody looks."""
+    names = ["nonfinite", "max_steps", *"abcdef"]
+    told = []
+    for i, name in enumerate(names * 2):
+        failed = {"result": name, "status": "error"} if i % 3 else {}
+        told += [log.started(i, i), log.ended(i + 1, i, experiment=f"e{i % 2}", duration_s=i / 8, **failed)]
+    told[7:9] = told[8:6:-1]
+    plain, added_up, feed = Story(), Story(), Feed(lambda: None)
+    for i, record in enumerate(told):
+        plain.feed([record], 9.0)
+        feed.take(record)
+        if not i % 13:
+            added_up.feed(feed.drain(), 9.0)
+    added_up.feed(feed.drain(), 9.0)
+    assert _whole(added_up) == _whole(plain)
+    counts = [(story.totals.ended, story.totals.failed, story.began, len(story.open)) for story in (added_up, plain)]
+    assert counts == [(len(names) * 2, 10, True, 0)] * 2
+
+
+def _whole(story):
+    """The totals, without the order of passes that ended between two looks."""
+    return [
+        vars(tally) | {"durations": sorted(tally.durations), "singles": len(tally.singles)}
+        for tally in story.totals.tallies
+    ]
+
+
+def test_what_was_added_up_and_is_dropped_is_counted(log):
+    """Each end."""
+    feed = Feed(lambda: None, at_most=2)
+    for i in range(3):
+        feed.take(log.started(i, i))
+        feed.take(log.ended(i, i))
+    assert feed.lost == 0
+    for i in range(3, 6):
+        feed.take(log.started(i, i))
+    assert feed.lost == 4
+    feed.take(log.ended(7, 5))
+    assert ([getattr(told, "count", told) for told in feed.drain()], feed.lost) == ([log.started(4, 4), 1], 4)
 
 
 def test_a_failure_of_the_view_is_said_once(log, capfd, caplog, monkeypatch):

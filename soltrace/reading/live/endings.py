@@ -58,7 +58,8 @@ class PassTally:
     """The results of those that failed."""
     singles: list[PassEnded] = field(default_factory=list[PassEnded])
     """All of them, as long as they are few enough to be announced one by one."""
-    _durations: deque[float] = field(default_factory=lambda: deque[float](maxlen=_MEDIAN_OF))
+    durations: deque[float] = field(default_factory=lambda: deque[float](maxlen=_MEDIAN_OF))
+    """Of the latest of them, in seconds."""
 
     @property
     def count(self) -> int:
@@ -68,7 +69,7 @@ class PassTally:
     @property
     def median_s(self) -> float:
         """The median of their durations."""
-        return sorted(self._durations)[len(self._durations) // 2]
+        return sorted(self.durations)[len(self.durations) // 2]
 
     @property
     def passes_per_s(self) -> float | None:
@@ -85,15 +86,31 @@ class PassTally:
             self.rejected += record.steps.rejected
             self.recomputed += 0 if record.steps.recomputed is UNSET else record.steps.recomputed
         self.total_s += record.duration_s
-        self._durations.append(record.duration_s)
+        self.durations.append(record.duration_s)
         if record.status == "ok":
             self.ok += 1
         else:
             self.failed += 1
-            known = record.result in self.results or len(self.results) < _MOST_RESULTS
-            self.results[record.result if known else "others"] += 1
+            self.results[self._known(record.result)] += 1
         if self.count <= SINGLE:
             self.singles.append(record)
+
+    def merge(self, later: "PassTally", now: float) -> None:
+        """Count passes that were counted elsewhere."""
+        self.newest, self.heard_s = later.newest, now
+        self.ok += later.ok
+        self.failed += later.failed
+        self.steps += later.steps
+        self.rejected += later.rejected
+        self.recomputed += later.recomputed
+        self.total_s += later.total_s
+        for result, count in later.results.items():
+            self.results[self._known(result)] += count
+        self.singles += later.singles[: max(0, SINGLE - len(self.singles))]
+        self.durations.extend(later.durations)
+
+    def _known(self, result: str) -> str:
+        return result if result in self.results or len(self.results) < _MOST_RESULTS else "others"
 
 
 @dataclass

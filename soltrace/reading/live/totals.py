@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from soltrace.reading.live.endings import PassTally
@@ -41,8 +42,8 @@ class Totals:
         """Passes that ended, and are in none of the totals any more."""
         return self.ended - sum(tally.count for tally in self._tallies.values())
 
-    def feed(self, records: Iterable[Parsed], now_s: float) -> None:
-        """Take in records, in the order of time.
+    def feed(self, records: Iterable[Parsed | PassTally], now_s: float) -> None:
+        """Take in records, in the order of time, and passes that are counted already.
 
         Args:
             records: What happened.
@@ -51,7 +52,13 @@ class Totals:
         for record in records:
             match record:
                 case PassEnded():
-                    self._count(record, now_s)
+                    self.ended += 1
+                    self.failed += record.status == "error"
+                    self._tally(record, record.timestamp, now_s).add(record, now_s)
+                case PassTally():
+                    self.ended += record.count
+                    self.failed += record.failed
+                    self._tally(record.newest, record.since, now_s).merge(record, now_s)
                 case ExperimentEnded():
                     self._experiments.pop(record.experiment, None)
                     self._experiments[record.experiment] = record
@@ -68,13 +75,11 @@ class Totals:
         tally = self._tallies.get((record.experiment, phase))
         return None if tally is None else tally.heard_s
 
-    def _count(self, record: PassEnded, now_s: float) -> None:
-        self.ended += 1
-        self.failed += record.status == "error"
+    def _tally(self, record: PassEnded, since: datetime, now_s: float) -> PassTally:
         key = (record.experiment, record.phase)
         tally = self._tallies.get(key)
         if tally is None:
-            tally = self._tallies[key] = PassTally(record, record.timestamp, now_s)
+            tally = self._tallies[key] = PassTally(record, since, now_s)
             if len(self._tallies) > _MOST:
                 self._tallies.popitem(last=False)
-        tally.add(record, now_s)
+        return tally

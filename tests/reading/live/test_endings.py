@@ -138,4 +138,4 @@ def test_a_tally_does_not_grow(log):
     [tally] = endings.tallies
     assert tally.count == tally.failed == tally.steps == 5000
     assert tally.results == Counter({f"r{i}": 1 for i in range(8)}) | Counter(others=4992)
-    assert (len(tally.singles), len(tally._durations)) == (3, 999)
+    assert (len(tally.singles), len(tally.durations)) == (3, 999)

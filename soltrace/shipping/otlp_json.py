@@ -23,7 +23,8 @@ from soltrace.wire.names import SCOPE
 
 TRACES: Final = "traces.jsonl"
 LOGS: Final = "logs.jsonl"
-ITEMS_OF_A_LINE: Final = 1000
+BYTES_OF_A_LINE: Final = 500_000
+"""Longer ones are begun anew: of a line of more than a MiB the receiver makes several, which are no JSON."""
 _TOLD_EVERY: Final = 1000
 """Entries: what is told is drawn, which takes as long as reading some."""
 _INTERNAL: Final = 1
@@ -125,16 +126,18 @@ class _Lines:
 
     def __init__(self, file: BinaryIO, kind: str, items: LogItems) -> None:
         self._file, self._kind, self._items = file, kind, items
-        self._waiting: dict[RunId, list[dict[str, Any]]] = defaultdict(list)
-        self._number = 0
+        self._waiting: dict[RunId, list[msgspec.Raw]] = defaultdict(list)
+        self._number = self._size = 0
         self.written = 0
 
     def add(self, run: RunId, item: dict[str, Any]) -> None:
         """Add an item."""
-        self._waiting[run].append(item)
-        self._number += 1
-        if self._number >= ITEMS_OF_A_LINE:
+        encoded = msgspec.json.encode(item)
+        if self._size + len(encoded) > BYTES_OF_A_LINE:
             self.end()
+        self._waiting[run].append(msgspec.Raw(encoded))
+        self._number += 1
+        self._size += len(encoded)
 
     def end(self) -> None:
         """Write what waits."""
@@ -144,9 +147,9 @@ class _Lines:
         self._file.write(msgspec.json.encode(request) + b"\n")
         self.written += self._number
         self._waiting.clear()
-        self._number = 0
+        self._number = self._size = 0
 
-    def _of_a_run(self, run: RunId, items: list[dict[str, Any]]) -> dict[str, Any]:
+    def _of_a_run(self, run: RunId, items: list[msgspec.Raw]) -> dict[str, Any]:
         version = self._items.version(run)
         scope = {"name": SCOPE, "version": version} if version else {"name": SCOPE}
         name = "spans" if self._kind == "Spans" else "logRecords"

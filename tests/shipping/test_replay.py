@@ -6,6 +6,7 @@ import shutil
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from soltrace.reading.files.parts import later_parts
+from soltrace.shipping import otlp_json
 from soltrace.shipping.one_log import LogShipper
 from soltrace.shipping.otlp_json import write_otlp_json
 from soltrace.shipping.sender import SIGNALS, Sender
@@ -353,6 +355,23 @@ def test_json_lines_say_the_same(tmp_path, collector):
         assert json.loads(line) == hexadecimal(MessageToDict(request, use_integers_for_enums=True))
     assert said == []
     assert len(list((tmp_path / "otlp").iterdir())) == 2
+
+
+@pytest.mark.parametrize("bound", [1, 5000])
+def test_no_json_line_is_longer_than_a_collector_takes(tmp_path, monkeypatch, bound):
+    """Lines of more than a MiB are cut in pieces there. What is longer by itself has a line for itself."""
+    a_run(tmp_path / "run.jsonl")
+    read = lambda: [(tmp_path / "otlp" / name).read_bytes() for name in ("traces.jsonl", "logs.jsonl")]
+    write_otlp_json([tmp_path / "run.jsonl"], tmp_path / "otlp", pytest.fail)
+    whole = read()
+    monkeypatch.setattr(otlp_json, "BYTES_OF_A_LINE", bound)
+    write_otlp_json([tmp_path / "run.jsonl"], tmp_path / "otlp", pytest.fail)
+    assert items(read()) == items(whole)
+    lines = [
+        [len(msgspec.json.encode(item)) for item in items([line])] for part in read() for line in part.splitlines()
+    ]
+    assert len(lines) > len(whole)
+    assert [sizes for sizes in lines if sum(sizes) > bound and len(sizes) > 1] == []
 
 
 def test_what_a_part_has_begun_ends_in_the_next(tmp_path, collector):

@@ -236,7 +236,7 @@ def collector(at: dict[str, str], directory: Path) -> Server:
 
 
 def chained(name: str, at: dict[str, str], directory: Path, **environment: str) -> Server:
-    """Make an `agent` or a `gateway`, the collectors of a cluster, which are no part of docker-compose.yml.
+    """Make a collector that docker-compose.yml does not have: `agent` or `gateway` of a cluster, or what reads `files`.
 
     Args:
         name: Which.

@@ -42,7 +42,7 @@ def chain(stack, tmp_path):
     gateway.kill()
 
 
-@pytest.mark.parametrize("name", ["agent", "gateway"])
+@pytest.mark.parametrize("name", ["agent", "files", "gateway"])
 def test_the_collector_takes_its_configuration(name):
     """Every part that is named is in it, and every setting is known."""
     config = DASHBOARDS / f"otelcol-{name}.yaml"

@@ -4,15 +4,26 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 import uuid
 
 import duckdb
+import pytest
 
+from tests.stack.servers import chained, free_ports
 from tests.stack.test_export import PROGRAM
 
 
-def test_what_a_dead_collector_missed_is_there_once_it_is_shipped(stack, tmp_path):
+@pytest.fixture
+def reads_files(stack, tmp_path):
+    """A collector that reads OTLP's JSON lines, and sends them to that of the stack."""
+    places = dict(zip(("grpc", "http", "health"), (f"127.0.0.1:{port}" for port in free_ports(3)), strict=True))
+    sends_to = stack.otlp_grpc.removeprefix("http://")
+    server = chained("files", places, tmp_path, OTELCOL_FILES=f"{tmp_path}/otlp", OTELCOL_GATEWAY=sends_to)
+    yield server
+    server.kill()
+
+
+def test_what_a_dead_collector_missed_is_there_once_it_is_shipped(stack, reads_files, tmp_path):
     """Every pass and every line, under the ids that the log has, and counted; once, though it is shipped twice."""
     service = f"ship-{uuid.uuid4()}"
     environ = os.environ | {"SOLTRACE_DIR": str(tmp_path), "OTEL_SERVICE_NAME": service}
@@ -41,13 +52,10 @@ def test_what_a_dead_collector_missed_is_there_once_it_is_shipped(stack, tmp_pat
     assert sorted(record["event_name"] for record in records) == sorted(line["event"] for line in lines)
     assert {(record["trace_id"], record["span_id"]) for record in records if "span_id" in record} == told
 
-    # Its own receiver of files is in no distribution that can be built here: what it reads of a line, OTLP's takes.
     named = environ | {"OTEL_SERVICE_NAME": f"{service}-written"}
     command = [sys.executable, "-m", "soltrace", "convert", str(log), "-o", f"{tmp_path}/otlp/", "--to", "otlp-json"]
     subprocess.run(command, env=named, capture_output=True, check=True)
-    for signal in ("traces", "logs"):
-        for line in (tmp_path / "otlp" / f"{signal}.jsonl").read_bytes().splitlines():
-            post(f"{stack.otlp_http}/v1/{signal}", line)
+    reads_files.start()
     # Of both services, for their traces are the same.
     stack.jaeger.spans(f"{service}-written", at_least=2 * len(spans))
     traces = stack.jaeger.traces(f"{service}-written")
@@ -68,13 +76,6 @@ SELECT span.traceId, span.spanId FROM (
     )
 )
 """
-
-
-def post(url, line):
-    """Send a line as it is."""
-    request = urllib.request.Request(url, line, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
 
 
 def of_service(traces, service):

@@ -82,8 +82,7 @@ class Drawing:
                 self._safely(self._screen.finish if over else self._screen.show)
             if over or self._failed:
                 return
-            cost_s = time.thread_time() - began_s
-            self._stop.wait(max(self._screen.period_s, min(cost_s / _SHARE, _LONGEST_PAUSE_S)))
+            self._stop.wait(pause_s(self._screen.period_s, time.thread_time() - began_s))
 
     def _safely(self, action: Callable[[float], object]) -> None:
         if self._failed:
@@ -104,6 +103,16 @@ class Drawing:
             error.add_note(f"and then {described(another)}")
         if not isinstance(error, OSError):  # or the terminal is gone, and nobody is there to be told
             _LOG.warning("soltrace: the live view is over, the solves go on: %s", described(error))
+
+
+def pause_s(period_s: float, cost_s: float) -> float:
+    """How long to wait for the next picture, in seconds.
+
+    Args:
+        period_s: From one picture to the next, where they cost little.
+        cost_s: Processor time of the last one.
+    """
+    return max(period_s, min(cost_s / _SHARE, _LONGEST_PAUSE_S))
 
 
 def _settle() -> None:

@@ -13,6 +13,7 @@ read -ra tests <<<"${TESTS:-harmless passes adjoints outputs interpolations reco
 files=("${tests[@]/#/tests/traced/test_}")
 files=("${files[@]/%/.py}")
 cpu_only="each_device or mesh or shard or devices or another"
+own_kernels=--xla_gpu_experimental_enable_fusion_autotuner=false # docs/reference/transformations.md says why
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 export XLA_PYTHON_CLIENT_PREALLOCATE=false # or the first of the processes takes most of the device's memory
 
@@ -36,11 +37,13 @@ PROGRAM
     "$python" -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["usage"]))' | tee "$out/usage"
 
 echo "==> pytest tests/traced (${tests[*]}), on $device"
-timeout -s INT -k 20 "$tests_s" "$python" -m pytest -n "$workers" -q -rfE --tb=short -p no:randomly -p no:benchmark \
-    -k "not ($cpu_only)" "${files[@]}" 2>&1 | tee "$out/tests"
+XLA_FLAGS="${XLA_FLAGS:-} $own_kernels" timeout -s INT -k 20 "$tests_s" "$python" -m pytest \
+    -n "$workers" -q -rfE --tb=short -p no:randomly -p no:benchmark -k "not ($cpu_only)" "${files[@]}" 2>&1 | tee "$out/tests"
 status=$?
 echo "==> python -m benchmarks.device_bits"
 timeout "$bits_s" "$python" -m benchmarks.device_bits 2>&1 | tee "$out/bits"
+echo "==> python -m benchmarks.device_kernels"
+timeout "$bits_s" "$python" -m benchmarks.device_kernels --seconds 30 2>&1 | tee "$out/kernels"
 echo "==> python -m benchmarks.loops"
 timeout "$loops_s" "$python" -m benchmarks.loops --rounds 3 --seconds 0.5 --no-pinned --no-write \
     ${LOOPS_ARGS:-} 2>&1 | tee "$out/loops"
@@ -50,6 +53,7 @@ timeout "$loops_s" "$python" -m benchmarks.loops --rounds 3 --seconds 0.5 --no-p
         "TESTS_S=$tests_s BITS_S=$bits_s LOOPS_S=$loops_s WORKERS=$workers"
     grep '^|' "$out/loops"
     printf '\n`python -m benchmarks.device_bits`, the same long solve in one process after the other:\n\n```\n%s\n```\n' "$(cat "$out/bits")"
+    printf '\n`python -m benchmarks.device_kernels`, the kernels of the loop:\n\n```\n%s\n```\n' "$(cat "$out/kernels")"
     printf '\nThe `usage` of a heartbeat, of a solve of a million components:\n\n```json\n%s\n```\n' "$(cat "$out/usage")"
     printf '\n`pytest tests/traced` (%s), at most %s s:\n\n```\n' "${tests[*]}" "$tests_s"
     grep -E '^(FAILED|ERROR|!+ KeyboardInterrupt|.*[0-9]+ (passed|failed).* in )' "$out/tests" | tail -n 40

@@ -2,8 +2,8 @@
 
 A chaotic solve of thousands of steps, which shows a difference in the last place as another number. Processes of bare
 diffrax, of soltrace, and of the one and then the other, in turns: what a compiler chooses, it chooses anew in each, and
-what memory holds depends on what has run before. The last once more without CUDA graphs, in which XLA has a device run
-several kernels of a loop at once. One process at a time: two share a device so badly that each takes minutes.
+its autotuner measures what it has not met in the process. The last once more where XLA has but one kernel for each
+function. One process at a time: two share a device so badly that each takes minutes.
 """
 
 import argparse
@@ -18,7 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-WHO: Final = {"bare": "", "soltrace": "", "both": "", "both, no graphs": "--xla_gpu_enable_command_buffer="}
+WHO: Final = {
+    "bare": "",
+    "soltrace": "",
+    "both": "",
+    "both, one kernel": "--xla_gpu_experimental_enable_fusion_autotuner=false",
+}
 """Whose solves, and XLA's flags for it."""
 MAX_STEPS: Final = 20_000
 """Four times as many as it takes."""

@@ -26,7 +26,7 @@ from soltrace.wire.losses import OUTSIDE
 from soltrace.wire.schema import schema
 
 # Four devices that are one CPU, for what runs on several. Before jax is imported: it reads this once.
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
 
 
 def pytest_testnodedown(node, error):

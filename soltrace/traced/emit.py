@@ -47,6 +47,7 @@ from soltrace.traced._jax import (
     zero_tangent,
 )
 from soltrace.traced.compiling import lowering
+from soltrace.traced.gpu_kernels import warn_of_choices
 from soltrace.traced.reach import reaches_host
 from soltrace.traced.shield import Shield
 
@@ -220,6 +221,7 @@ def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
         return _lower_default(ctx, *operands, **params)
     lowering(params["callback"].signal, ctx.module_context.module)
     (platform,) = ctx.module_context.platforms
+    warn_of_choices(platform)
     return (_lower_directly if platform in _DIRECT else _lower_io_callback)(ctx, *operands, **params)
 
 

@@ -1,4 +1,4 @@
-"""A batch without a lane: `vmap` over nothing, as in the corners of `jax.lax.associative_scan`. Nothing is told of it."""
+"""A batch without a lane: `vmap` over nothing, as in the corners of `jax.lax.associative_scan`. It tells nothing."""
 
 import functools as ft
 from collections.abc import Callable

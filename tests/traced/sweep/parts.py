@@ -184,8 +184,9 @@ class Transformation:
 
 def _with_a_rule(function: Any) -> Any:
     """Give its loss a rule of the user's for the way back, which solves anew."""
-    loss = jax.custom_vjp(lambda y, a: _loss(function)(y, a))
-    loss.defvjp(lambda y, a: (_loss(function)(y, a), (y, a)), lambda kept, g: jax.vjp(_loss(function), *kept)[1](g))
+    plain = _loss(function)
+    loss = jax.custom_vjp(plain)
+    loss.defvjp(lambda y, a: (plain(y, a), (y, a)), lambda kept, g: jax.vjp(plain, *kept)[1](g))
     return loss
 
 

@@ -11,6 +11,7 @@ from soltrace.cli import program
 from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
 from soltrace.cli.log_files import DIRECTORY_VARIABLE
 from soltrace.wire.log_names import directory_of
+from soltrace.wire.warn import say_on
 
 _USAGE_ERROR: Final = 2
 _NO_MODULE: Final = 1
@@ -142,6 +143,8 @@ def run(args: argparse.Namespace) -> int:
     from soltrace.zero_code import hooks
 
     hooks.instrument()
+    if not args.live:  # whose screen has to know of each line
+        say_on(sys.stderr)
     try:
         execute = program.prepared(args.program)
     except OSError as error:

@@ -192,6 +192,8 @@ class _Loop:
     @lenient
     def run(self) -> list[Any]:
         reports = self.reports
+        if any(is_pace and not x.size for x, is_pace in zip(self.init, self.paces, strict=True)):
+            return self.run_silently()  # of a batch without a lane there is nothing to tell
         if self.rows is not None or self.odd is not None:
             return self._run_noting(self.rows, self.odd)
 

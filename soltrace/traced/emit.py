@@ -118,6 +118,10 @@ class _Callback:
     def sent(self) -> int:
         return self.numbers + self.extras
 
+    def is_of_no_lane(self, operands: Sequence[Any]) -> bool:
+        """Say whether the batch is empty, of which there is nothing to tell. Operands, or their types."""
+        return any(0 in x.shape for x in operands[: self.numbers])
+
     def answer(self) -> list[ShapedArray]:
         default = host.default_answer(self.signal)
         return [scalar_type(default.dtype)] * default.size
@@ -183,6 +187,8 @@ def _abstract(*_: Any, callback: _Callback, **__: Any) -> list[ShapedArray]:
 
 @emit_p.def_impl
 def _impl(*operands: Any, callback: _Callback, **_: Any) -> list[jax.Array]:
+    if callback.is_of_no_lane(operands):
+        return _default(callback=callback)
     return [jnp.asarray(x) for x in callback.call(*operands[: callback.sent])]
 
 
@@ -217,7 +223,7 @@ _lower_default = mlir.lower_fun(_default, multiple_results=True)
 
 
 def _lower(ctx: Any, *operands: Any, **params: Any) -> Any:
-    if not reaches_host(ctx):
+    if not reaches_host(ctx) or params["callback"].is_of_no_lane(ctx.avals_in):
         return _lower_default(ctx, *operands, **params)
     lowering(params["callback"].signal, ctx.module_context.module)
     (platform,) = ctx.module_context.platforms

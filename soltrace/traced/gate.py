@@ -85,6 +85,8 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 @gate_p.def_impl
 @lenient
 def _impl(pace: Any, step: Any, *progress: Any, **params: Any) -> jax.Array:
+    if not pace.size:  # of a batch without a lane
+        return pace
     # The largest of each: a lane that has finished keeps the step and the wish that it had then.
     last, wanted = jnp.max(step), jnp.max(pace[..., 0])
 

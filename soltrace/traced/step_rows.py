@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from soltrace import host
 from soltrace.host import StepCode
+from soltrace.traced._jax import lenient
 from soltrace.traced.note import FLOATS, Wanted, tell_rows
 
 BYTES_OF_ROWS: Final = 2**20
@@ -37,6 +38,7 @@ class EveryStep:
     One array for ints and floats: two are dearer. The ints are small, and exact as floats.
     """
 
+    @lenient
     def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
         """Make room for them.
 
@@ -90,6 +92,7 @@ class EveryStep:
 class LastSteps:
     """The last rows of each lane, in turn: handed over at the end, of the lanes that have failed."""
 
+    @lenient
     def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
         """Make room for them; as of `EveryStep`."""
         self._pace, self._wanted, self._signal = pace, wanted, signal
@@ -133,6 +136,7 @@ class LastSteps:
 class FirstNonfinite:
     """One row a lane: the first step that had something which is not finite, unless the solve has got past it."""
 
+    @lenient
     def __init__(self, noted: Sequence[Any], pace: jax.Array, wanted: Wanted, signal: host.Signal) -> None:
         """Make room for it; as of `EveryStep`."""
         self._pace, self._wanted, self._signal = pace, wanted, signal

@@ -38,7 +38,9 @@ def _impl(pace: jax.Array, *, axis: Axis) -> jax.Array:
 
 
 def _transpose(cotangent: Any, _: Any, *, axis: Axis) -> list[Any]:
-    return [cotangent if type(cotangent) is ad.Zero else cotangent.max(0)]
+    if type(cotangent) is ad.Zero:
+        return [cotangent]
+    return [cotangent.max(0) if axis.size else jnp.zeros(cotangent.shape[1:], cotangent.dtype)]
 
 
 def _batch(operands: Sequence[jax.Array], dims: Dims, *, axis: Axis) -> tuple[jax.Array, int]:

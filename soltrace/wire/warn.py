@@ -3,11 +3,14 @@
 import sys
 import warnings
 from contextlib import suppress
+from typing import Final, TextIO
 
 from soltrace.errors import SoltraceWarning
 
 SAID: set[str] = set()
 """What has been said in this process."""
+_ON: Final[list[TextIO | None]] = []
+"""Where to say it, if that is not `sys.stderr`."""
 
 
 def warn_once(message: str) -> None:
@@ -25,9 +28,14 @@ def warn(message: str) -> None:
         say(message)
 
 
+def say_on(stream: TextIO | None) -> None:
+    """Say things here from now on, and not in what a program puts in the place of `sys.stderr` to look into it."""
+    _ON[:] = [stream]
+
+
 def say(message: str) -> None:
     """Say something on stderr, where there is one: `print` would take stdout for None, and raises if it is closed."""
-    stderr = getattr(sys, "stderr", None)  # None under pythonw and daemons
+    stderr = _ON[0] if _ON else getattr(sys, "stderr", None)  # None under pythonw and daemons
     if stderr is not None:
         with suppress(Exception):  # of a program's own, it raises what it likes
             print(f"soltrace: {message}", file=stderr)

@@ -67,6 +67,29 @@ def write(directory, text, name="solve.py"):
     return path
 
 
+def test_what_a_program_keeps_of_its_own_stderr(tmp_path):
+    """A test that looks into stderr, such as by `capsys`, does not find our line there; who started it all does."""
+    write(
+        tmp_path,
+        """
+        from solve import solve
+        def test_is_quiet(capsys):
+            solve()
+            assert capsys.readouterr() == ("", "")
+        """.replace("\n        ", "\n"),
+        "test_quiet.py",
+    )
+    write(tmp_path, SOLVE.removesuffix("solve()\n"))
+    keeps = "import contextlib, io, solve\nwith contextlib.redirect_stderr(io.StringIO()) as kept:\n    solve.solve()\n"
+    done = start([*RUN, "-c", f"{keeps}print(repr(kept.getvalue()))"], tmp_path)
+    assert outcome(done) == (0, "''\n", [])
+    assert done.stderr.startswith("soltrace: logging to ")
+    tested = start(
+        [*RUN, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "test_quiet.py"], tmp_path
+    )
+    assert (tested.returncode, tested.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
+
+
 def test_the_same_output_and_a_log(tmp_path):
     """Of a program with arguments of its own, options among them."""
     alone = start([*PYTHON, PROGRAMS / "sweep.py", 4], tmp_path)

@@ -81,6 +81,27 @@ def test_settings_and_dtypes(settings: Any, dtype: str) -> None:
     assert story(events) == FORWARD_AND_BACKWARD
 
 
+@pytest.mark.parametrize(
+    "telling",
+    [
+        {"detail": "steps"},
+        pytest.param({"detail": "failures"}, marks=pytest.mark.once),
+        pytest.param({"watch": ["nonfinite", {"first": lambda t, y, args: y[0]}]}, marks=pytest.mark.once),
+    ],
+    ids=["steps", "failures", "watched"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_told_of_steps_is_arithmetic_of_ours_too(telling: dict[str, Any], dtype: str) -> None:
+    """Also what is computed when a program is lowered, where nothing shields it from outside."""
+    with strict_x64():
+        y = jnp.asarray([1.0, 0.5], dtype)
+        expected = gradient(dfx.diffeqsolve, y)
+        with capture() as told:
+            assert bits(gradient(soltrace.diffeqsolve, y, **telling)) == bits(expected)
+            ended = [(e["phase"], e["result"]) for e in told.events() if e["event"] == "pass.ended"]
+    assert ended == [("forward", "successful"), ("backward", "successful")]
+
+
 @pytest.mark.parametrize("settings", some([contextlib.nullcontext, strict_x64], strict_x64))
 def test_vmap_of_grad_with_settings(settings: Any) -> None:
     """Batching is our own arithmetic too."""

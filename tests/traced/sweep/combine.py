@@ -40,6 +40,8 @@ class Combination:
     detail: str = "none"
     """What is told of single steps."""
     watch: str = "nothing"
+    by_hand: bool = False
+    """Whether it is diffrax's `diffeqsolve` that is called, with an adjoint of ours."""
 
     def __str__(self) -> str:
         """All of it in one line."""
@@ -77,7 +79,13 @@ class Combination:
 
     def telling(self) -> Solve:
         """Ours, with the detail and what is watched."""
+        if self.by_hand:
+            return self._by_hand
         return partial(soltrace.diffeqsolve, detail=self.detail, watch=parts.WATCHED[self.watch])
+
+    def _by_hand(self, *args: Any, adjoint: Any, **kwargs: Any) -> dfx.Solution:
+        ours = soltrace.TracedAdjoint(adjoint, detail=self.detail, watch=parts.WATCHED[self.watch])
+        return dfx.diffeqsolve(*args, adjoint=ours, **kwargs)
 
     def arguments(self) -> tuple[Any, Any]:
         """The state, and a factor of the field."""
@@ -175,4 +183,5 @@ def _draw(rng: random.Random) -> Combination:
         state=often("array", parts.STATES, 0.6),
         detail=often("none", ("steps", "failures"), 0.4),
         watch=often("nothing", parts.WATCHED, 0.4),
+        by_hand=rng.random() < 0.25,
     )

@@ -148,7 +148,13 @@ WATCHED: Final[dict[str, Any]] = {
     "both": ["nonfinite", {"first": lambda t, y, args: _first(y)}],
 }
 
-DTYPES: Final[dict[str, Any]] = {"float32": jnp.float32, "float64": jnp.float64, "complex64": jnp.complex64}
+DTYPES: Final[dict[str, Any]] = {
+    "float32": jnp.float32,
+    "float64": jnp.float64,
+    "complex64": jnp.complex64,
+    "float16": jnp.float16,
+    "bfloat16": jnp.bfloat16,
+}
 
 SETTINGS: Final[dict[str, tuple[str, Any]]] = {
     "promotion strict": ("jax_numpy_dtype_promotion", "strict"),
@@ -176,6 +182,14 @@ class Transformation:
     """Whether the solve is in a loop of the program's own."""
 
 
+def _with_a_rule(function: Any) -> Any:
+    """Give its loss a rule of the user's for the way back, which solves anew."""
+    plain = _loss(function)
+    loss = jax.custom_vjp(plain)
+    loss.defvjp(lambda y, a: (plain(y, a), (y, a)), lambda kept, g: jax.vjp(plain, *kept)[1](g))
+    return loss
+
+
 LANES: Final = 3
 _many = lambda y: jax.tree.map(lambda x: jnp.stack([x, x * 1.5, x * 0.75]), y)
 _loss = lambda f: (
@@ -187,6 +201,8 @@ _grad = lambda f: jax.grad(_loss(f), argnums=1)
 _batch = lambda f: lambda y, a: jax.vmap(f, in_axes=(0, None))(_many(y), a)
 _args = lambda f: lambda y, a: jax.vmap(f, in_axes=(None, 0))(y, jnp.stack([a, 2 * a]))
 _scan = lambda f: lambda y, a: jax.lax.scan(lambda total, _: (total * 0.5 + _loss(f)(y, total), None), a, length=2)[0]
+_map = lambda f: lambda y, a: jax.lax.map(lambda a: _loss(f)(y, a), jnp.stack([a, 2 * a]))
+_cond = lambda f: lambda y, a: jax.lax.cond(a > 0, _loss(f), lambda y, a: jnp.zeros_like(_loss(f)(y, a)), y, a)
 _few = lambda f: lambda y, a: jnp.stack([_loss(f)(y, a), _loss(f)(y, 2 * a)])
 
 TRANSFORMATIONS: Final[dict[str, Transformation]] = {
@@ -211,5 +227,8 @@ TRANSFORMATIONS: Final[dict[str, Transformation]] = {
     "linearize": Transformation(lambda f: lambda y, a: jax.linearize(ft.partial(f, y), a)[1](a)),
     "scan": Transformation(lambda f: jax.jit(_scan(f)), (), 2, loops=True),
     "grad of scan": Transformation(lambda f: jax.jit(jax.grad(_scan(f), 1)), (), 2, reverse=True, loops=True),
+    "map": Transformation(lambda f: jax.jit(_map(f)), (), 2, loops=True),
+    "grad of cond": Transformation(lambda f: jax.jit(jax.grad(_cond(f), 1)), reverse=True),
+    "custom vjp": Transformation(lambda f: _args(jax.grad(_with_a_rule(f), 1)), (2,), None, reverse=True),
     "checkpoint": Transformation(lambda f: jax.jit(_grad(jax.checkpoint(f))), (), None, reverse=True),
 }

@@ -1,30 +1,21 @@
 r"""Tidies up a terminal when the process that draws on it cannot: it was stopped (Ctrl-Z), killed, or has crashed.
 
-A process of its own, which imports little. Not a handler of SIGTSTP: it would run when
-the main thread is back in Python, which may be hours after a compiled solve began; and handlers are the program's.
-This file is both: what starts it, and the program itself, which knows the standard library and nothing of ours.
+A process of its own. Not a handler of SIGTSTP: it would run when the main thread is back in Python, which may be hours
+after a compiled solve began; and handlers are the program's.
 """
 
 import os
-import select
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from typing import Final
 
-TIDY: Final = "\x1b7\x1b[r\x1b8\x1bD\x1b7\r\x1b[J\x1b8\x1b[A"
-"""The whole terminal scrolls again, and the rows below the cursor's go. Harmless where it was so already.
+from soltrace.at_hand import guard_process
+from soltrace.at_hand.guard_process import DOWN, QUIT, UP
 
-Cleared from the next row on: tmux keeps a screen in its history that is cleared from the first place on.
-"""
-_LOOK_S: Final = 0.1
 _LOOKS: Final = 200
 _BETWEEN_S: Final = 0.005
-_UP: Final = b"u"
-_DOWN: Final = b"d"
-_QUIT: Final = b"q"
-"""Not the end of the pipe alone: a child that this process has forked may hold it open."""
 
 
 class Guard:
@@ -43,15 +34,15 @@ class Guard:
         """Tidy up from now on if something happens; the process is started by the first call."""
         if self._pipe is None:
             self._start()
-        self._tell(_UP)
+        self._tell(UP)
 
     def stand_down(self) -> None:
         """Tidy up no more: there is nothing."""
-        self._tell(_DOWN)
+        self._tell(DOWN)
 
     def dismiss(self) -> None:
         """End the process."""
-        self._tell(_QUIT)
+        self._tell(QUIT)
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
@@ -65,7 +56,7 @@ class Guard:
         reader, writer = os.pipe()  # which programs that are started do not inherit
         try:
             process = subprocess.Popen(  # noqa: S603 - ourselves
-                [sys.executable, "-I", "-S", __file__, str(os.getpid())],
+                [sys.executable, "-I", "-S", guard_process.__file__, str(os.getpid())],
                 stdin=reader,
                 stdout=self._fd,
                 stderr=subprocess.DEVNULL,
@@ -96,34 +87,3 @@ def _await(process: int) -> None:
             if os.waitpid(process, os.WNOHANG)[0]:
                 return
             time.sleep(_BETWEEN_S)
-
-
-def stand_guard(parent: int) -> None:
-    """Do what the process is for, until the one that it guards ends or says so."""
-    up = tidied = False
-    while os.getppid() == parent:
-        if select.select([0], [], [], _LOOK_S)[0]:
-            told = os.read(0, 64)
-            if not told:
-                break
-            if told.endswith(_QUIT):
-                return
-            up, tidied = told.endswith(_UP), False
-        stopped = up and _is_stopped(parent)
-        if stopped and not tidied:
-            os.write(1, TIDY.encode())
-        tidied = stopped
-    if up:
-        os.write(1, TIDY.encode())
-
-
-def _is_stopped(process: int) -> bool:
-    try:
-        with open(f"/proc/{process}/stat", "rb") as stat:  # noqa: PTH123 - pathlib takes longer than all of this
-            return stat.read().rpartition(b") ")[2][:1] == b"T"
-    except OSError:
-        return False
-
-
-if __name__ == "__main__":
-    stand_guard(int(sys.argv[1]))

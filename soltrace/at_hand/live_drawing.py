@@ -16,9 +16,9 @@ from soltrace.sinks.beside import ONLOOKERS
 from soltrace.wire.losses import described
 
 _LOG: Final = logging.getLogger("soltrace")
-_SHARE: Final = 0.005
+_SHARE: Final = 0.004
 """Of a processor, and of the interpreter's lock, that pictures may take."""
-_LONGEST_PAUSE_S: Final = 0.6
+_LONGEST_PAUSE_S: Final = 1.0
 _FOR_THE_REST_S: Final = 1.0
 """How long the end of a picture may wait for records that are on their way."""
 _FOR_THE_THREAD_S: Final = 2.0

@@ -13,7 +13,8 @@ import select
 from collections.abc import Sequence
 from typing import Final
 
-from soltrace.at_hand.guard import TIDY, Guard
+from soltrace.at_hand.guard import Guard
+from soltrace.at_hand.guard_process import TIDY
 
 _SAVE: Final = "\x1b7"
 _BACK: Final = "\x1b8"

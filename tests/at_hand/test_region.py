@@ -9,7 +9,8 @@ import termios
 import pytest
 
 from soltrace.at_hand.attention import Attention, Watcher
-from soltrace.at_hand.guard import TIDY, Guard
+from soltrace.at_hand.guard import Guard
+from soltrace.at_hand.guard_process import TIDY
 from soltrace.at_hand.region import Region
 from soltrace.at_hand.terminal_screen import TerminalScreen
 

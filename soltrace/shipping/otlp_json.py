@@ -133,11 +133,15 @@ class _Lines:
     def add(self, run: RunId, item: dict[str, Any]) -> None:
         """Add an item."""
         encoded = msgspec.json.encode(item)
-        if self._size + len(encoded) > BYTES_OF_A_LINE:
+        if self._size + self._size_of_run(run) + len(encoded) > BYTES_OF_A_LINE:
             self.end()
+        self._size += self._size_of_run(run) + len(encoded)
         self._waiting[run].append(msgspec.Raw(encoded))
         self._number += 1
-        self._size += len(encoded)
+
+    def _size_of_run(self, run: RunId) -> int:
+        """What a line needs for the resource of a run, if it has not got it."""
+        return 0 if run in self._waiting else len(msgspec.json.encode(self._of_a_run(run, [])))
 
     def end(self) -> None:
         """Write what waits."""

@@ -41,7 +41,7 @@ XLA_FLAGS="${XLA_FLAGS:-} $own_kernels" timeout -s INT -k 20 "$tests_s" "$python
     -n "$workers" -q -rfE --tb=short -p no:randomly -p no:benchmark -k "not ($cpu_only)" "${files[@]}" 2>&1 | tee "$out/tests"
 status=$?
 echo "==> python -m benchmarks.device_bits"
-timeout "$bits_s" "$python" -m benchmarks.device_bits 2>&1 | tee "$out/bits"
+timeout "$bits_s" "$python" -m benchmarks.device_bits --processes 3 2>&1 | tee "$out/bits"
 echo "==> python -m benchmarks.device_kernels"
 timeout "$bits_s" "$python" -m benchmarks.device_kernels --seconds 30 2>&1 | tee "$out/kernels"
 echo "==> python -m benchmarks.loops"

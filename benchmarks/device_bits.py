@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,38 +51,45 @@ def main(argv: list[str] | None = None) -> int:
 
 def _solve(who: str) -> None:
     import diffrax as dfx
-    import jax
     import jax.numpy as jnp
 
     import soltrace
+
+    bare, ours = (long_solve(solve) for solve in (dfx.diffeqsolve, soltrace.diffeqsolve))
+    with tempfile.TemporaryDirectory() as directory:
+        soltrace.configure(directory=directory, spans=False, metrics=False, logs=False)
+        if who.startswith("both"):
+            bare(jnp.ones(3))
+        run = bare if who == "bare" else ours
+        (value, _, successful), (again, *_) = [run(jnp.ones(3)) for _ in range(2)]
+        print(value, again)
+        soltrace.shutdown()
+        if not successful:
+            print(*_course(Path(directory)), sep="\n")
+
+
+def long_solve(solve: Any, t1: float = 100.0) -> Any:
+    """Make the program: from the state, the end state's sum, the steps taken, and whether it has come to its end."""
+    import diffrax as dfx
+    import jax
+
     from benchmarks.cases import lorenz
 
-    solves: dict[str, Any] = {"bare": dfx.diffeqsolve, "soltrace": soltrace.diffeqsolve}
-
-    @partial(jax.jit, static_argnums=0)
-    def run(solve: Any, y: jax.Array) -> tuple[jax.Array, Any]:
-        solution: Any = solve(
+    def run(y: jax.Array) -> tuple[jax.Array, Any, Any]:
+        solution = solve(
             dfx.ODETerm(lorenz),
             dfx.Tsit5(),
             0.0,
-            100.0,
+            t1,
             0.01,
             y,
             max_steps=MAX_STEPS,
             stepsize_controller=dfx.PIDController(rtol=1e-6, atol=1e-6),
             throw=False,
         )
-        return solution.ys.sum(), solution.result
+        return solution.ys.sum(), solution.stats["num_steps"], solution.result == dfx.RESULTS.successful
 
-    with tempfile.TemporaryDirectory() as directory:
-        soltrace.configure(directory=directory, spans=False, metrics=False, logs=False)
-        if who.startswith("both"):
-            run(solves["bare"], jnp.ones(3))
-        (value, result), (again, _) = [run(solves.get(who, soltrace.diffeqsolve), jnp.ones(3)) for _ in range(2)]
-        print(value, again)
-        soltrace.shutdown()
-        if result != dfx.RESULTS.successful:
-            print(*_course(Path(directory)), sep="\n")
+    return jax.jit(run)
 
 
 def _course(directory: Path) -> Iterator[str]:

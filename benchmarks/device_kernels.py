@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from benchmarks.device_bits import long_solve
 
 OWN_KERNELS: Final = {"xla_gpu_experimental_enable_fusion_autotuner": False}
-MAX_STEPS: Final = 20_000
-"""Four times as many as it takes."""
 TRITON: Final = '"__triton"'
 
 
@@ -52,7 +52,7 @@ def _found(number: int, seconds: float) -> Iterator[str]:
         t1 = 60.0 + (number * 40 + programs // 2) / 16
         for who, solve in (("diffrax", dfx.diffeqsolve), ("soltrace", soltrace.diffeqsolve)):
             programs += 1
-            lowered = _program(solve, t1).lower(y)
+            lowered = long_solve(solve, t1).lower(y)
             compiled = lowered.compile()
             lines = [line for line in compiled.as_text().splitlines() if TRITON in line and "while/body" in line]
             if names := [re.search(r"%(\S+) =", line).group(1) for line in lines]:  # type: ignore[union-attr]
@@ -62,29 +62,6 @@ def _found(number: int, seconds: float) -> Iterator[str]:
                 yield f"{who}, t1 {t1}: {', '.join(names)}: {values[0]}, with XLA's own {values[1]}: {same}"
     yield f"process {number}: {programs} programs, {with_triton} with a kernel of Triton's in the loop"
     soltrace.shutdown()
-
-
-def _program(solve: Any, t1: float) -> Any:
-    import diffrax as dfx
-    import jax
-
-    from benchmarks.cases import lorenz
-
-    def run(y: jax.Array) -> tuple[jax.Array, Any, Any]:
-        solution = solve(
-            dfx.ODETerm(lorenz),
-            dfx.Tsit5(),
-            0.0,
-            t1,
-            0.01,
-            y,
-            max_steps=MAX_STEPS,
-            stepsize_controller=dfx.PIDController(rtol=1e-6, atol=1e-6),
-            throw=False,
-        )
-        return solution.ys.sum(), solution.stats["num_steps"], solution.result == dfx.RESULTS.successful
-
-    return jax.jit(run)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 r"""The process that tidies up a terminal when the one that draws on it cannot: the program that `guard` starts.
 
-It knows nothing of ours, and imports what Python has loaded anyway: each other module makes it take longer to start,
-beside the first solves, than it works for in an hour.
+It knows nothing of ours, and imports little: it starts beside the first solves, and takes processor time of theirs.
 """
 
 import os

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from soltrace.at_hand.feed import Feed
-from soltrace.at_hand.screens import LiveScreen
+from soltrace.at_hand.screens import LONGEST_PAUSE_S, LiveScreen
 from soltrace.host.process import PROCESS
 from soltrace.sinks.beside import ONLOOKERS
 from soltrace.wire.losses import described
@@ -18,7 +18,6 @@ from soltrace.wire.losses import described
 _LOG: Final = logging.getLogger("soltrace")
 _SHARE: Final = 0.004
 """Of a processor, and of the interpreter's lock, that pictures may take."""
-_LONGEST_PAUSE_S: Final = 1.0
 _FOR_THE_REST_S: Final = 1.0
 """How long the end of a picture may wait for records that are on their way."""
 _FOR_THE_THREAD_S: Final = 2.0
@@ -112,7 +111,7 @@ def pause_s(period_s: float, cost_s: float) -> float:
         period_s: From one picture to the next, where they cost little.
         cost_s: Processor time of the last one.
     """
-    return max(period_s, min(cost_s / _SHARE, _LONGEST_PAUSE_S))
+    return max(period_s, min(cost_s / _SHARE, LONGEST_PAUSE_S))
 
 
 def _settle() -> None:

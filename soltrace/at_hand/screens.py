@@ -12,6 +12,8 @@ from typing import Final, Protocol, TypeAlias
 from soltrace.at_hand.feed import Fed
 from soltrace.host.child import is_child_of_multiprocessing
 
+LONGEST_PAUSE_S: Final = 1.0
+"""From one picture to the next, at most, whatever they cost."""
 _NO_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
 
 

@@ -20,15 +20,15 @@ from soltrace.at_hand.feed import Fed
 from soltrace.at_hand.guard import Guard
 from soltrace.at_hand.picture import Picture
 from soltrace.at_hand.region import Region
-from soltrace.at_hand.screens import AtOnce
+from soltrace.at_hand.screens import LONGEST_PAUSE_S, AtOnce
 from soltrace.at_hand.story import Story
 
 _PERIOD_S: Final = 0.25
 """As often as anybody looks. What a picture takes of the interpreter's lock, the program may want."""
 _CALM_S: Final = 1.0
 """While nothing is heard, so often: somebody may have cleared the screen, and silence has a time."""
-_STOPPED_S: Final = 0.75
-"""Later than this, the process may have been stopped, and others have drawn."""
+_STOPPED_S: Final = LONGEST_PAUSE_S + 0.25
+"""Later than this after a look, the process may have been stopped, and others have drawn."""
 _MOST_ROWS: Final = 10
 _SHARE: Final = 3
 """No more than one row in so many."""
@@ -112,7 +112,7 @@ class TerminalScreen:
         self._guard.dismiss()
 
     def _rendered(self, lines: Sequence[Text]) -> list[str]:
-        # Not one by one as texts, which rich would measure, wrap and pad for ten times as long: they fit.
+        # Not one by one as texts, which rich would measure, wrap and pad: they fit.
         console = self._console
         segments: list[Segment] = []
         for line in lines:

@@ -12,7 +12,7 @@ from typing import Final
 from soltrace.wire.warn import warn_once
 
 _ONE_KERNEL: Final = "--xla_gpu_experimental_enable_fusion_autotuner=false"
-_DETERMINISTIC: Final = ("xla_gpu_deterministic_ops=true", "xla_gpu_exclude_nondeterministic_ops=true", _ONE_KERNEL)
+_DETERMINISTIC: Final = ("xla_gpu_deterministic_ops=true", _ONE_KERNEL)
 _GPUS: Final = frozenset({"cuda", "rocm"})
 
 

@@ -88,8 +88,6 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 @note_p.def_impl
 @lenient
 def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted) -> jax.Array:
-    if not pace.size:  # of a batch without a lane
-        return pace
     active, step, code, *others = [x if axes else jnp.asarray(x)[..., None] for x in noted]  # without jit: numbers
     lanes = (*pace.shape[:-1], step.shape[-1])
     side_by_side = lambda xs: jnp.stack([jnp.broadcast_to(x, lanes) for x in xs], axis=-1)

@@ -141,8 +141,6 @@ def _edge(
 @lenient
 def _held(values: list[jax.Array], answer: jax.Array) -> list[jax.Array]:
     """Let values wait for an answer, which is never negative."""
-    if not answer.size:  # of a batch without a lane
-        return values
     last = answer.max()
     return [jnp.where(last == -1, jnp.nan, x) if eqx.is_inexact_array(x) else x for x in values]
 

@@ -12,6 +12,7 @@ from soltrace.at_hand.attention import Attention, Watcher
 from soltrace.at_hand.guard import Guard
 from soltrace.at_hand.guard_process import TIDY
 from soltrace.at_hand.region import Region
+from soltrace.at_hand.screens import LONGEST_PAUSE_S
 from soltrace.at_hand.terminal_screen import TerminalScreen
 
 
@@ -106,6 +107,22 @@ def test_a_screen(terminal, log, monkeypatch):
     screen.finish(1.25)
     left = "✓ fit  forward  ended ok in 1.24 s: 4,602 steps (17 rejecte…"
     assert terminal.written() == " " * 60 + f"\r\x1b[Ksoltrace: 1 pass ended\r\r\n{left}\r\r\n"
+
+
+def test_a_picture_that_is_late(terminal, log, monkeypatch):
+    """It stands where the last one did, unless it is so late that the process may have been stopped meanwhile."""
+    monkeypatch.setenv("TERM", "xterm")
+    screen = TerminalScreen(terminal.fd)
+    screen.show(0.25)
+    terminal.written()
+    screen.feed([log.started(0)], 0.5, 0)
+    screen.show(0.25 + LONGEST_PAUSE_S)
+    drawn = terminal.written()
+    assert "fit" in drawn
+    assert TIDY not in drawn
+    screen.show(0.25 + 3 * LONGEST_PAUSE_S)
+    assert terminal.written().startswith(TIDY)
+    screen.abandon()
 
 
 def test_who_has_the_attention(terminal):

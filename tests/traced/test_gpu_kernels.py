@@ -32,7 +32,6 @@ def test_a_gpu_without_the_flag_is_warned_of_once(platform, monkeypatch):
         ("tpu", ""),
         ("cuda", "--xla_gpu_enable_command_buffer= --xla_gpu_experimental_enable_fusion_autotuner=false"),
         ("cuda", "--xla_gpu_deterministic_ops=true"),
-        ("cuda", "--xla_gpu_exclude_nondeterministic_ops=true"),
     ],
 )
 def test_nobody_else_is(platform, flags, monkeypatch):

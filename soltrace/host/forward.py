@@ -71,8 +71,8 @@ class Forward(PassView):
     def _settings(self) -> Mapping[str, Number | UnsetType]:
         lanes = self.lanes
         if isinstance(lanes, OneLane):  # in a loop they are the same each time
-            numbers = lanes.t0[0], lanes.t1[0], lanes.direction[0], self._rtol[0], self._atol[0]
-            return _of_one_lane(*numbers, single=self.single)
+            known = (None if math.isnan(number) else number for number in (self._rtol[0], self._atol[0]))
+            return _of_one_lane(lanes.t0[0], lanes.t1[0], lanes.direction[0], *known, single=self.single)
         return {
             "rtol": self._tolerance(self._rtol),
             "atol": self._tolerance(self._atol),
@@ -110,12 +110,13 @@ class Forward(PassView):
 
 @lru_cache(maxsize=256)
 def _of_one_lane(
-    t0: float, t1: float, direction: float, rtol: float, atol: float, *, single: bool
+    t0: float, t1: float, direction: float, rtol: float | None, atol: float | None, *, single: bool
 ) -> Mapping[str, Number | UnsetType]:
+    # A tolerance that is not there is None and not NaN, which is found in no table again.
     tell: Callable[[float], Number] = lambda value: written(value, single=single)
     return {
-        "rtol": UNSET if math.isnan(rtol) else tell(rtol),
-        "atol": UNSET if math.isnan(atol) else tell(atol),
+        "rtol": UNSET if rtol is None else tell(rtol),
+        "atol": UNSET if atol is None else tell(atol),
         "t0": tell(direction * t0 + 0.0),
         "t1": tell(direction * t1 + 0.0),
     }

@@ -13,7 +13,7 @@ from typing import Final
 from soltrace.host.emission import Queued, Told
 from soltrace.host.heartbeat import Watch
 from soltrace.host.queue import Queue
-from soltrace.sinks import Batching, Keeping, LinesLostError, Sink, Tracing
+from soltrace.sinks import Batching, Keeping, LinesLostError, Listened, Sink, Tracing
 from soltrace.wire.losses import OF_AN_EXPORT, Loss, Losses, What, Why, failures
 from soltrace.wire.records import AnyRecord, TelemetryDropped
 from soltrace.wire.start_thread import start_thread
@@ -46,6 +46,9 @@ class Worker:
         self._sinks, self._tracing, self._watch = list(sinks), tracing, watch
         # Looked up once: it takes as long as writing a line.
         self._gathering = {index: sink for index, sink in enumerate(sinks) if isinstance(sink, Batching)}
+        self._listened = {index: sink for index, sink in enumerate(sinks) if isinstance(sink, Listened)}
+        self._awake: Sequence[int] = range(len(sinks))
+        """The sinks that are handed records now."""
         self._outside = outside
         self._owed = [Losses() for _ in sinks]
         """What each sink has not been told of the losses, because it failed: a full disk has room again some time."""
@@ -100,6 +103,7 @@ class Worker:
     def deal_with_the_last(self, item: Queued) -> None:
         """Deal with what is told after that, on the caller's thread."""
         with self._working:
+            self._look_who_listens()
             self._deal_with(item)
             self._settle_all()
             self._say_losses(last=True)
@@ -111,6 +115,7 @@ class Worker:
             self._say_losses(last=True)
 
     def _work(self, batch: Sequence[Queued]) -> None:
+        self._look_who_listens()
         if batch:
             self._watch.heard()
         for number, item in enumerate(batch):
@@ -147,8 +152,20 @@ class Worker:
 
     def _deliver(self, record: AnyRecord, parent: object) -> None:
         record = self._identified(record, parent)
-        for index in range(len(self._sinks)):
+        for index in self._awake:
             self._hand(index, record)
+
+    def _look_who_listens(self) -> None:
+        """Ask for the sake of what is told next, and not for each record."""
+        self._awake = [index for index in range(len(self._sinks)) if self._listens(self._listened.get(index))]
+        if isinstance(self._tracing, Listened):
+            self._listens(self._tracing)
+
+    def _listens(self, sink: Listened | None) -> bool:
+        try:
+            return sink is None or sink.listens()
+        except failures():  # what is wrong shows, and is counted, when it is handed a record
+            return True
 
     def _hand(self, index: int, record: AnyRecord) -> bool:
         self._asked = sink = self._sinks[index]
@@ -252,9 +269,9 @@ class Worker:
                 losses.give_back(unsaid)
                 self._losses.failed(What.RECORD, error, say=False)
                 return
-            for index, owed in enumerate(self._owed):
+            for index in self._awake:
                 if not self._hand(index, record):
-                    owed.give_back([loss])
+                    self._owed[index].give_back([loss])
             del unsaid[0]
 
     def _say_again(self, index: int, losses: Losses) -> None:

@@ -108,6 +108,18 @@ class Batching(Protocol):
         ...
 
 
+@runtime_checkable
+class Listened(Protocol):
+    """A sink to which nobody may listen, or nobody yet: it is handed records only while somebody does."""
+
+    def listens(self) -> bool:
+        """Say whether somebody does. Asked once for many records: for each it would take as long as to write its line.
+
+        Tracing is asked too, and goes by what it has found; it is handed each record all the same.
+        """
+        ...
+
+
 class ExperimentSpan(Protocol):
     """The root span of an experiment. On the thread that enters and leaves it."""
 

@@ -1,7 +1,6 @@
 """Who looks on in this very process: readers beside the solve, such as the live view, which come and go.
 
-Host side, on the worker thread. Every run has this sink. It hands records over and does nothing else, so that a run
-which nobody looks at pays one look at an empty table.
+Host side, on the worker thread. Every run has this sink, and it hands records over and does nothing else.
 """
 
 import os
@@ -58,6 +57,10 @@ if hasattr(os, "register_at_fork"):
 
 class Beside:
     """The sink."""
+
+    def listens(self) -> bool:
+        """Say whether anybody looks on."""
+        return bool(ONLOOKERS.present)
 
     def handle(self, record: AnyRecord) -> None:
         """Hand one record to each."""

@@ -46,11 +46,11 @@ class OtelLogs:
         self._provider = logger_provider
         self._logger = logs.get_logger(SCOPE, __version__, logger_provider)
         self._errands = Errands(self.kept, type(self).__name__)
-        self._heard = False
+        self._listened = False
 
     def handle(self, record: AnyRecord) -> None:
-        """Emit one, if somebody takes it. The columns of many steps are nothing for a store of logs."""
-        if isinstance(record, PassSteps) or not self._somebody_listens():
+        """Emit one. The columns of many steps are nothing for a store of logs."""
+        if isinstance(record, PassSteps):
             return
         event = str(record.__struct_config__.tag)
         text, number = SEVERITY[record.level]
@@ -69,11 +69,12 @@ class OtelLogs:
         else:
             self._errands.run(partial(self._logger.emit, attributes=attributes_of(record), **fields))
 
-    def _somebody_listens(self) -> bool:
-        if not self._heard:  # once there is a provider, it stays
+    def listens(self) -> bool:
+        """Say whether there is a provider that takes log records."""
+        if not self._listened:  # once there is a provider, it stays
             provider = self._provider or logs.get_logger_provider()
-            self._heard = not isinstance(provider, ProxyLoggerProvider | NoOpLoggerProvider)
-        return self._heard
+            self._listened = not isinstance(provider, ProxyLoggerProvider | NoOpLoggerProvider)
+        return self._listened
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what it has."""

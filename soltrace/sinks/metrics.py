@@ -82,7 +82,7 @@ class Metrics:
         """
         self._counts = counts
         self._provider, self._queue, self._active = meter_provider, queue, ActivePasses()
-        self._heard = False
+        self._listened = False
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
         self._duration = meter.create_histogram(
             METRIC_PASS_DURATION, "s", "How long passes took.", explicit_bucket_boundaries_advisory=BUCKETS_S
@@ -99,8 +99,6 @@ class Metrics:
 
     def handle(self, record: AnyRecord) -> None:
         """Count one record."""
-        if not self._somebody_listens():
-            return
         self._counts.add(METRIC_EVENTS_EMITTED, 1, ATTR_EVENT, str(record.__struct_config__.tag))
         match record:
             case PassStarted():
@@ -119,11 +117,12 @@ class Metrics:
             case _:
                 pass
 
-    def _somebody_listens(self) -> bool:
-        if not self._heard:  # once there is a provider, it stays
+    def listens(self) -> bool:
+        """Say whether there is a provider that collects."""
+        if not self._listened:  # once there is a provider, it stays
             provider = self._provider or metrics.get_meter_provider()
-            self._heard = not isinstance(provider, _ProxyMeterProvider | NoOpMeterProvider)
-        return self._heard
+            self._listened = not isinstance(provider, _ProxyMeterProvider | NoOpMeterProvider)
+        return self._listened
 
     def _progressed(self, record: PassProgress) -> None:
         active = self._active.find(record.pass_id)

@@ -106,6 +106,7 @@ class Spans:
             run_id: The run that they are of; None: one that nobody makes again.
         """
         self._provider, self._run_id = provider, run_id or secrets.token_hex()
+        self._recorded = provider is not None
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
         # The tracer of a provider that soltrace has set up can wait with the attributes until it exports them.
         self._start_span: Callable[..., Span] = getattr(self._tracer, "start_pass_span", self._start_now)
@@ -122,7 +123,7 @@ class Spans:
             self._computed_on = {ATTR_BACKEND: str(record.resource["backend"])}
         if not isinstance(record, PassRecord):
             return record
-        if isinstance(record, PassStarted) and self._somebody_records():
+        if self._recorded and isinstance(record, PassStarted):
             self._start(record, parent)
         there = self._open.get(record.pass_id)
         if there is None:
@@ -143,9 +144,11 @@ class Spans:
                 pass
         return identified
 
-    def _somebody_records(self) -> bool:
+    def listens(self) -> bool:
         """Say whether there is an SDK, or else there is nothing to make attributes and links for."""
-        return self._provider is not None or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
+        if not self._recorded:  # once there is one, it stays
+            self._recorded = not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
+        return self._recorded
 
     def _unsaid(self) -> dict[str, AttributeValue]:
         """What is known of where this runs, and the resource of the spans does not say."""
@@ -220,7 +223,7 @@ class Spans:
     def run(self, place: object, trace_id: int, said: Mapping[str, str], time_ns: int) -> OpenRun:
         """Open the span of the run: in the trace of the span at this place, or else in the one that is given."""
         context = place if isinstance(place, Context) else Context()
-        if not self._somebody_records():
+        if not self.listens():
             return OpenRun(unrecorded_span(context, trace_id, self._run_id), context)
         # Not `self._tracer`, which may have been there before the provider was.
         tracer = trace.get_tracer(SCOPE, __version__, self._provider)
@@ -234,7 +237,7 @@ class Spans:
         # The caller's own span comes first; on a thread that has none, the experiment that encloses this one.
         parent = self.caller() or outer
         context = parent if isinstance(parent, Context) else Context()
-        if self._somebody_records():
+        if self.listens():
             attributed = root_attributes(path, attributes)
             span = self._tracer.start_span(name, context=context, attributes=attributed, start_time=time_ns)
         else:

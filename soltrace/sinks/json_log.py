@@ -39,7 +39,7 @@ class LoggerLog:
         self,
         logger: Any,
         *,
-        fields_of: Callable[[AnyRecord], dict[str, Any]] = lambda record: dict(record.line),
+        fields_of: Callable[[AnyRecord], dict[str, Any]] = lambda record: _as_keywords(record.line),
     ) -> None:
         """Write to a structlog logger.
 
@@ -146,6 +146,15 @@ class JsonLog(LoggerLog):
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
+
+
+_METHODS_OWN: Final = frozenset({"self", "method_name"})
+"""Arguments of structlog's methods: as keywords of ours, they would be given twice."""
+
+
+def _as_keywords(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a line as keywords; only what a user has bound may be called as an argument is."""
+    return {f"context.{name}" if name in _METHODS_OWN else name: value for name, value in line.items()}
 
 
 def _as_it_is(record: AnyRecord) -> dict[str, Any]:

@@ -119,6 +119,24 @@ def test_a_loggers_own_processors_decide_what_becomes_of_a_line():
     ]
 
 
+@pytest.mark.parametrize(
+    "wrapper", [structlog.BoundLogger, structlog.stdlib.BoundLogger, None], ids=["generic", "stdlib", "filtering"]
+)
+def test_what_a_user_binds_may_be_called_as_an_argument_of_structlogs(wrapper):
+    """Merged by a processor, as in the user's own lines, it would do no harm either."""
+    entries = []
+
+    def keep(logger, method, event):
+        entries.append(dict(event))
+        raise structlog.DropEvent
+
+    log = LoggerLog(structlog.wrap_logger(structlog.PrintLogger(), processors=[keep], wrapper_class=wrapper))
+    bound = {"self": 1, "method_name": "GET", "event": "click", "level": "high", "args": 2}
+    log.handle(structs.replace(PROGRESS, context=bound))
+    context = {"context.self": 1, "context.method_name": "GET", "context.event": "click", "context.level": "high"}
+    assert entries == [json.loads(LINE) | context | {"args": 2}]
+
+
 def rename(path):
     """As logrotate does it."""
     path.rename(path.with_name("run.jsonl.1"))

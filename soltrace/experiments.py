@@ -254,9 +254,10 @@ def _close(opened: _Open, error: BaseException) -> None:
 def _tell_end(opened: _Open, error: BaseException | None) -> None:
     recorder, context = opened.recorder, opened.context
     time_ns = recorder.clock.time_ns()
-    if (span := opened.span) is not None:
-        _without_failing(recorder, lambda: span.end(time_ns, error))
     duration_s = recorder.clock.monotonic() - opened.began
+    if (span := opened.span) is not None:
+        _without_failing(recorder, lambda: span.let_others_end(recorder.drain))
+        _without_failing(recorder, lambda: span.end(time_ns, error))
     _announce(
         recorder,
         ExperimentEnded(

@@ -4,7 +4,7 @@ Host side, on the worker thread, except where a method says otherwise. This modu
 is, and what is asked of tracing beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -135,6 +135,14 @@ class ExperimentSpan(Protocol):
 
     def leave(self) -> None:
         """Make current what was current before, where the span is current."""
+        ...
+
+    def let_others_end(self, drain: Callable[[float], bool]) -> None:
+        """Wait a moment for the ends of the spans within it, where somebody minds that its own comes last.
+
+        Args:
+            drain: Waits, for so many seconds at most, until all that was told is dealt with; says whether it is.
+        """
         ...
 
     def end(self, time_ns: int, error: BaseException | None) -> None:

@@ -16,6 +16,8 @@ from soltrace.wire.warn import warn_once
 Errand: TypeAlias = Callable[[], object]
 WAITING_AT_MOST: Final = 2048
 """Errands that may wait, as many as the SDK's own batch processor keeps; beyond that the oldest go, and are counted."""
+_A_MOMENT_S: Final = 0.2
+"""Enough for processors that only put spans into a queue, and for an exporter that is near."""
 _FOR_THE_THREAD_S: Final = 0.1
 """How long the end waits for a thread that has nothing left to do."""
 
@@ -34,6 +36,8 @@ class Errands:
         self._waiting: deque[Errand] = deque()
         self._put = self._done = 0
         """Errands so far; those that are over, or were dropped."""
+        self._in_vain = 0
+        """How many must be over before they are waited for again: they were in vain."""
         self._thread: threading.Thread | None = None
         self._over = self._at_once = False
 
@@ -59,6 +63,20 @@ class Errands:
         with self._changed:
             wanted = self._put
             return self._changed.wait_for(lambda: self._done >= wanted, max(timeout_s, 0.0))
+
+    def catch_up(self, before: Callable[[float], bool]) -> None:
+        """Wait until those so far are over, but a moment at most, and once only where something hangs.
+
+        Args:
+            before: Waits, for so many seconds at most, until those are here that are to be, and says whether they are.
+        """
+        if self._done < self._in_vain or threading.current_thread() is self._thread:
+            return
+        here = before(_A_MOMENT_S)
+        with self._changed:
+            wanted = self._put if here else self._put + 1
+            if not (here and self._changed.wait_for(lambda: self._done >= wanted, _A_MOMENT_S)):
+                self._in_vain = wanted
 
     def give_up(self, timeout_s: float) -> int:
         """Forget those that then still wait, and say how many that are, with the one that hangs.

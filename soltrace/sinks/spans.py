@@ -234,16 +234,16 @@ class Spans:
         self, name: str, path: str, attributes: Mapping[str, Attribute], time_ns: int, outer: object
     ) -> "OpenExperiment":
         """Open the root span of an experiment and make it current."""
-        # The caller's own span comes first; on a thread that has none, the experiment that encloses this one.
-        parent = self.caller() or outer
-        context = parent if isinstance(parent, Context) else Context()
+        context = _around(outer)
         if self.listens():
             attributed = root_attributes(path, attributes)
             span = self._tracer.start_span(name, context=context, attributes=attributed, start_time=time_ns)
         else:
             named = self._run_id, path, str(time_ns // 1000 * 1000)  # as on its line
             span = unrecorded_span(context, derived_trace_id(*named), *named)
-        return OpenExperiment(span, outer)
+        # Where soltrace has set the provider up, spans only go into a queue: nobody minds their order.
+        ours = self._start_span != self._start_now or not self._recorded
+        return OpenExperiment(span, outer, None if ours else self._errands)
 
     def flush(self, timeout_s: float) -> bool:
         """Have the provider export what has ended."""
@@ -263,9 +263,15 @@ class Spans:
 class OpenExperiment:
     """The root span of an experiment, current from when this is made until `leave`."""
 
-    def __init__(self, span: Span, outer: object) -> None:
-        """Make the span current on this thread, and with it the baggage of the place around it."""
-        self._span = span
+    def __init__(self, span: Span, outer: object, errands: Errands | None) -> None:
+        """Make the span current on this thread, and with it the baggage of the place around it.
+
+        Args:
+            span: Its own.
+            outer: That place.
+            errands: End the spans within it; None: at any time.
+        """
+        self._span, self._errands = span, errands
         self._outside = otel_context.get_current()
         around = with_baggage_of(outer, self._outside)
         self._context = otel_context.set_value(_OWNER, self, trace.set_span_in_context(span, around))
@@ -302,6 +308,11 @@ class OpenExperiment:
         if otel_context.get_current() is self._context:
             CALLERS.left(otel_context.attach(without_the_dead(self._outside)))
 
+    def let_others_end(self, drain: Callable[[float], bool]) -> None:
+        """Wait a moment for the spans within it: to some processors a trace is complete once its root has ended."""
+        if self._errands is not None:
+            self._errands.catch_up(drain)
+
     def end(self, time_ns: int, error: BaseException | None) -> None:
         """End it, as failed if an exception left the experiment."""
         if error is not None:
@@ -317,6 +328,18 @@ def without_the_dead(context: Context) -> Context:
         context = owner.outside
         owner = context.get(_OWNER)
     return context
+
+
+def _around(outer: object) -> Context:
+    """Return what an experiment is opened in: what is current on its thread, whoever reads what of it.
+
+    The caller's own span comes first; on a thread that has none, the experiment that encloses this one.
+    """
+    here = without_the_dead(otel_context.get_current())
+    if trace.get_current_span(here).get_span_context().is_valid:
+        return here
+    above = trace.get_current_span(outer) if isinstance(outer, Context) else trace.INVALID_SPAN
+    return with_baggage_of(outer, trace.set_span_in_context(above, here))
 
 
 def _said_at_the_start(record: PassStarted, unsaid: dict[str, AttributeValue]) -> dict[str, AttributeValue]:

@@ -134,9 +134,42 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 trace.set_tracer_provider(TracerProvider())
 trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
 solve()
-soltrace.flush()  # this provider shuts down before we are told that the process ends
+soltrace.flush()
 """
     assert run(program, "-W", "error").stdout.count('"name": "diffeqsolve forward"') == 1
+
+
+OWN_PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+class Told(SpanProcessor):
+    def on_end(self, span):
+        print(span.name)
+    def shutdown(self):
+        print("shut down")
+provider = TracerProvider()
+provider.add_span_processor(Told())
+trace.set_tracer_provider(provider)
+"""
+
+
+def test_a_provider_that_is_set_later_is_told_all_before_it_is_shut_down(run):
+    """Who comes last to the interpreter's exit handlers is called first, and a provider registers itself there."""
+    done = run(f"solve(); soltrace.flush()\n{OWN_PROVIDER}\nsolve()", "-W", "error")
+    assert (done.said, done.stdout) == ([], "diffeqsolve forward\nshut down\n")
+
+
+def test_the_span_of_an_experiment_ends_after_those_within_it(run):
+    """To some processors a trace is complete then; and a program may shut its provider down once it has left it."""
+    program = """
+with soltrace.experiment("outer"):
+    with soltrace.experiment("inner"):
+        solve(); solve()
+provider.shutdown()
+"""
+    done = run(OWN_PROVIDER + program, "-W", "error")
+    passes = "diffeqsolve forward\n" * 2
+    assert (done.said, done.stdout) == ([], f"{passes}inner\nouter\nshut down\n")
 
 
 def test_the_resource_says_who_sends(backend, run):

@@ -51,6 +51,48 @@ def test_one_that_hangs_is_waited_for_no_longer_than_may_be(errands):
     assert run == ["at the end"]
 
 
+def test_they_are_caught_up_with(errands):
+    """With those, too, that somebody else has yet to bring."""
+    run = []
+    errands.run(lambda: run.append(1))
+
+    def bring(timeout_s):
+        errands.run(lambda: run.append(2))
+        return True
+
+    errands.catch_up(bring)
+    assert run == [1, 2]
+
+
+def test_one_that_hangs_is_waited_for_once(errands, monkeypatch):
+    """And again when it goes on. One that waits for itself does not hang."""
+    monkeypatch.setattr(module, "_A_MOMENT_S", 0.01)
+    go_on, asked, run = threading.Event(), [], []
+    errands.run(lambda: (errands.catch_up(asked.append), go_on.wait(10.0)))
+    for _ in range(3):
+        errands.catch_up(lambda timeout_s: asked.append(timeout_s) or True)
+    assert asked == [0.01]
+    go_on.set()
+    assert errands.flush(10.0)
+    monkeypatch.undo()
+    errands.run(lambda: run.append("next"))
+    errands.catch_up(lambda timeout_s: asked.append("again") or True)
+    assert (asked, run) == ([0.01, "again"], ["next"])
+
+
+def test_where_who_brings_them_hangs_they_are_waited_for_once(errands):
+    """Until one comes all the same."""
+    asked = []
+    hangs = lambda timeout_s: asked.append(timeout_s) or False
+    for _ in range(3):
+        errands.catch_up(hangs)
+    assert len(asked) == 1
+    errands.run(lambda: None)
+    assert errands.flush(10.0)
+    errands.catch_up(hangs)
+    assert len(asked) == 2
+
+
 def test_one_that_fails_is_counted(errands, lost):
     """The next one is run all the same; even what is no `Exception` does not end the thread."""
     run = []

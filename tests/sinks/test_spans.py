@@ -4,9 +4,10 @@ from types import SimpleNamespace
 import pytest
 from msgspec import UNSET, structs
 from msgspec.structs import asdict
-from opentelemetry import trace
+from opentelemetry import baggage, trace
+from opentelemetry import context as otel_context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -150,6 +151,25 @@ def test_a_backward_span_is_linked_to_its_forward_one(program, exported):
         "soltrace.experiment.name": "fit",
         "soltrace.experiment.attributes.seed": 3,
     }
+
+
+def test_a_processor_sees_what_is_current_around_an_experiment(program, exported):
+    """Baggage, and whatever else, though no span is current; within another experiment too."""
+    seen = []
+
+    class Seeing(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            above = trace.get_current_span(parent_context).get_span_context().span_id
+            seen.append((span.name, dict(baggage.get_all(parent_context)), parent_context.get("session"), above))
+
+    exported.provider.add_span_processor(Seeing())
+    before = otel_context.attach(otel_context.set_value("session", 7, baggage.set_baggage("user", "ada")))
+    with capture(tracing=Spans(exported.provider)), experiment("outer"), experiment("inner"):
+        program.solve()
+    otel_context.detach(before)
+    carried = {"user": "ada"}, 7
+    outer, inner = (exported.spans[name].context.span_id for name in ("outer", "inner"))
+    assert seen == [("outer", *carried, 0), ("inner", *carried, outer), ("diffeqsolve forward", *carried, inner)]
 
 
 def test_the_lines_of_a_pass_carry_its_ids(program, exported):

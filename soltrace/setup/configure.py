@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from soltrace.callers import CALLERS, HANDING
+from soltrace.errors import ConfigurationError
 from soltrace.export.exporters import maker
 from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
@@ -17,6 +18,7 @@ from soltrace.setup.process_end import end, with_the_process, write_now
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
 from soltrace.sinks.beside import ONLOOKERS
+from soltrace.wire.start_thread import on_own_thread
 
 FOR_CLOSING: Final = 0.1
 """Of the time that `shutdown` has: kept to write down what could not be exported."""
@@ -33,6 +35,8 @@ def configure(settings: Settings) -> None:
     soltrace.configure(directory="logs", attributes={"seed": 3})
     ```
     """
+    if on_own_thread():
+        raise ConfigurationError("configure() in a processor or sink would wait for itself: call it elsewhere.")
     if settings.otlp_endpoint is not None:
         maker("traces", "otlp", settings.otlp_endpoint)
     if settings.flush_on_sigterm:
@@ -46,12 +50,16 @@ def configure(settings: Settings) -> None:
 def flush(timeout_s: float = 30.0) -> bool:
     """Wait until programs that run are done and what they reported is where it is to go: on disk, and exported.
 
+    In a processor of structlog's or OpenTelemetry's it would wait for itself: it returns at once there, with False.
+
     Args:
         timeout_s: Wait no longer, in seconds.
 
     Returns:
         Whether everything got there in time.
     """
+    if on_own_thread():
+        return False
     recorder = PROCESS.recorder
     return True if recorder is None else recorder.flush(timeout_s)
 
@@ -59,12 +67,16 @@ def flush(timeout_s: float = 30.0) -> bool:
 def shutdown(timeout_s: float = 30.0) -> bool:
     """Flush, give up passes that are still open, say what was lost, and close. The next solve begins a new run.
 
+    Where `flush` would wait for itself it does nothing, and returns False.
+
     Args:
         timeout_s: Wait no longer, in seconds.
 
     Returns:
         Whether everything got where it is to go in time.
     """
+    if on_own_thread():
+        return False
     try:
         return _close(PROCESS.take(), timeout_s)
     finally:

@@ -1,7 +1,16 @@
-"""Starts a thread of soltrace's own, where one can be started."""
+"""Starts a thread of soltrace's own, where one can be started, and knows it again."""
 
 import threading
 from collections.abc import Callable
+
+
+class _OwnThread(threading.Thread):
+    """A thread of soltrace's own."""
+
+
+def on_own_thread() -> bool:
+    """Say whether this is called on one: by a sink or a processor of the program's own, where it is no code of ours."""
+    return isinstance(threading.current_thread(), _OwnThread)
 
 
 def start_thread(run: Callable[[], None], name: str) -> threading.Thread | None:
@@ -11,7 +20,7 @@ def start_thread(run: Callable[[], None], name: str) -> threading.Thread | None:
     program that has deleted `sys.stderr`, which a thread keeps.
     """
     try:
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread = _OwnThread(target=run, name=name, daemon=True)
         thread.start()
     except Exception:  # noqa: BLE001 - whatever the cause is, the caller does without
         return None

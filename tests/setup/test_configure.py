@@ -191,6 +191,39 @@ while sum(path.read_text().count('"pass.ended"') for path in pathlib.Path("logs"
     assert events(tmp_path / "logs") == ["log.opened", *passes, *passes]
 
 
+def test_nobody_waits_for_himself(tmp_path):
+    """A processor runs where what it would wait for is done: structlog's on the worker, OpenTelemetry's behind it."""
+    program = """
+import structlog
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+said = {}
+def ask(who, *_):
+    if who not in said:
+        said[who] = soltrace.flush(), soltrace.shutdown()
+        try:
+            soltrace.configure()
+        except soltrace.ConfigurationError as error:
+            said[who] += (str(error),)
+    raise structlog.DropEvent
+class Asking(SpanProcessor):
+    def on_end(self, span):
+        try:
+            ask("span")
+        except structlog.DropEvent:
+            pass
+provider = TracerProvider()
+provider.add_span_processor(Asking())
+asking = structlog.wrap_logger(structlog.PrintLogger(), processors=[lambda *_: ask("line")])
+soltrace.configure(logger=asking, tracer_provider=provider)
+solve()
+assert soltrace.shutdown()
+print(said["line"] == said["span"], *said["line"], sep="; ")
+"""
+    done = run(program, tmp_path)
+    refused = "configure() in a processor or sink would wait for itself: call it elsewhere."
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"True; False; False; {refused}\n")
+
+
 @pytest.mark.parametrize("configured", [True, False])
 def test_a_slow_processor_gets_what_there_is_until_the_end(configured, tmp_path):
     """From Python 3.12 on no thread can be started by then to wait for it."""

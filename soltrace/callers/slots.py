@@ -20,6 +20,8 @@ from soltrace.callers.tasks import beside, context_of_task, current_task
 
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 """What a variable of the environment says that is set."""
+FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+"""What one says that is not. Whatever else it says is left out, and said when a run is opened."""
 ENTRIES_AT_MOST: Final = 256
 """What a thread enters and never leaves must not grow without end; nothing nests this deep."""
 
@@ -259,7 +261,7 @@ class Callers:
         if self.apart is not None:
             return self.apart
         said = os.environ.get("SOLTRACE_THREADS_APART", "").strip().lower()
-        return not said or said in TRUE
+        return not said or said not in FALSE
 
     def forget(self) -> None:
         """Start afresh in the child of a fork: of its parent's threads there is one, and it is the first here."""

@@ -33,7 +33,8 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 def default_directory() -> Path:
     """Return the directory that logs are in where nothing else is said."""
-    return directory_of(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    said = os.environ.get(DIRECTORY_VARIABLE, "")
+    return directory_of(said if said.strip() else DEFAULT_DIRECTORY)
 
 
 def files(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:

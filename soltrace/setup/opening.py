@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from soltrace.callers.slots import FALSE, TRUE
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
 from soltrace.host.emission import moment
@@ -32,9 +33,10 @@ from soltrace.wire.attributes import parse_attributes, within_bounds
 from soltrace.wire.losses import OUTSIDE, described
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
-from soltrace.wire.warn import warn
+from soltrace.wire.warn import warn, warn_once
 
 _LIVE: Final = "SOLTRACE_LIVE"
+_FLAGS: Final = ("SOLTRACE_DISABLED", "SOLTRACE_THREADS_APART", "SOLTRACE_ONE_TRACE", _LIVE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class OpeningPlan:
 
 
 def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
+    _check_flags()
     outputs.set_up_export(settings)
     settings = outputs.usable(settings)
     attributes, where = _attributes(settings), resource.resource()
@@ -120,6 +123,13 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
         )
     )
     return recorder
+
+
+def _check_flags() -> None:
+    for name in _FLAGS:
+        text = os.environ.get(name, "").strip()
+        if text.lower() not in TRUE | FALSE:
+            warn_once(f"{name} must be true or false; left out: {plain_text(text, NAME_AT_MOST)!r}.")
 
 
 def _attributes(settings: Settings) -> dict[str, Attribute]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soltrace.callers import HANDING
-from soltrace.callers.slots import TRUE
+from soltrace.callers.slots import FALSE
 from soltrace.host.process import PROCESS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Ids, RunSpan, Tracing
@@ -86,4 +86,4 @@ def _one_trace(settings: Settings) -> bool:
     if settings.one_trace is not None:
         return settings.one_trace
     said = os.environ.get("SOLTRACE_ONE_TRACE", "").strip().lower()
-    return not said or said in TRUE
+    return not said or said not in FALSE

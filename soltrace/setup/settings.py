@@ -248,7 +248,8 @@ class Settings:
 
     def log_directory(self) -> Path:
         """Where log files go."""
-        return directory_of(self.directory or os.environ.get("SOLTRACE_DIR") or DIRECTORY)
+        said = os.environ.get("SOLTRACE_DIR", "")
+        return directory_of(self.directory or (said if said.strip() else DIRECTORY))
 
     def pacing(self) -> Budget:
         """The policy of pacing."""

@@ -179,6 +179,14 @@ def test_without_a_switch_all_threads_share_a_number(tracer, monkeypatch):
     assert CALLERS.nobody
 
 
+@pytest.mark.parametrize("said", ["", " ", "ja", "On"])
+def test_whatever_else_is_said_of_it_they_are_told_apart(tracer, monkeypatch, said):
+    """What is neither true nor false is left out."""
+    monkeypatch.setenv("SOLTRACE_THREADS_APART", said)
+    with tracer.start_as_current_span("a"):
+        assert on_a_thread(lambda: spans(0)) == []
+
+
 def test_disabled_nobody_takes_a_number(tracer, monkeypatch):
     """Nothing of ours is in jit's key."""
     monkeypatch.setenv("SOLTRACE_DISABLED", "true")

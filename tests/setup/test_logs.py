@@ -11,6 +11,7 @@ from soltrace import SoltraceWarning, configure, experiment, flush, shutdown
 from soltrace.cli.log_files import files
 from soltrace.reading.files.follow import Follower
 from soltrace.wire.records import LogOpened, PassEnded
+from soltrace.wire.warn import SAID
 
 SILENT = {"spans": False, "metrics": False, "logs": False}
 HOST = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())
@@ -117,3 +118,35 @@ def test_what_the_environment_says_wrongly_is_left_out(tmp_path, monkeypatch, pr
     ]
     shutdown()
     assert len(list(tmp_path.glob("*.jsonl"))) == 1
+
+
+def test_a_flag_of_the_environment_that_says_neither_is_left_out(tmp_path, monkeypatch, program):
+    """Said with the first solve; a job is one trace, and whatever else is so without it."""
+    flags = ["SOLTRACE_DISABLED", "SOLTRACE_THREADS_APART", "SOLTRACE_ONE_TRACE", "SOLTRACE_LIVE"]
+    for flag in flags:
+        monkeypatch.setenv(flag, " Nein ")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    SAID.clear()
+    configure(directory=tmp_path, metrics=False, logs=False, flush_on_sigterm=False)
+    with pytest.warns(SoltraceWarning, match="left out") as said:
+        program.solve()
+    assert [str(warning.message) for warning in said] == [
+        f"{flag} must be true or false; left out: 'Nein'." for flag in flags
+    ]
+    shutdown()
+    assert [type(record).__name__ for record in read(tmp_path)] == [
+        *("LogOpened", "PassStarted", "PassProgress", "PassEnded"),
+        "RunEnded",
+    ]
+
+
+def test_a_blank_is_no_directory(tmp_path, monkeypatch, program):
+    """Neither for who writes nor for who reads; a name may have blanks in it."""
+    monkeypatch.chdir(tmp_path)
+    for said in (" ", "\t", " a b "):
+        monkeypatch.setenv("SOLTRACE_DIR", said)
+        configure(**SILENT)
+        program.solve()
+        shutdown()
+        assert len(files([], pytest.fail)) == 1 + (said == "\t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [" a b ", "soltrace-runs"]

@@ -122,7 +122,9 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("host", _TEXT, "", "where it lives"),
             _column("pid", _TEXT, "", "its process"),
             _column("process_index", _TEXT, "", "which of the processes of one jax program; NULL of one alone"),
-            _column("scheduler", _TEXT, "", "`slurm`, `pbs`, `lsf`, `kubernetes`; NULL, as what follows, without any"),
+            _column(
+                "scheduler", _TEXT, "", "`slurm`, `pbs`, `lsf`, `sge`, `kubernetes`; NULL, as what follows, without any"
+            ),
             _column("job", _TEXT, "", "the scheduler's number or name of the job; of an array, that of the array"),
             _column("array_task", _TEXT, "", "the task of an array"),
             _column("rank", _TEXT, "", "the rank within the job"),

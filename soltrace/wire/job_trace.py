@@ -17,6 +17,7 @@ _CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
     "slurm": ("SLURM_CLUSTER_NAME",),
     "pbs": (),  # a job's number has its server's name behind it
     "lsf": ("LSB_SUB_HOST",),
+    "sge": ("SGE_CLUSTER_NAME", "SGE_ROOT", "SGE_CELL"),
     # A name is free again once its job is deleted. The number is not there by itself: the downward API gives it.
     "kubernetes": (_JOB_UID,),
     # From Open MPI 5 on the name of a job has the host and the process of `mpirun` in it. Before, it is a number, made

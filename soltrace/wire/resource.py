@@ -58,6 +58,16 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "restart": ("LSB_RESTART",),
         },
     ),
+    # Grid Engine, whoever's it is. Its `JOB_ID` alone would be anybody's.
+    "sge": Scheduler(
+        "SGE_TASK_ID",
+        {
+            "job": ("JOB_ID",),
+            "rank": (*_MPI_RANKS, "PMI_RANK"),
+            "array_task": ("SGE_TASK_ID",),
+            "restart": ("RESTARTED",),
+        },
+    ),
     # The index is Kubernetes' own, of an indexed Job; the names are what its documentation calls them in a pod's `env`.
     # A pod's host name is its name. Last: the others may run inside it.
     "kubernetes": Scheduler(
@@ -73,6 +83,11 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
     # Open MPI's, and whoever else starts processes by PMIx. Last of all: the others know more, and start it.
     "mpirun": Scheduler("PMIX_NAMESPACE", {"job": ("PMIX_NAMESPACE",), "rank": _MPI_RANKS}),
 }
+
+_NO_ARRAY: Final[Mapping[str, str]] = {"lsf": "0", "sge": "undefined"}
+"""How a scheduler says that a job is no array."""
+_AGAIN: Final[Mapping[str, str]] = {"lsf": "Y", "sge": "1"}
+"""How one says that a job is run again which does not count how often."""
 
 
 def resource(environ: Mapping[str, str] = os.environ) -> dict[str, Attribute]:
@@ -161,9 +176,9 @@ def _job(environ: Mapping[str, str]) -> dict[str, Attribute]:
             key: next((environ[variable] for variable in variables if environ.get(variable)), None)
             for key, variables in scheduler.variables.items()
         }
-        if name == "lsf" and found["array_task"] == "0":  # how it says that a job is no array
-            del found["array_task"]
-        if name == "lsf" and found["restart"] is not None:  # it does not count them
-            found["restart"] = "1" if found["restart"] == "Y" else None
+        if found.get("array_task") == _NO_ARRAY.get(name):
+            found.pop("array_task", None)
+        if name in _AGAIN and found["restart"] is not None:
+            found["restart"] = "1" if found["restart"] == _AGAIN[name] else None
         return {"scheduler": name, **{key: value for key, value in found.items() if value}}
     return {}

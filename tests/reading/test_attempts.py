@@ -25,6 +25,7 @@ def _known(resource):
         (SLURM, SLURM | {"job": "8", "restart": "1"}, False),
         (SLURM, SLURM | {"restart": "many"}, False),
         (SLURM | {"scheduler": "lsf"}, SLURM | {"scheduler": "lsf", "restart": "1"}, True),
+        (SLURM | {"scheduler": "sge"}, SLURM | {"scheduler": "sge", "restart": "1"}, True),
         (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-b"}, True),
         (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-a"}, False),
         (

@@ -7,6 +7,7 @@ SLURM = {"SLURM_JOB_ID": "18", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID"
 PBS = {"PBS_JOBID": "17[1].server", "PBS_ARRAY_INDEX": "1"}
 TORQUE = {"PBS_JOBID": "17-1.server", "PBS_ARRAYID": "1"}
 LSF = {"LSB_JOBID": "17", "LSB_JOBINDEX": "1", "LSB_SUB_HOST": "login"}
+SGE = {"JOB_ID": "17", "SGE_TASK_ID": "1", "SGE_CLUSTER_NAME": "big"}
 KUBERNETES = {
     "KUBERNETES_SERVICE_HOST": "10.0.0.1",
     "JOB_NAME": "fit",
@@ -37,6 +38,7 @@ def trace(environ, **changed):
         (TORQUE, {"PBS_JOBID": "17-12.server", "PBS_ARRAYID": "12"}),
         (PBS, {"PMIX_RANK": "2"}),
         (LSF, {"LSB_JOBINDEX": "2", "LSB_RESTART": "Y"}),
+        (SGE, {"SGE_TASK_ID": "2", "RESTARTED": "1"}),
         (KUBERNETES, {"JOB_COMPLETION_INDEX": "2", "POD_NAME": "fit-2-x"}),
         (OPEN_MPI, {"PMIX_RANK": "1", "OMPI_COMM_WORLD_RANK": "1"}),
         (OPEN_MPI_4, {"PMIX_RANK": "1", "OMPI_MCA_orte_local_daemon_uri": "3236233216.1;tcp://172.20.102.83:1"}),
@@ -48,6 +50,7 @@ def trace(environ, **changed):
         "Torque task",
         "PBS rank",
         "LSF task",
+        "Grid Engine task",
         "pod",
         "MPI rank",
         "MPI 4 rank",
@@ -67,6 +70,8 @@ def test_the_processes_of_a_job_have_one_trace(environ, changed):
         (PBS, {"PBS_JOBID": "17[1].other"}),
         (LSF, {"LSB_JOBID": "18"}),
         (LSF, {"LSB_SUB_HOST": "other"}),
+        (SGE, {"JOB_ID": "18"}),
+        (SGE, {"SGE_CLUSTER_NAME": "small"}),
         (KUBERNETES, {"JOB_UID": "2c5f"}),
         (KUBERNETES, {"POD_NAMESPACE": "them"}),
         (OPEN_MPI, {"PMIX_NAMESPACE": "prterun-node1-4712@1"}),

@@ -62,6 +62,12 @@ def test_the_resource_is_text(monkeypatch):
         ({"LSB_JOBID": "7", "LSB_JOBINDEX": "0"}, {"scheduler": "lsf", "job": "7"}),
         ({"LSB_JOBID": "7", "LSB_JOBINDEX": "3"}, {"scheduler": "lsf", "job": "7", "array_task": "3"}),
         (
+            {"JOB_ID": "7", "SGE_TASK_ID": "3", "RESTARTED": "1", "PMIX_RANK": "2"},
+            {"scheduler": "sge", "job": "7", "array_task": "3", "rank": "2", "restart": "1"},
+        ),
+        ({"JOB_ID": "7", "SGE_TASK_ID": "undefined", "RESTARTED": "0"}, {"scheduler": "sge", "job": "7"}),
+        ({"JOB_ID": "7", "RESTARTED": "0"}, {}),
+        (
             {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOSTNAME": "fit-2-x7k", "JOB_COMPLETION_INDEX": "2"},
             {"scheduler": "kubernetes", "array_task": "2", "pod": "fit-2-x7k"},
         ),
@@ -100,6 +106,9 @@ def test_the_resource_is_text(monkeypatch):
         "pbs rank",
         "lsf",
         "lsf array",
+        "grid engine array, again",
+        "grid engine",
+        "somebody else's job",
         "kubernetes",
         "kubernetes, by its downward API",
         "slurm in kubernetes",

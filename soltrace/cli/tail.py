@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import absent, default_directory
+from soltrace.cli.log_files import absent, default_directory, files
 from soltrace.cli.streams import complain
 from soltrace.cli.tail_arguments import add_arguments, since_until
 
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     outcome = Outcome(_patience_s(args), jobs=Jobs()) if args.until_done else None
     # How passes end is to be seen, whatever is shown.
     skip = prefilter(record_filter.events if outcome is None else (), since)
-    follower = Follower(paths, _say, skip=skip)
+    # A copy by itself stays as it is, and would be shown as if all had happened twice.
+    follower = Follower(files(paths, _say) if args.no_follow else paths, _say, skip=skip)
     gc.set_threshold(GARBAGE)
     # A value may hold what the output's encoding has no sign for.
     cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")

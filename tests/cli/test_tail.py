@@ -58,6 +58,20 @@ def test_where_logs_are_and_whose_time_is_shown(soltrace, tmp_path, log):
     )
 
 
+def test_a_copy_is_not_shown_again(soltrace, runs, log):
+    """As the other commands have it; of what is followed, a copy may become a log of its own."""
+    opened = log.line(log.experiment_started(0), event="log.opened", resource={})
+    for name in ("a.jsonl", "run.jsonl"):
+        log.append(runs / name, opened, log.experiment_started(1))
+    os.utime(runs / "a.jsonl", (0, 0))
+    directory = runs.name
+    assert soltrace.run("tail", "--no-follow", "--json", "--event", "experiment.started") == (
+        0,
+        [log.line(log.experiment_started(1)).decode().rstrip()],
+        [f"soltrace tail: leaving {directory}/a.jsonl out: it is a copy of {directory}/run.jsonl"],
+    )
+
+
 def test_json_passes_the_chosen_lines(soltrace, runs, logs):
     """Byte for byte, those of later versions too; each kind of filter may be repeated."""
     warm, cold, other = logs(experiment="fit/warm"), logs(experiment="fit/cold"), logs(experiment="other")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from soltrace.reading.files.compressed import head_of
+from soltrace.reading.files.compressed import head_of, is_compressed
 
 _OPENED = b'"event":"log.opened"'
 
@@ -12,7 +12,8 @@ def without_copies(files: Sequence[Path], say: Callable[[str], None]) -> list[Pa
     """Leave out copies of logs: what they hold would be counted twice.
 
     A log begins with a line that no other has: it says which run, which part of it, and when to the microsecond. Of
-    those that begin alike the one that was written last is kept, for it holds what the others do.
+    those that begin alike the one that was written last is kept, for it holds what the others do; but not one that is
+    still being compressed.
 
     Args:
         files: Logs, compressed or not.
@@ -33,9 +34,11 @@ def without_copies(files: Sequence[Path], say: Callable[[str], None]) -> list[Pa
     return [file for file in files if file not in copies]
 
 
-def _written(file: Path) -> tuple[int, int]:
+def _written(file: Path) -> tuple[bool, int, int]:
+    """When, and whether all of it: what compresses a log removes it at the end."""
+    whole = not (is_compressed(file) and file.with_suffix("").exists())
     try:
         stat = file.stat()
     except OSError:
-        return 0, 0
-    return stat.st_mtime_ns, stat.st_size
+        return whole, 0, 0
+    return whole, stat.st_mtime_ns, stat.st_size

@@ -33,6 +33,14 @@ def test_of_copies_the_one_that_was_written_last_is_kept(make, tmp_path):
     assert said == [f"leaving {each} out: it is a copy of {log}" for each in (backup, older)]
 
 
+def test_one_that_is_being_compressed_is_not_kept(make):
+    """It is written later than the log, and holds less so far; what compresses it removes the log at the end."""
+    log, backup, begun = make("run.jsonl", 1, 20, b"{}\n" * 9), make("b.jsonl", 1, 10), make("run.jsonl.gz", 1, 30)
+    said = []
+    assert without_copies([log, begun, backup], said.append) == [log]
+    assert said == [f"leaving {each} out: it is a copy of {log}" for each in (begun, backup)]
+
+
 def test_files_that_begin_alike_and_are_no_logs_of_ours_are_no_copies(tmp_path):
     """Nor are empty ones."""
     files = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl")]

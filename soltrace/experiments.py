@@ -240,7 +240,7 @@ def _leave(opened: _Open, error: BaseException | None) -> None:
     if opened.span is not None:
         _without_failing(recorder, opened.span.leave)
     if was_open:  # else the process has ended meanwhile, and so has it
-        _tell_end(opened, error)
+        _tell_end(opened, error, others_first=True)
     if context.outer is None or context.outer.experiment is None:
         _hurry(recorder)
 
@@ -251,12 +251,13 @@ def _close(opened: _Open, error: BaseException) -> None:
         _tell_end(opened, error)
 
 
-def _tell_end(opened: _Open, error: BaseException | None) -> None:
+def _tell_end(opened: _Open, error: BaseException | None, *, others_first: bool = False) -> None:
     recorder, context = opened.recorder, opened.context
     time_ns = recorder.clock.time_ns()
     duration_s = recorder.clock.monotonic() - opened.began
     if (span := opened.span) is not None:
-        _without_failing(recorder, lambda: span.let_others_end(recorder.drain))
+        if others_first:  # not where the process ends, which has waited for them, and holds the lock
+            _without_failing(recorder, lambda: span.let_others_end(recorder.drain))
         _without_failing(recorder, lambda: span.end(time_ns, error))
     _announce(
         recorder,

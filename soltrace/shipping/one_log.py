@@ -8,7 +8,7 @@ is sent that stands behind the last line that is known to be the same.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -80,6 +80,7 @@ class LogShipper:
         noted: Is called after each batch. What it raises ends all.
         open_only: Its run has sent all but what never ended: that alone is sent, when it is said to be over.
         gaps: Finds how a log goes on behind a part that is missing; None: it ends there.
+        after: What shipped it until it failed: what that has sent counts on.
     """
 
     def __init__(
@@ -92,13 +93,16 @@ class LogShipper:
         *,
         open_only: bool = False,
         gaps: Gaps | None = None,
+        after: "LogShipper | None" = None,
     ) -> None:
         self._gaps = gaps
         self.gone: list[str] = []
         """What could not be read of it any more, in words."""
         self._abandons, self._open_only = "traces" in signals, open_only
         self._signals = () if open_only else signals
-        self.counts = ShippedCounts()
+        # What is read is read anew.
+        before = ShippedCounts() if after is None else after.counts
+        self.counts = replace(before, skipped=0, unfinished=0, read_bytes=0)
         self.damaged: Path | None = None
         """The file of it that is compressed and could not be read to its end."""
         self._sender, self._state, self._noted = sender, state, noted
@@ -213,6 +217,7 @@ class LogShipper:
                 self._miss(f"{self._path}: it was gone before it was read, and is not shipped")
             if behind is not None and self._gaps.lacks(self._path, behind):
                 self._miss(f"{behind}: {BEFORE_IT}")
+                self._gaps.pass_over(self._path, behind)
             self._gaps.read(self._path)
         self._take(self._rest(over=True))
         if self._journal is not None:

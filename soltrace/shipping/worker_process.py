@@ -131,6 +131,7 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
 
 def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
     shippers: dict[Path, LogShipper | None] = {}
+    failed: dict[Path, LogShipper] = {}
     said: set[str] = set()
     gaps = Gaps(orders.patience_s)
     try:
@@ -138,11 +139,17 @@ def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], No
             for path, found in shippers.items():
                 # After a failure it is begun anew, which reads again and sends nothing again.
                 shipper = found or LogShipper(
-                    path, sender, orders.state, orders.signals, partial(_tell, pipe, path), gaps=gaps
+                    path,
+                    sender,
+                    orders.state,
+                    orders.signals,
+                    partial(_tell, pipe, path),
+                    gaps=gaps,
+                    after=failed.pop(path, None),
                 )
                 shippers[path] = shipper
                 if not _stepped(path, shipper, pipe, said):
-                    shippers[path] = None
+                    shippers[path], failed[path] = None, shipper
                     shipper.close()
             check()
             if pipe.poll(FOLLOW_S):

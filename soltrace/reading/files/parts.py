@@ -66,9 +66,13 @@ class Gaps:
         return (_whole(path), _number(path)) in self._read
 
     def lacks(self, path: Path, behind: Path) -> bool:
-        """Say whether a part between two others was not read."""
+        """Say whether a part between two others was neither read nor passed over."""
         numbers = range(_number(path) + 1, _number(behind))
         return any((_whole(path), number) not in self._read for number in numbers)
+
+    def pass_over(self, path: Path, behind: Path) -> None:
+        """Take in that nobody waits for the parts between two others any more: whoever reads on lacks none."""
+        self._read |= {(_whole(path), number) for number in range(_number(path) + 1, _number(behind))}
 
     def behind(self, path: Path) -> Path | None:
         """Return the first part behind the gap that follows a part; None if there is no gap, or not for long enough."""

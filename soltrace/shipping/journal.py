@@ -34,7 +34,7 @@ MARKS_AT_MOST: Final = 1024
 
 A log that is followed for days has a batch each second. One that was cut lacks the last ones.
 """
-BYTES_AT_MOST: Final = 2**20
+JOURNAL_BYTES_AT_MOST: Final = 2**20
 """Of a journal, before it is written anew: one that is followed has a few hundred more each second."""
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
@@ -126,7 +126,7 @@ class Journal:
 
     def _shorten(self) -> None:
         """Write it anew if it is long, and lock that before it is the journal. Where it can't be, it stays as it is."""
-        if self._size <= BYTES_AT_MOST:
+        if self._size <= JOURNAL_BYTES_AT_MOST:
             return
         self._size, anew = 0, self._file.with_suffix(_ANEW)  # another megabyte, before it is tried again
         with suppress(OSError):

@@ -54,7 +54,7 @@ def test_the_lines_that_are_known_get_rarer_towards_the_beginning(tmp_path):
 
 def test_a_journal_does_not_grow(tmp_path, monkeypatch):
     """It is written anew, keeps what is known of each collector, and stays locked."""
-    monkeypatch.setattr(journal_module, "BYTES_AT_MOST", 20_000)
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_AT_MOST", 20_000)
     other = Journal(FIRST.path, FIRST, "http://other:4318", tmp_path)
     other.note(structs.replace(other.sent, logs=7, marked=7, mark="seven"))
     other.close()
@@ -89,7 +89,7 @@ def test_a_journal_does_not_grow(tmp_path, monkeypatch):
 
 def test_a_journal_that_cannot_be_written_anew_goes_on(tmp_path, monkeypatch):
     """The disk has no room for another file: it grows."""
-    monkeypatch.setattr(journal_module, "BYTES_AT_MOST", 1000)
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_AT_MOST", 1000)
     journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
     (file,) = tmp_path.iterdir()
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))

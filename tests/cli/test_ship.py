@@ -280,13 +280,19 @@ def test_a_part_that_goes_before_it_is_shipped_is_said(soltrace, collector, logs
     assert until(lambda: len(collector.spans), lambda spans: spans == 3) == 3
     log.append(part(5), log.opened(9), log.started(10, 5), log.ended(11, 5))
     assert until(lambda: len(collector.spans), lambda spans: spans == 4) == 4
+    log.append(part(8), log.opened(12), log.started(13, 8), log.ended(14, 8))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 5) == 5
+    # One that comes late, from a machine that was not reached for long.
+    log.append(part(7), log.opened(15), log.started(16, 7), log.ended(17, 7))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 6) == 6
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     missing = "the part of its log before this one is missing, and is not shipped"
     assert [SENT.sub(r"sent \1", line) for line in err.decode().splitlines()] == [
         f"soltrace ship: {part(4)}: {missing}",
-        "sent 12 log records and 4 spans of 1 log",
-        "soltrace ship: 1 part of logs missing, and not shipped",
+        f"soltrace ship: {part(8)}: {missing}",
+        "sent 18 log records and 6 spans of 1 log",
+        "soltrace ship: 2 parts of logs missing, and not shipped",  # the third and the sixth
     ]
 
 

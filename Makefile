@@ -13,9 +13,11 @@ STAMP := .venv/installed.stamp
 OLDEST_STAMP := .venv-oldest/installed.stamp
 DOCS_STAMP := .venv/docs.stamp
 SOURCES := soltrace tests benchmarks scripts dashboards docs examples
-# In two processes; loadgroup: the tests that share the real servers, or the browser, run in one of them. Of a process
-# that dies, xdist with groups would not come to an end; without a second one it fails at once, and names the test.
-PYTEST := -m pytest -n 2 --dist loadgroup --max-worker-restart=0 --durations=30
+# In three processes, for two cores: some tests wait for others' programs. loadgroup: the tests that share the real
+# servers, or the browser, run in one of them. Of a process that dies, xdist with groups would not come to an end; without
+# another one it fails at once, and names the test.
+WORKERS ?= 3
+PYTEST := -m pytest -n $(WORKERS) --dist loadgroup --max-worker-restart=0 --durations=30
 # What XLA compiles for the tests is kept for a week: later runs find it there.
 XLA_CACHE ?= $(HOME)/.cache/soltrace/xla
 KEPT = find $(XLA_CACHE) -type f -mtime +7 -delete 2>/dev/null; JAX_COMPILATION_CACHE_DIR=$(XLA_CACHE) JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Make sure of the programs that the tests use: a terminal, the shells that complete, who reads the log and the report,
-# Slurm, a compiler for the library that has a disk fail, and a Java for Spark.
+# Slurm and the database of its accounts, a compiler for the library that has a disk fail, and a Java for Spark.
 set -euo pipefail
 missing=()
 PATH=$PATH:/usr/sbin
-for program in tmux zsh fish jq lnav chromium gcc slurmctld slurmd; do
+for program in tmux zsh fish jq lnav chromium gcc slurmctld slurmd slurmdbd; do
     command -v "$program" >/dev/null || missing+=("$program")
 done
 command -v java >/dev/null || missing+=(default-jre-headless)
+command -v mariadbd >/dev/null || missing+=(mariadb-server-core)
 command -v munged >/dev/null || missing+=(munge)
 command -v sbatch >/dev/null || missing+=(slurm-client)
 [ ${#missing[@]} -eq 0 ] && exit 0

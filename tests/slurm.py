@@ -1,5 +1,7 @@
 """A real Slurm on this machine: munged, slurmctld, and a slurmd for each of two nodes, in a directory of its own.
 
+Where its accounts are wanted too, slurmdbd keeps them in a database of theirs, which is MariaDB.
+
 Nothing of the system's is touched: addresses, keys and state are ours, and `SLURM_CONF` says so to all that is started.
 """
 
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any, Final
 
 from tests.stack.servers import free_ports
 
@@ -54,16 +57,40 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0
 KillWait=2
 MinJobAge=3600
 ReturnToService=2
+AccountingStorageType=accounting_storage/{accounts}
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={accounts_port}
+AccountingStoragePass={directory}/munge.socket
 NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=16 RealMemory=65536
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+_ACCOUNTS: Final = """
+AuthType=auth/munge
+AuthInfo=socket={directory}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={accounts_port}
+SlurmUser={user}
+LogFile={directory}/slurmdbd.log
+PidFile={directory}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database_port}
+StorageUser={user}
+StorageLoc=accounts
+"""
+_DATABASE: Final = (
+    "--no-defaults --datadir={directory}/database --socket={directory}/database.socket --port={database_port}"
+    " --pid-file={directory}/mariadbd.pid --log-error={directory}/mariadbd.log --bind-address=127.0.0.1 --user={user}"
+    " --skip-grant-tables"
+)
 
 
 class Slurm:
     """Slurm as it runs: takes jobs, says what became of their tasks, and does to them what an administrator would."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, accounts: bool) -> None:
+        self.directory, self._accounts = directory, accounts
         self.environ = {"SLURM_CONF": str(directory / "slurm.conf")}
         """What makes Slurm's commands ask this one."""
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
@@ -73,22 +100,47 @@ class Slurm:
         (self.directory / "munge.key").write_bytes(os.urandom(_MUNGE_KEY_BYTES))
         (self.directory / "munge.key").chmod(0o600)
         (self.directory / "state").mkdir()
-        controller, *ports = free_ports(1 + len(NODES))
-        (self.directory / "slurm.conf").write_text(
-            _CONFIGURATION.format(
-                host=socket.gethostname(),
-                controller=controller,
-                user=getpass.getuser(),
-                directory=self.directory,
-                nodes=",".join(NODES),
-                ports=",".join(map(str, ports)),
-            )
-        )
+        controller, accounts_port, database_port, *ports = free_ports(3 + len(NODES))
+        known = {
+            "host": socket.gethostname(),
+            "controller": controller,
+            "user": getpass.getuser(),
+            "directory": self.directory,
+            "nodes": ",".join(NODES),
+            "ports": ",".join(map(str, ports)),
+            "accounts": "slurmdbd" if self._accounts else "none",
+            "accounts_port": accounts_port,
+            "database_port": database_port,
+        }
+        (self.directory / "slurm.conf").write_text(_CONFIGURATION.format(**known))
         self._start("munged", "--foreground", "--force", *self._munge_files())
         self.wait_for((self.directory / "munge.socket").exists, "munged listens")
+        if self._accounts:
+            self._keep_accounts(known)
         self._start("slurmctld", "-D")
         for node in NODES:
             self.start_node(node)
+
+    def _keep_accounts(self, known: Mapping[str, Any]) -> None:
+        """Start what keeps accounts, and its database."""
+        configuration = self.directory / "slurmdbd.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text(_ACCOUNTS.format(**known))
+        (self.directory / "database").mkdir()
+        self._start("mariadbd", *_DATABASE.format(**known).split())
+        self.wait_for(lambda: _listens(known["database_port"]), "MariaDB listens")
+        self._start("slurmdbd", "-D")
+        self.wait_for(lambda: _listens(known["accounts_port"]), "slurmdbd listens")
+        self.command("sacctmgr", "--immediate", "add", "cluster", "test")
+
+    def forget(self) -> None:
+        """Have the controller begin anew, and know of no job that has been."""
+        controller = self._daemons.pop("slurmctld")
+        controller.terminate()
+        controller.wait()
+        self._start("slurmctld", "-D", "-c")
+        for node in NODES:
+            self.wait_for(lambda node=node: self._state_of(node) in {"idle", "mixed"}, f"node {node} is there")
 
     def start_node(self, node: str) -> None:
         """Start a node, also one that has failed, and wait until it takes jobs."""
@@ -230,12 +282,18 @@ def _kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        return True
+    return False
+
+
 @contextmanager
-def running() -> Iterator[Slurm]:
-    """Run Slurm until the block is left."""
+def running(*, accounts: bool = False) -> Iterator[Slurm]:
+    """Run Slurm until the block is left; with what keeps accounts, if `sacct` is to say something."""
     # Not pytest's directory: the path of a socket must be short.
     directory = Path(tempfile.mkdtemp(prefix="soltrace-"))
-    slurm = Slurm(directory)
+    slurm = Slurm(directory, accounts=accounts)
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, directory, ignore_errors=True)
         ending.callback(slurm.stop)

@@ -166,7 +166,10 @@ def test_the_host_knows_the_protocol_of_a_sink_and_no_sink():
     found = {name for file in FILES if within(module_of(file), "soltrace.host") for name in imports(file)}
     assert {name for name in found if within(name, "soltrace.sinks")} <= {
         f"soltrace.sinks.{name}"
-        for name in ("Ids", "Sink", "Tracing", "ExperimentSpan", "RunSpan", "Batching", "Keeping", "LinesLostError")
+        for name in (
+            *("Ids", "Sink", "Tracing", "ExperimentSpan", "RunSpan"),
+            *("Batching", "Keeping", "Listened", "LinesLostError"),
+        )
     }
 
 

@@ -49,7 +49,8 @@ class Emission:
     @property
     def nbytes(self) -> int:
         """Size of the arrays."""
-        return self.ints.nbytes + self.floats.nbytes + sum(extra.nbytes for extra in self.extras)
+        own = self.ints.nbytes + self.floats.nbytes
+        return own + sum(extra.nbytes for extra in self.extras) if self.extras else own
 
     def ints_of_a_lane(self) -> list[int]:
         """The ints of the first lane: those that all lanes share are read here."""

@@ -6,6 +6,7 @@ Host side, on the worker thread alone.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
@@ -277,7 +278,7 @@ class PassView:
     def user_time(self, lane: int, times: Sequence[float] | Array) -> Number | UnsetType:
         """A solver's time as the user's, if times are known at all. Plus 0.0: there is no -0.0 then."""
         direction = self.lanes.direction[lane]
-        return UNSET if math.isnan(direction) else written(direction * times[lane] + 0.0, single=self.single)
+        return UNSET if math.isnan(direction) else _time(float(direction * times[lane] + 0.0), single=self.single)
 
     def _place(self, lane: int) -> dict[str, Any]:
         lanes = self.lanes
@@ -338,6 +339,12 @@ class PassView:
             "pass_id": entry.pass_id,
             "phase": self.phase,
         }
+
+
+@lru_cache(maxsize=1024)
+def _time(value: float, *, single: bool) -> Number:
+    """Write a time: in a loop of solves it is the same again and again."""
+    return written(value, single=single)
 
 
 def _level(status: Status) -> Level:

@@ -3,13 +3,16 @@
 A journal is called by what is in the log, so that it is found when that was renamed, copied or compressed. Each note
 says what the last line was, so that a log that was cut since, and written on, is not taken for sent up to there.
 Whoever ships a log has its journal locked, so that no two do. A line is one write; half of one, after a power failure,
-is as good as none.
+is as good as none. A journal that has got long is written anew, with what still counts, and takes the place of the old
+one.
 """
 
 import errno
 import fcntl
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -23,6 +26,7 @@ from soltrace.wire.records import LogOpened
 
 _DIRECTORY: Final = ".shipped"
 _ENDING: Final = ".journal"
+_ANEW: Final = ".journal.new"
 _KEY_BYTES: Final = 16
 _MARK_BYTES: Final = 8
 MARKS_AT_MOST: Final = 1024
@@ -30,6 +34,8 @@ MARKS_AT_MOST: Final = 1024
 
 A log that is followed for days has a batch each second. One that was cut lacks the last ones.
 """
+JOURNAL_BYTES_AT_MOST: Final = 2**20
+"""Of a journal, before it is written anew: one that is followed has a few hundred more each second."""
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
 
@@ -96,25 +102,47 @@ class Journal:
         directory = directory or path.parent / _DIRECTORY
         directory.mkdir(exist_ok=True)
         log = _key(path, first)
-        file = directory / f"{log}{_ENDING}"
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file = directory / f"{log}{_ENDING}"
+        self._descriptor = _opened(self._file, path)
         try:
-            _lock(self._descriptor, path)
-            self.marks: dict[int, str] = {}
-            """Of the lines that were the last at some time, by their numbers."""
-            self.sent, whole = _last(self._descriptor, Sent(log=log, endpoint=endpoint), self.marks)
-            if not whole:
+            data = _read(self._descriptor)
+            known = _noted(data).get((log, endpoint)) or _Noted(Sent(log=log, endpoint=endpoint))
+            self.sent, self.marks = known.sent, known.marks
+            if data and not data.endswith(b"\n"):
                 os.write(self._descriptor, b"\n")
+            self._size = len(data)
+            self._shorten()
         except BaseException:
             self.close()
             raise
 
     def note(self, sent: Sent) -> None:
         """Note what has been acknowledged. Once this returns it is on the disk."""
-        os.write(self._descriptor, msgspec.json.encode(sent) + b"\n")
+        self._size += os.write(self._descriptor, msgspec.json.encode(sent) + b"\n")
         os.fsync(self._descriptor)
         self.sent = sent
         _mark(self.marks, sent)
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Write it anew if it is long, and lock that before it is the journal. Where it can't be, it stays as it is."""
+        if self._size <= JOURNAL_BYTES_AT_MOST:
+            return
+        self._size, anew = 0, self._file.with_suffix(_ANEW)  # another megabyte, before it is tried again
+        with suppress(OSError):
+            descriptor = os.open(anew, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            try:
+                _lock(descriptor, anew)
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.writelines(_lines(_noted(_read(self._descriptor))))
+                os.fsync(descriptor)
+                anew.replace(self._file)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(self._descriptor)
+            self._descriptor = descriptor
+            _sync(self._file.parent)
 
     def close(self) -> None:
         """Unlock and close it."""
@@ -151,6 +179,21 @@ def _mark(marks: dict[int, str], sent: Sent) -> None:
             del marks[number]
 
 
+def _opened(file: Path, path: Path) -> int:
+    """Open the journal of a log, and lock it. Until it is locked, another one may take its place."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            _lock(descriptor, path)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), file.stat()):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,13 +204,43 @@ def _lock(descriptor: int, path: Path) -> None:
             raise
 
 
-def _last(descriptor: int, sent: Sent, marks: dict[int, str]) -> tuple[Sent, bool]:
-    """Read what was noted last, and all marks; say whether the file ends with a whole line."""
-    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+@dataclass
+class _Noted:
+    """What is noted of a log that is sent to one collector."""
+
+    sent: Sent
+    """The last note."""
+    marks: dict[int, str] = field(default_factory=dict[int, str])
+    """Of the lines that were the last at some time, by their numbers."""
+
+
+def _read(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _noted(data: bytes) -> dict[tuple[str, str], _Noted]:
+    """Read a journal: what is noted for each log and collector."""
+    found: dict[tuple[str, str], _Noted] = {}
     for line in data.split(b"\n"):
         with suppress(msgspec.MsgspecError):
-            noted = msgspec.json.decode(line, type=Sent)
-            if (noted.log, noted.endpoint) == (sent.log, sent.endpoint):
-                sent = noted
-                _mark(marks, noted)
-    return sent, not data or data.endswith(b"\n")
+            sent = msgspec.json.decode(line, type=Sent)
+            noted = found.setdefault((sent.log, sent.endpoint), _Noted(sent))
+            noted.sent = sent
+            _mark(noted.marks, sent)
+    return found
+
+
+def _lines(found: Mapping[tuple[str, str], _Noted]) -> Iterator[bytes]:
+    """Write a journal from which the same is read."""
+    for noted in found.values():
+        for number, mark in noted.marks.items():
+            yield msgspec.json.encode(structs.replace(noted.sent, marked=number, mark=mark, cut=False)) + b"\n"
+        yield msgspec.json.encode(noted.sent) + b"\n"
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,7 @@ is sent that stands behind the last line that is known to be the same.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +51,7 @@ class ShippedCounts:
     cut: int = 0
     """How often it turned out to have been cut since it was shipped, and written on."""
     missing: int = 0
-    """How often a part of it was gone before it was read."""
+    """Parts of it that are missing, or were gone before they were read."""
     read_bytes: int = 0
 
 
@@ -80,6 +80,7 @@ class LogShipper:
         noted: Is called after each batch. What it raises ends all.
         open_only: Its run has sent all but what never ended: that alone is sent, when it is said to be over.
         gaps: Finds how a log goes on behind a part that is missing; None: it ends there.
+        after: What shipped it before: what that has sent, and has missed, counts on.
     """
 
     def __init__(
@@ -92,13 +93,16 @@ class LogShipper:
         *,
         open_only: bool = False,
         gaps: Gaps | None = None,
+        after: "LogShipper | None" = None,
     ) -> None:
         self._gaps = gaps
         self.gone: list[str] = []
         """What could not be read of it any more, in words."""
         self._abandons, self._open_only = "traces" in signals, open_only
         self._signals = () if open_only else signals
-        self.counts = ShippedCounts()
+        # What is read is read anew.
+        before = ShippedCounts() if after is None else after.counts
+        self.counts = replace(before, skipped=0, unfinished=0, read_bytes=0)
         self.damaged: Path | None = None
         """The file of it that is compressed and could not be read to its end."""
         self._sender, self._state, self._noted = sender, state, noted
@@ -211,8 +215,8 @@ class LogShipper:
         if self._gaps is not None:
             if self._source.lines.identity is None and not self._gaps.was_read(self._path):
                 self._miss(f"{self._path}: it was gone before it was read, and is not shipped")
-            if behind is not None and self._gaps.lacks(self._path, behind):
-                self._miss(f"{behind}: {BEFORE_IT}")
+            if behind is not None and (missing := self._gaps.pass_over(self._path, behind)):
+                self._miss(f"{behind}: {BEFORE_IT}", missing)
             self._gaps.read(self._path)
         self._take(self._rest(over=True))
         if self._journal is not None:
@@ -240,8 +244,8 @@ class LogShipper:
         self._begin_anew(self._path)
         self._source = source
 
-    def _miss(self, what: str) -> None:
-        self.counts.missing += 1
+    def _miss(self, what: str, number: int = 1) -> None:
+        self.counts.missing += number
         self.gone.append(what)
 
     def _begin_again(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple, TypeAlias
 
-from soltrace.reading.files.parts import Gaps
+from soltrace.reading.files.parts import Gaps, whole_log
 from soltrace.shipping.journal import BeingShippedError
 from soltrace.shipping.one_log import LogShipper, ShippedCounts
 from soltrace.shipping.sender import NotSentError, Sender, SentSignal
@@ -131,18 +131,31 @@ def _reported(pipe: "Pipe", shipper: LogShipper, path: Path) -> Generator[None]:
 
 def _follow(pipe: "Pipe", orders: Orders, sender: Sender, check: Callable[[], None]) -> None:
     shippers: dict[Path, LogShipper | None] = {}
+    earlier: dict[Path, LogShipper] = {}
     said: set[str] = set()
     gaps = Gaps(orders.patience_s)
     try:
         while True:
+            arrived = gaps.arrived()
+            for path, shipper in shippers.items():
+                if shipper is not None and (parts := arrived[whole_log(path)]):
+                    shipper.counts.missing -= parts
+                    shipper.close()
+                    shippers[path], earlier[path] = None, shipper
             for path, found in shippers.items():
-                # After a failure it is begun anew, which reads again and sends nothing again.
+                # After that, or a failure, it is begun anew, which reads again and sends nothing again.
                 shipper = found or LogShipper(
-                    path, sender, orders.state, orders.signals, partial(_tell, pipe, path), gaps=gaps
+                    path,
+                    sender,
+                    orders.state,
+                    orders.signals,
+                    partial(_tell, pipe, path),
+                    gaps=gaps,
+                    after=earlier.pop(path, None),
                 )
                 shippers[path] = shipper
                 if not _stepped(path, shipper, pipe, said):
-                    shippers[path] = None
+                    shippers[path], earlier[path] = None, shipper
                     shipper.close()
             check()
             if pipe.poll(FOLLOW_S):

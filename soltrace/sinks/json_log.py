@@ -35,25 +35,14 @@ def render(_: Any, __: str, event: Mapping[str, Any]) -> bytes:
 class LoggerLog:
     """Hands records to a structlog logger of the user's, as the fields of their lines."""
 
-    def __init__(
-        self,
-        logger: Any,
-        *,
-        fields_of: Callable[[AnyRecord], dict[str, Any]] = lambda record: _as_keywords(record.line),
-    ) -> None:
-        """Write to a structlog logger.
-
-        Args:
-            logger: Is called by the method of a record's level, with the event and its fields.
-            fields_of: Makes these; those of the line, unless `logger` takes others.
-        """
-        self._logger, self._fields_of = logger, fields_of
-        self._lost = False
+    def __init__(self, logger: Any) -> None:
+        """Write to a structlog logger, by the method of a record's level, with the event and its fields."""
+        self._logger, self._lost = logger, False
         """Whether a line got lost since the last flush."""
 
     def handle(self, record: AnyRecord) -> None:
         """Write one record."""
-        fields = self._fields_of(record)
+        fields = _as_keywords(record.line)
         try:
             written = getattr(self._logger, record.level)(fields.pop("event"), **fields)
             _check_written(written)
@@ -70,7 +59,14 @@ class LoggerLog:
         """Leave a user's logger open."""
 
 
-class JsonLog(LoggerLog):
+class _Lines(structlog.BoundLoggerBase):
+    """A structlog logger that takes records, whatever their level."""
+
+    def write(self, record: AnyRecord) -> None:
+        self._proxy_to_logger("msg", record=record)
+
+
+class JsonLog:
     """Writes records as JSON lines to a file, those of a batch at once, and never waits long for the disk.
 
     `handle` takes a record, and `settle` has it written.
@@ -90,14 +86,10 @@ class JsonLog(LoggerLog):
         """
         self.target = make(self._introduction)
         self._writer = LogWriter(self.target, sync_s=sync_s)
-        logger = structlog.wrap_logger(
-            self._writer,
-            processors=[render],
-            wrapper_class=structlog.make_filtering_bound_logger(0),
-            context_class=dict,
-            cache_logger_on_first_use=True,
-        )
-        super().__init__(logger.bind(), fields_of=_as_it_is)
+        logger = structlog.wrap_logger(self._writer, processors=[render], wrapper_class=_Lines, context_class=dict)
+        self._logger: _Lines = logger.bind()
+        self._lost = False
+        """Whether a line got lost since the last flush."""
         self._opened: LogOpened | None = None
         self._latest: datetime | None = None
         """The time of the youngest record."""
@@ -112,8 +104,13 @@ class JsonLog(LoggerLog):
             self._opened = structs.replace(self._opened, resource=record.resource)
         elif isinstance(record, TelemetryDropped):
             self._writer.must_answer()  # else this would be said, and lost afterwards
-        if not self._writer.refuses():
-            super().handle(record)
+        if self._writer.refuses():
+            return
+        try:
+            self._logger.write(record)
+        except BaseException:
+            self._lost = True
+            raise
 
     def _introduction(self, part: int) -> list[bytes]:
         """Make the first line of a part: the same as of the first one, with what has become known since."""
@@ -141,7 +138,8 @@ class JsonLog(LoggerLog):
     def flush(self, timeout_s: float) -> bool:
         """Bring what was written to the disk; False where a line since the last flush could not be written."""
         brought = self._writer.flush(timeout_s)
-        return super().flush(timeout_s) and brought
+        complete, self._lost = not self._lost, False
+        return complete and brought
 
     def close(self) -> None:
         """Close the file."""
@@ -155,10 +153,6 @@ _METHODS_OWN: Final = frozenset({"self", "method_name"})
 def _as_keywords(line: Mapping[str, Any]) -> dict[str, Any]:
     """Copy a line as keywords; only what a user has bound may be called as an argument is."""
     return {f"context.{name}" if name in _METHODS_OWN else name: value for name, value in line.items()}
-
-
-def _as_it_is(record: AnyRecord) -> dict[str, Any]:
-    return {"event": None, "record": record}
 
 
 def _check_written(result: Any) -> None:

@@ -100,8 +100,6 @@ class LogWriter:
             elif self._waiting_bytes > AT_ONCE:
                 self._have_written()  # a batch may be of any length, and the disk is only slow
 
-    debug = info = warning = error = msg
-
     def refuses(self) -> bool:
         """Say whether a line would be lost, and count it then: it need not be made.
 

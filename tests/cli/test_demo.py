@@ -31,6 +31,7 @@ def run(*arguments, program=COMMAND):
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 
+@pytest.mark.once
 def test_the_demonstration(tmp_path):
     """Two experiments of three steps, eight lanes each: every pass is in the log, and the summary is about them.
 

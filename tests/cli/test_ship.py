@@ -280,13 +280,19 @@ def test_a_part_that_goes_before_it_is_shipped_is_said(soltrace, collector, logs
     assert until(lambda: len(collector.spans), lambda spans: spans == 3) == 3
     log.append(part(5), log.opened(9), log.started(10, 5), log.ended(11, 5))
     assert until(lambda: len(collector.spans), lambda spans: spans == 4) == 4
+    log.append(part(8), log.opened(12), log.started(13, 8), log.ended(14, 8))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 5) == 5
+    # One that comes late, from a machine that was not reached for long.
+    log.append(part(7), log.opened(15), log.started(16, 7), log.ended(17, 7))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 6) == 6
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     missing = "the part of its log before this one is missing, and is not shipped"
     assert [SENT.sub(r"sent \1", line) for line in err.decode().splitlines()] == [
         f"soltrace ship: {part(4)}: {missing}",
-        "sent 12 log records and 4 spans of 1 log",
-        "soltrace ship: 1 part of logs missing, and not shipped",
+        f"soltrace ship: {part(8)}: {missing}",
+        "sent 18 log records and 6 spans of 1 log",
+        "soltrace ship: 2 parts of logs missing, and not shipped",  # the third and the sixth
     ]
 
 
@@ -365,3 +371,33 @@ def test_it_follows_a_job(soltrace, collector, logs, until, tmp_path):
     assert (process.returncode, out) == (130, b"")
     assert SENT.findall(err.decode()) == ["17 log records and 6 spans of 2 logs"]
     assert len(collector.record_ids) == len(collector.log_records) == 17
+
+
+@pytest.mark.once
+def test_what_was_sent_before_an_outage_counts(soltrace, collector, logs, until, tmp_path):
+    """The log is read again when its collector is back; what is said in the end is what was sent."""
+    log, first = logs("a"), tmp_path / "run.jsonl"
+    process = soltrace.start(
+        *("ship", tmp_path, "--follow", "--patience", 1, "--endpoint", collector.address),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    log.append(first, log.opened(0), log.started(1, 1), log.ended(2, 1))
+    behind_a_gap = first.with_name("run.part0003.jsonl")
+    log.append(behind_a_gap, log.opened(3), log.started(4, 2), log.ended(5, 2))
+    assert until(lambda: len(collector.spans), lambda spans: spans == 2) == 2
+    collector.answers += [503] * 20
+    log.append(behind_a_gap, log.started(6, 3), log.ended(7, 3))
+    assert [process.stderr.readline().decode() for _ in range(2)] == [
+        f"soltrace ship: {behind_a_gap}: the part of its log before this one is missing, and is not shipped\n",
+        f"soltrace ship: {collector.address} does not take logs: 503\n",
+    ]
+    collector.answers.clear()
+    assert until(lambda: len(collector.spans), lambda spans: spans == 3) == 3
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert [SENT.sub(r"sent \1", line) for line in err.decode().splitlines()] == [
+        "sent 8 log records and 3 spans of 1 log",
+        "soltrace ship: 1 part of logs missing, and not shipped",
+    ]
+    assert len(collector.log_records) == 8

@@ -11,7 +11,7 @@ from soltrace.reading.text import clean
 from soltrace.report.gather import gather
 from soltrace.report.page import page
 
-pytestmark = [pytest.mark.programs, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.programs, pytest.mark.once, pytest.mark.xdist_group("browser")]
 
 _spec = importlib.util.spec_from_file_location("report_samples", Path(__file__).with_name("conftest.py"))
 _samples = importlib.util.module_from_spec(_spec)
@@ -204,7 +204,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.once
 def test_what_a_log_says_stays_text(visit, tmp_path, logs):
     """Wherever it stands: nothing of it runs, and it is shown as it is."""
     for text in HOSTILE:

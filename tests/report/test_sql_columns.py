@@ -34,6 +34,7 @@ def test_every_field_has_a_column():
     }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "kind",
     ["opened", "experiment_started", "experiment_ended", "compiled", "started", "heartbeat", "ended", "nonfinite"],

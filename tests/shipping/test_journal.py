@@ -4,10 +4,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec import structs
 
 from soltrace.reading.files.source import LogEntry
-from soltrace.shipping.journal import MARKS_AT_MOST, Journal
+from soltrace.shipping import journal as journal_module
+from soltrace.shipping.journal import MARKS_AT_MOST, BeingShippedError, Journal
 from soltrace.wire.records import LogOpened
 
 ENDPOINT = "http://collector:4318"
@@ -48,3 +50,55 @@ def test_the_lines_that_are_known_get_rarer_towards_the_beginning(tmp_path):
     assert known[0] == 1
     # Nowhere is a stretch without any that is longer than what follows it.
     assert [line for line, following in pairwise(known) if following - line > NOTES - line] == []
+
+
+def test_a_journal_does_not_grow(tmp_path, monkeypatch):
+    """It is written anew, keeps what is known of each collector, and stays locked."""
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_AT_MOST", 20_000)
+    other = Journal(FIRST.path, FIRST, "http://other:4318", tmp_path)
+    other.note(structs.replace(other.sent, logs=7, marked=7, mark="seven"))
+    other.close()
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    (file,) = tmp_path.iterdir()
+    sizes = []
+    for line in range(1, 601):
+        # It was cut in the middle: what was known of later lines is void.
+        marked = line if line != 300 else 250
+        sent = structs.replace(journal.sent, logs=line, marked=marked, mark=str(marked), cut=line == 300)
+        journal.note(sent)
+        journal.note(structs.replace(sent, traces=line))
+        sizes.append(file.stat().st_size)
+        with pytest.raises(BeingShippedError):
+            Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    marks = {line: str(line) for line in (*range(1, 251), *range(301, 601))}
+    assert (journal.sent.traces, journal.marks) == (600, marks)
+    journal.close()
+    assert list(tmp_path.iterdir()) == [file]
+    longest = max(len(line) for line in file.read_bytes().splitlines(keepends=True))
+    # What still counts is longer than the bound in the end; it grows by no more than that before it is written anew.
+    assert max(sizes) <= longest * (len(marks) + 3) + 20_000
+    assert sum(following < size for size, following in pairwise(sizes)) > 5
+
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    assert (journal.sent.traces, journal.marks) == (600, marks)
+    journal.close()
+    other = Journal(FIRST.path, FIRST, "http://other:4318", tmp_path)
+    assert (other.sent.logs, other.marks) == (7, {7: "seven"})
+    other.close()
+
+
+def test_a_journal_that_cannot_be_written_anew_goes_on(tmp_path, monkeypatch):
+    """The disk has no room for another file: it grows."""
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_AT_MOST", 1000)
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    (file,) = tmp_path.iterdir()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    for line in range(1, 101):
+        journal.note(structs.replace(journal.sent, logs=line, marked=line, mark=str(line)))
+    with pytest.raises(BeingShippedError):
+        Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    journal.close()
+    assert len(file.read_bytes().splitlines()) == 100
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    assert (journal.sent.logs, len(journal.marks)) == (100, 100)
+    journal.close()

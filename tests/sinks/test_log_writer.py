@@ -36,7 +36,7 @@ def hang(disk, writer):
     """Have the disk hang with a first line in hand."""
     disk.answers.clear()
     disk.asked.clear()
-    writer.info(b"first")
+    writer.msg(b"first")
     assert not writer.settle()
     assert disk.asked.is_set()
 
@@ -48,7 +48,7 @@ def test_lines_wait_for_a_disk_that_hangs_up_to_a_bound():
     hang(disk, writer)
     for _ in range(4):
         if not writer.refuses():
-            writer.info(b"waiting")
+            writer.msg(b"waiting")
     with pytest.raises(SilentDiskError, match="no answer from the disk"):
         writer.must_answer()
     with pytest.raises(LinesLostError, match="too much waits for it") as lost:
@@ -68,7 +68,7 @@ def test_a_disk_that_hangs_and_then_refuses():
     disk = Disk()
     writer = LogWriter(disk, patience_s=0.05)
     hang(disk, writer)
-    writer.info(b"second")
+    writer.msg(b"second")
     disk.refuses = True
     disk.answers.set()
     assert not writer.flush(10.0)
@@ -81,7 +81,7 @@ def test_a_disk_that_hangs_and_then_refuses():
         writer.settle()
     writer.must_answer()
     assert not writer.refuses()
-    writer.info(b"third")
+    writer.msg(b"third")
     assert writer.settle()
     assert disk.lines == [b"third"]
     writer.close()
@@ -93,7 +93,7 @@ def test_what_a_disk_has_not_taken_in_time_is_given_up():
     writer = LogWriter(disk, patience_s=0.05)
     hang(disk, writer)
     for _ in range(3):
-        writer.info(b"waiting")
+        writer.msg(b"waiting")
     assert writer.give_up() == 4
     writer.close()
     disk.answers.set()
@@ -107,7 +107,7 @@ def test_a_batch_of_any_length_is_written_by_a_disk_that_is_only_slow():
     writer = LogWriter(disk, bytes_at_most=2 * AT_ONCE)
     for _ in range(5 * AT_ONCE // len(line)):
         assert not writer.refuses()
-        writer.info(line)
+        writer.msg(line)
     assert len(disk.lines) * len(line) >= 4 * AT_ONCE
     assert writer.settle()
     assert len(disk.lines) == 5 * AT_ONCE // len(line)
@@ -118,7 +118,7 @@ def test_the_disk_is_asked_to_keep_it_every_so_often():
     """Also when nothing comes any more."""
     disk = Disk()
     writer = LogWriter(disk, sync_s=0.05)
-    writer.info(b"first")
+    writer.msg(b"first")
     assert writer.settle()
     while not disk.synced:
         threading.Event().wait(0.01)

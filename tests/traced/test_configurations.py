@@ -295,7 +295,7 @@ def cleared_meanwhile() -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("meanwhile", [False, True], ids=["in between", "meanwhile"])
+@pytest.mark.parametrize("meanwhile", [pytest.param(False, marks=pytest.mark.once), True], ids=["between", "meanwhile"])
 def test_caches_are_cleared_in_the_middle(*, meanwhile: bool) -> None:
     """Between tracing, lowering, compiling and calling, and between a forward pass and its backward passes."""
     clear = (lambda: None) if meanwhile else clear_caches

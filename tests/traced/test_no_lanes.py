@@ -41,7 +41,7 @@ def programs(solve: Solve) -> list[Any]:
 
 
 @pytest.mark.parametrize("telling", some(TELLING, "steps"))
-@pytest.mark.parametrize("adjoint", some(ADJOINTS, "checkpoint", "direct"))
+@pytest.mark.parametrize("adjoint", some(ADJOINTS, "checkpoint"))
 def test_a_batch_without_a_lane_is_solved_and_not_told(adjoint: str, telling: str) -> None:
     """It is what diffrax makes of it, and only solves of one lane have a pass: those of the last program."""
     set_up = lambda solve, **told: programs(ft.partial(solve, adjoint=ADJOINTS[adjoint], **told))

@@ -47,9 +47,10 @@ def rows(columns: list[Any]) -> list[Row]:
         (dfx.Bosh3(), dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1)),
         # What solves their equations has the tolerances that diffrax would give it.
         (dfx.Kvaerno3(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)), PID),
-        (
+        pytest.param(
             dfx.Kvaerno5(root_finder=dfx.VeryChord(rtol=1e-4, atol=1e-6)),
             dfx.PIDController(rtol=1e-4, atol=1e-6, pcoeff=0.3, icoeff=0.3, dcoeff=0.1),
+            marks=pytest.mark.once,
         ),
     ],
     ids=lambda part: type(part).__name__,

@@ -34,14 +34,21 @@ LIKE_OTHERS = {
     "backsolve_inner",
     "backsolve_no_throw",
     "backsolve_t0",
+    "backsolve_ts",
+    "checkpoints_4",
+    "direct_vmap_of_grad",
     "grad_of_closure",
     "grad_of_scan_over_args",
+    "grad_of_vmap_args",
     "grad_of_vmap_bools_backsolve",
+    "grad_of_vmap_seeds",
     "hessian_of_parts",
+    "jacrev_of_vmap",
     "odd_args",
     "solve_after_solve",
     "value_and_grad",
     "vmap_equal_sizes",
+    "vmap_inner_only",
 }
 """Each is a kind of which the oldest versions run another."""
 # With the oldest jax, the sweep draws from them too.

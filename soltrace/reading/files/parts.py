@@ -1,6 +1,7 @@
 """The parts of a log that was too long for one file: `run.jsonl`, `run.part0002.jsonl`, and so on; some compressed."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -56,23 +57,33 @@ class Gaps:
         """Of directories: when they were, and which later parts each log has there."""
         self._since: dict[Path, float] = {}
         self._read: set[tuple[Path, int]] = set()
+        self._passed: set[tuple[Path, int]] = set()
+        """Parts for which nobody waits any more."""
 
     def read(self, path: Path) -> None:
         """Take in that a part was read to its end: whoever removes it then takes nothing away."""
-        self._read.add((_whole(path), _number(path)))
+        self._read.add((whole_log(path), _number(path)))
 
     def was_read(self, path: Path) -> bool:
         """Say whether a part was read."""
-        return (_whole(path), _number(path)) in self._read
+        return (whole_log(path), _number(path)) in self._read
 
-    def lacks(self, path: Path, behind: Path) -> bool:
-        """Say whether a part between two others was not read."""
-        numbers = range(_number(path) + 1, _number(behind))
-        return any((_whole(path), number) not in self._read for number in numbers)
+    def pass_over(self, path: Path, behind: Path) -> int:
+        """Wait no more for the parts between two others, and return how many have become missing by that."""
+        between = {(whole_log(path), number) for number in range(_number(path) + 1, _number(behind))}
+        missing = between - self._read - self._passed
+        self._passed |= missing
+        return len(missing)
+
+    def arrived(self) -> Counter[Path]:
+        """Count the parts that are there now and were passed over, by their logs, as `whole_log` calls these."""
+        there = {(log, number) for log, number in self._passed if _part(log, number)}
+        self._passed -= there
+        return Counter(log for log, _ in there)
 
     def behind(self, path: Path) -> Path | None:
         """Return the first part behind the gap that follows a part; None if there is no gap, or not for long enough."""
-        numbers = self._numbers(path.parent).get(_whole(path).name, [])
+        numbers = self._numbers(path.parent).get(whole_log(path).name, [])
         later = [found for number in sorted(numbers) if number > _number(path) and (found := _part(path, number))]
         if not later:
             self._since.pop(path, None)
@@ -104,7 +115,7 @@ def _part(path: Path, number: int) -> Path | None:
     return next((found for name in names if (found := path.with_name(name)).is_file()), None)
 
 
-def _whole(path: Path) -> Path:
+def whole_log(path: Path) -> Path:
     """Return the first part of the log that a file is a part of, as it is called while it is not compressed."""
     return path.with_name(first_part(_plain(path)) or _plain(path))
 

@@ -25,6 +25,9 @@ def test_a_part_is_waited_for_and_then_passed_over(tmp_path):
     first.unlink()
     assert (is_behind_another(packed), is_behind_another(fourth)) == (False, True)
 
-    assert gaps.lacks(first, packed)
+    assert [gaps.pass_over(first, packed), gaps.pass_over(first, packed)] == [1, 0]
+    assert gaps.arrived() == {}
+    second.touch()
+    assert [gaps.arrived(), gaps.arrived()] == [{first: 1}, {}]
     gaps.read(second)
-    assert (gaps.was_read(second), gaps.was_read(first), gaps.lacks(first, packed)) == (True, False, False)
+    assert (gaps.was_read(second), gaps.was_read(first), gaps.pass_over(first, packed)) == (True, False, 0)

@@ -48,8 +48,8 @@ PASSES = 11
 
 @pytest.fixture(scope="module")
 def slurm():
-    """A Slurm of this module's own."""
-    with real_slurm.running() as running_slurm:
+    """A Slurm of this module's own, which keeps accounts."""
+    with real_slurm.running(accounts=True) as running_slurm:
         yield running_slurm
 
 
@@ -64,6 +64,13 @@ def process_of(logs, task):
     """The process of a task, as its log says."""
     first = [json.loads(log.read_text().partition("\n")[0])["resource"] for log in logs.iterdir()]
     return next(where["pid"] for where in first if where["array_task"] == task)
+
+
+def ended(slurm, logs):
+    """How each run has ended, and why."""
+    question = "SELECT array_task, restart, status, lost_because FROM runs ORDER BY ALL"
+    with soltrace(slurm, "query", "--json", question, logs) as query:
+        return [tuple(json.loads(line).values()) for line in query.communicate(timeout=60)[0].splitlines()]
 
 
 def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
@@ -90,10 +97,7 @@ def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
     told = [line.partition(": ")[2] for line in said.splitlines() if " lost since " in line]
     assert sorted(re.sub(".*UTC: |[0-9]{8}T.*?: ", "", line) for line in told) == [lost, lost, f"{lost}; 1 pass open"]
     assert tail.returncode == 1  # what was cancelled has failed
-    question = "SELECT array_task, restart, status, lost_because FROM runs ORDER BY ALL"
-    with soltrace(slurm, "query", "--json", question, logs) as query:
-        answer = [json.loads(line) for line in query.communicate(timeout=60)[0].splitlines()]
-    assert [tuple(row.values()) for row in answer] == [
+    runs = [
         ("1", None, "ok", None),
         ("2", None, "lost", lost),
         ("3", None, "error", None),
@@ -104,7 +108,11 @@ def test_an_array_of_which_each_task_ends_in_its_own_way(slurm, tmp_path):
         ("7", None, "lost", lost),
         ("8", None, "ok", None),
     ]
+    assert ended(slurm, logs) == runs
     with soltrace(slurm, "report", "--format", "json", logs) as report:
         facts = json.loads(report.communicate(timeout=60)[0])
     found = {(row["array_task"], row["why"], row["passes"]) for row in facts["lost"]["rows"]}
     assert found == {("2", lost, 1), ("4", lost, 0), ("7", lost, 0)}
+    slurm.forget()
+    assert slurm.command("squeue", "--noheader", "--states=all") == ""
+    assert ended(slurm, logs) == runs  # as the accounts have it

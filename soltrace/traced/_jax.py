@@ -28,13 +28,28 @@ Dims = Sequence[int | None]
 """Where each operand of a batching rule has its new axis; None: it has none."""
 
 
-def lenient(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+def promoting(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """Shield our own arithmetic from the user's dtype and rank promotion settings."""
 
     @wraps(function)
     def wrapped(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             return function(*args, **kwargs)
+
+    return wrapped
+
+
+def lenient(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """Shield arithmetic that is all ours from these, and from jax's search for NaN and infinities.
+
+    A NaN of ours says what is not known, such as the tolerances of a constant step size. Where jax evaluates one
+    operation after the other, without `jit` or to find the one that has made a NaN, it would stop at ours.
+    """
+
+    @wraps(function)
+    def wrapped(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        with jax.debug_nans(False), jax.debug_infs(False):  # noqa: FBT003 - as jax has it
+            return promoting(function)(*args, **kwargs)
 
     return wrapped
 

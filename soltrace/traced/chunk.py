@@ -23,7 +23,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval as pe
 
 from soltrace.traced import marks
-from soltrace.traced._jax import lenient
+from soltrace.traced._jax import promoting
 from soltrace.traced.gate import report
 from soltrace.traced.step_rows import EveryStep, FirstNonfinite, LastSteps
 from soltrace.traced.tap import is_due, report_transposed
@@ -189,7 +189,7 @@ class _Loop:
     def run_silently(self) -> list[Any]:
         return self.full(jax.lax.while_loop(self.goes_on, self.step, self.first()))
 
-    @lenient
+    @promoting
     def run(self) -> list[Any]:
         reports = self.reports
         if any(is_pace and not x.size for x, is_pace in zip(self.init, self.paces, strict=True)):

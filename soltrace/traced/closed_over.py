@@ -14,7 +14,7 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.tree_util as jtu
-from jax.core import Tracer
+from jax.core import ShapedArray, Tracer
 
 OBJECTS_AT_MOST: Final = 1000
 """Objects that are looked at: what a function reaches may be anything, and large."""
@@ -37,7 +37,8 @@ def _closed_over(functions: Any, evaluated: Callable[[], Any]) -> list[Any]:
     with contextlib.suppress(Exception):  # where one fails, the solve will say so
         if _may_close_over_tracers(functions):
             traced = jax.make_jaxpr(lambda: eqx.filter(evaluated(), eqx.is_array))()
-            return [x for x in traced.consts if isinstance(x, Tracer)]
+            # Not a mutable array: that is no value, and nothing can be computed from it without reading it.
+            return [x for x in traced.consts if isinstance(x, Tracer) and isinstance(jax.typeof(x), ShapedArray)]
     return []
 
 

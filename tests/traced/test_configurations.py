@@ -196,6 +196,26 @@ def expected_with_settings() -> Any:
     return bits(eager_and_compiled(dfx.diffeqsolve))
 
 
+@pytest.mark.parametrize("one_by_one", [False, True], ids=["compiled", "one by one"])
+@pytest.mark.parametrize("offset", [0.0, 1.5], ids=["finite", "nan"])
+def test_a_search_for_nan_finds_none_of_ours(offset: float, one_by_one: bool) -> None:  # noqa: FBT001
+    """A constant step size has no tolerances, which is told as NaN. What makes one is found as in diffrax's solve."""
+
+    def outcome(solve: Any) -> Any:
+        term = dfx.ODETerm(lambda t, y, args: jnp.log(y - offset))
+        with jax.debug_nans(True), jax.disable_jit(one_by_one):
+            try:
+                return bits(solve(term, dfx.Heun(), 0.0, 1.0, 0.25, jnp.array([1.0, 2.0]), throw=False).ys)
+            except FloatingPointError as error:
+                return str(error)
+
+    expected = outcome(dfx.diffeqsolve)
+    with capture() as told:
+        assert outcome(soltrace.diffeqsolve) == expected
+        started, ended = ([e for e in told.events() if e["event"] == f"pass.{end}"] for end in ("started", "ended"))
+    assert len(started) == len(ended)
+
+
 @pytest.mark.parametrize("name", some(SETTINGS, "checks", "another device", "another partitioner"))
 def test_settings(name: str) -> None:
     """Forward, backward and under vmap, eager and compiled: nothing of ours is subject to what the user is."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from soltrace.export.named import global_providers
 from soltrace.export.registry import EXPORTS
 from soltrace.host.child import is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
@@ -85,31 +86,20 @@ def with_the_process(call: Callable[[], object]) -> None:
     # Anew each time: what is registered last runs first, and must run before a provider set up meanwhile shuts down.
     atexit.unregister(call)
     atexit.register(call)
-    _BEFORE[:] = call, _providers()
+    _BEFORE[:] = call, global_providers()
     if is_child_of_multiprocessing():
         # If it was forked it leaves by `os._exit`, without what `atexit` has. Before its queues are joined (-5).
         sys.modules["multiprocessing"].util.Finalize(None, call, exitpriority=0)
 
 
 _BEFORE: Final[list[object]] = []
-"""What is called when the process ends, and the providers before which it was registered."""
-_GETTERS: Final = (
-    ("opentelemetry.trace", "get_tracer_provider"),
-    ("opentelemetry.metrics", "get_meter_provider"),
-    ("opentelemetry._logs", "get_logger_provider"),
-)
-
-
-def _providers() -> list[object]:
-    """The global providers, whoever has set them: each shuts itself down when the process ends."""
-    loaded = [(sys.modules.get(module), getter) for module, getter in _GETTERS]
-    return [getattr(module, getter)() for module, getter in loaded if hasattr(module, getter)]
+"""What is called when the process ends, and the providers that there were then: each shuts itself down at the end."""
 
 
 def _before_the_exit_handlers() -> None:
     """See to it that ours runs before that of a provider which was set since ours was registered."""
     call, known = _BEFORE
-    if callable(call) and PROCESS.recorder is not None and known != _providers():
+    if callable(call) and PROCESS.recorder is not None and known != global_providers():
         with_the_process(call)
 
 

@@ -36,6 +36,8 @@ A log that is followed for days has a batch each second. One that was cut lacks 
 """
 JOURNAL_BYTES_AT_MOST: Final = 2**20
 """Of a journal, before it is written anew: one that is followed has a few hundred more each second."""
+_TRIES: Final = 10
+"""To open the journal that is there. A file system may give a file another number each time it is asked."""
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems say that know no locks."""
 
@@ -181,17 +183,28 @@ def _mark(marks: dict[int, str], sent: Sent) -> None:
 
 def _opened(file: Path, path: Path) -> int:
     """Open the journal of a log, and lock it. Until it is locked, another one may take its place."""
-    while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
-            _lock(descriptor, path)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), file.stat()):
-                    return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
+    for _ in range(_TRIES):
+        descriptor = _locked(file, path)
+        if _is_there(descriptor, file):
+            return descriptor
         os.close(descriptor)
+    return _locked(file, path)
+
+
+def _locked(file: Path, path: Path) -> int:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        _lock(descriptor, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_there(descriptor: int, file: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    return False
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -5,6 +5,7 @@ the span exported right there: for ten seconds, where the backend is dead. The w
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -72,10 +73,12 @@ class Errands:
         """
         if self._done < self._in_vain or threading.current_thread() is self._thread:
             return
+        deadline = time.monotonic() + _A_MOMENT_S
         here = before(_A_MOMENT_S)
         with self._changed:
             wanted = self._put if here else self._put + 1
-            if not (here and self._changed.wait_for(lambda: self._done >= wanted, _A_MOMENT_S)):
+            left_s = max(deadline - time.monotonic(), 0.0)
+            if not (here and self._changed.wait_for(lambda: self._done >= wanted, left_s)):
                 self._in_vain = wanted
 
     def give_up(self, timeout_s: float) -> int:

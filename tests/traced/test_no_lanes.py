@@ -23,6 +23,8 @@ TELLING = {
     "steps": {"detail": "steps", "watch": ["nonfinite", {"first": lambda t, y, args: y[0]}]},
     "failures": {"detail": "failures"},
 }
+OTHERS = ("direct", "backsolve")
+ONE = ("checkpoint", "steps")
 NONE = jnp.zeros((0, 2))
 
 
@@ -40,8 +42,10 @@ def programs(solve: Solve) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("telling", some(TELLING, "steps"))
-@pytest.mark.parametrize("adjoint", some(ADJOINTS, "checkpoint"))
+@pytest.mark.parametrize(
+    ("adjoint", "telling"),
+    some([*(("checkpoint", telling) for telling in TELLING), *((adjoint, "steps") for adjoint in OTHERS)], ONE),
+)
 def test_a_batch_without_a_lane_is_solved_and_not_told(adjoint: str, telling: str) -> None:
     """It is what diffrax makes of it, and only solves of one lane have a pass: those of the last program."""
     set_up = lambda solve, **told: programs(ft.partial(solve, adjoint=ADJOINTS[adjoint], **told))

@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "wire": {"errors"},
     "verdict": {"wire"},
-    "callers": set(),
+    "callers": {"wire"},
     "sinks": {"wire", "callers"},
     "host": {"errors", "wire", "verdict", "callers", "sinks"},
     "traced": {"errors", "wire", "callers", "host"},

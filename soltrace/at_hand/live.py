@@ -13,11 +13,9 @@ from typing import Final, Self
 from soltrace.at_hand.live_drawing import Drawing
 from soltrace.at_hand.screens import suitable
 from soltrace.host.process import PROCESS
+from soltrace.wire.flags import LIVE
 from soltrace.wire.losses import described
 
-_VARIABLE: Final = "SOLTRACE_LIVE"
-"""The environment variable that asks for it."""
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FOR_PROGRAMS_S: Final = 30.0
 """How long leaving waits for programs that still run: what they tell is to be in the summary."""
 _LOG: Final = logging.getLogger("soltrace")
@@ -141,12 +139,7 @@ def _at_exit() -> None:
         SHOWN.end()
 
 
-def asked_for() -> bool:
-    """Say whether the environment asks for the view."""
-    return os.environ.get(_VARIABLE, "").strip().lower() in _TRUE
-
-
-def show_if_asked() -> None:
-    """Show it from now on if the environment asks for it. Programs that this one starts are on the same terminal."""
-    if asked_for() and SHOWN.ask() is not None:
-        os.environ[_VARIABLE] = "0"
+def show_as_asked() -> None:
+    """Show it from now on, as the environment asks. Programs that this one starts are on the same terminal."""
+    if SHOWN.ask() is not None:
+        os.environ[LIVE] = "0"

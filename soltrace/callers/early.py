@@ -6,7 +6,6 @@ long with it.
 """
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from soltrace.callers.handing_down import HANDING
 from soltrace.callers.inheriting import inherit
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.publishing import publish
-from soltrace.callers.slots import TRUE
+from soltrace.wire.flags import DISABLED, flag
 
 WANTED: Final[dict[str, Callable[[ModuleType], None]]] = {
     "jax": KEY.make,
@@ -71,7 +70,7 @@ def _do(then: Callable[[ModuleType], None], module: ModuleType) -> None:
 
 def meet() -> None:
     """Do what is wanted, once; nothing where telemetry is disabled from outside."""
-    if os.environ.get("SOLTRACE_DISABLED", "").strip().lower() in TRUE:
+    if flag(DISABLED):
         return
     for name in list(WANTED):
         if (module := sys.modules.get(name)) is not None:

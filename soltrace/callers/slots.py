@@ -17,11 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.tasks import beside, context_of_task, current_task
+from soltrace.wire.flags import THREADS_APART, flag
 
-TRUE: Final = frozenset({"1", "true", "yes", "on"})
-"""What a variable of the environment says that is set."""
-FALSE: Final = frozenset({"0", "false", "no", "off", ""})
-"""What one says that is not. Whatever else it says is left out, and said when a run is opened."""
 ENTRIES_AT_MOST: Final = 256
 """What a thread enters and never leaves must not grow without end; nothing nests this deep."""
 
@@ -258,10 +255,7 @@ class Callers:
                 del self._slots[slot.number]
 
     def _tells_apart(self) -> bool:
-        if self.apart is not None:
-            return self.apart
-        said = os.environ.get("SOLTRACE_THREADS_APART", "").strip().lower()
-        return not said or said not in FALSE
+        return flag(THREADS_APART) if self.apart is None else self.apart
 
     def forget(self) -> None:
         """Start afresh in the child of a fork: of its parent's threads there is one, and it is the first here."""

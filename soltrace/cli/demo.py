@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from soltrace.cli.checks import OTLP_ENDPOINT, count, deaf, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.log_files import default_directory
+from soltrace.wire.log_names import default_directory
 
 if TYPE_CHECKING:
     from soltrace.demo.fit import Fit, Setting

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from soltrace.cli.log_files import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, default_directory, files, unfit
+from soltrace.cli.log_files import files, unfit
 from soltrace.cli.streams import complain
+from soltrace.wire.log_names import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, default_directory
 
 if TYPE_CHECKING:
     from soltrace.reading.explaining import Explained, Explainer

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from soltrace.wire.log_names import directory_of
+from soltrace.wire.log_names import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, default_directory
 
-DEFAULT_DIRECTORY: Final = "soltrace-runs"
-DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 LONGEST_MESSAGE: Final = 2000
 """Characters of what a command says on stderr: it may name a file."""
 EXTRA: Final = "report"
@@ -29,12 +27,6 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help=f"log files, directories of them, or patterns (default: ${DIRECTORY_VARIABLE}, or {DEFAULT_DIRECTORY}/)",
     )
-
-
-def default_directory() -> Path:
-    """Return the directory that logs are in where nothing else is said."""
-    said = os.environ.get(DIRECTORY_VARIABLE, "")
-    return directory_of(said if said.strip() else DEFAULT_DIRECTORY)
 
 
 def files(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from soltrace.cli.log_files import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, files, missing_modules, unfit
+from soltrace.cli.log_files import files, missing_modules, unfit
 from soltrace.cli.streams import complain
+from soltrace.wire.log_names import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE
 
 _STDIN: Final = "-"
 _USAGE_ERROR: Final = 2

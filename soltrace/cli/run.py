@@ -9,8 +9,8 @@ from typing import Final
 
 from soltrace.cli import program
 from soltrace.cli.checks import OTLP_ENDPOINT, endpoint, missing_exporter, unfit_directory
-from soltrace.cli.log_files import DIRECTORY_VARIABLE
-from soltrace.wire.log_names import directory_of
+from soltrace.wire.flags import LIVE
+from soltrace.wire.log_names import DIRECTORY_VARIABLE, directory_of
 from soltrace.wire.warn import say_on
 
 _USAGE_ERROR: Final = 2
@@ -172,7 +172,7 @@ def _environment(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[s
         before = environ.get("SOLTRACE_ATTRIBUTES")
         variables["SOLTRACE_ATTRIBUTES"] = f"{before},{args.attributes}" if before else args.attributes
     if args.live:
-        variables["SOLTRACE_LIVE"] = "1"
+        variables[LIVE] = "1"
     if args.otlp is not None:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = args.otlp
     return variables

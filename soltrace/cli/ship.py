@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from soltrace.cli.log_files import absent, add_paths, default_directory, files, unfit
+from soltrace.cli.log_files import absent, add_paths, files, unfit
 from soltrace.cli.progress_bar import progress_bar
 from soltrace.cli.streams import complain
+from soltrace.wire.log_names import default_directory
 
 if TYPE_CHECKING:
     from soltrace.cli.progress_bar import TellProgress

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from soltrace.cli.log_files import absent, default_directory, files
+from soltrace.cli.log_files import absent, files
 from soltrace.cli.streams import complain
 from soltrace.cli.tail_arguments import add_arguments, since_until
+from soltrace.wire.log_names import default_directory
 
 if TYPE_CHECKING:
     import io

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from soltrace.callers import CALLERS
-from soltrace.callers.slots import TRUE
 from soltrace.host.answering import answers
 from soltrace.host.calls import Mark, calling_thread
 from soltrace.host.context import Context
@@ -23,6 +22,7 @@ from soltrace.host.shared import Barrier, Shared
 from soltrace.host.signals import NOTHING_KNOWN, Array, Role, Signal, SolveInfo, default_answer
 from soltrace.host.step_detail import Detail, checked, of_the_environment
 from soltrace.host.table import PassEntry
+from soltrace.wire.flags import DISABLED, flag
 from soltrace.wire.losses import What, Why, described
 
 FOR_A_LATE_RUN_S: Final = 1.0
@@ -112,7 +112,7 @@ class Process:
             return False
         if self.plan is not None and self.plan.enabled is not None:
             return self.plan.enabled
-        return os.environ.get("SOLTRACE_DISABLED", "").strip().lower() not in TRUE
+        return not flag(DISABLED)
 
     def detail(self) -> Detail:
         """What is told of each step: `configure(detail=...)`, else SOLTRACE_DETAIL."""

@@ -8,11 +8,9 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
 
 from msgspec import UNSET
 
-from soltrace.callers.slots import FALSE, TRUE
 from soltrace.host.clock import SystemClock
 from soltrace.host.context import Context
 from soltrace.host.emission import moment
@@ -30,13 +28,11 @@ from soltrace.setup.sigterm import SIGTERM
 from soltrace.sinks.beside import Beside
 from soltrace.wire import resource
 from soltrace.wire.attributes import parse_attributes, within_bounds
+from soltrace.wire.flags import LIVE, flag, unclear_flags
 from soltrace.wire.losses import OUTSIDE, described
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
 from soltrace.wire.warn import warn, warn_once
-
-_LIVE: Final = "SOLTRACE_LIVE"
-_FLAGS: Final = ("SOLTRACE_DISABLED", "SOLTRACE_THREADS_APART", "SOLTRACE_ONE_TRACE", _LIVE)
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,10 @@ class OpeningPlan:
         with_the_process(self.at_exit)
         if self.settings.flush_on_sigterm is None and resource.is_scheduled():
             SIGTERM.install_if_possible(self.at_exit, write_now)
-        if os.environ.get(_LIVE):  # else nothing of the view is imported
-            from soltrace.at_hand.live import show_if_asked
+        if flag(LIVE):  # else nothing of the view is imported
+            from soltrace.at_hand.live import show_as_asked
 
-            show_if_asked()
+            show_as_asked()
         return recorder
 
 
@@ -126,10 +122,8 @@ def _open(settings: Settings, shared: Shared, undo: ExitStack) -> Recorder:
 
 
 def _check_flags() -> None:
-    for name in _FLAGS:
-        text = os.environ.get(name, "").strip()
-        if text.lower() not in TRUE | FALSE:
-            warn_once(f"{name} must be true or false; left out: {plain_text(text, NAME_AT_MOST)!r}.")
+    for name, text in unclear_flags().items():
+        warn_once(f"{name} must be true or false; left out: {plain_text(text, NAME_AT_MOST)!r}.")
 
 
 def _attributes(settings: Settings) -> dict[str, Attribute]:

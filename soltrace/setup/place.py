@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soltrace.callers import HANDING
-from soltrace.callers.slots import FALSE
 from soltrace.host.process import PROCESS
 from soltrace.setup.settings import Settings
 from soltrace.sinks import Ids, RunSpan, Tracing
+from soltrace.wire.flags import ONE_TRACE, flag
 from soltrace.wire.job_trace import job_trace_id
 from soltrace.wire.losses import described
 from soltrace.wire.records import Attribute
@@ -83,7 +83,4 @@ def _given() -> tuple[object, bool]:
 
 
 def _one_trace(settings: Settings) -> bool:
-    if settings.one_trace is not None:
-        return settings.one_trace
-    said = os.environ.get("SOLTRACE_ONE_TRACE", "").strip().lower()
-    return not said or said not in FALSE
+    return flag(ONE_TRACE) if settings.one_trace is None else settings.one_trace

@@ -20,12 +20,11 @@ from soltrace.host.pacing import Budget
 from soltrace.host.selection import LaneChoice, Selection, selection
 from soltrace.host.step_detail import Detail
 from soltrace.wire.attributes import plain_attributes
-from soltrace.wire.log_names import directory_of
+from soltrace.wire.log_names import default_directory, directory_of
 from soltrace.wire.records import Attribute
 
 Arguments = ParamSpec("Arguments")
 
-DIRECTORY: Final = "soltrace-runs"
 QUEUE_SIZE: Final = 16_384
 """Items. A report of a single solve is some 200 bytes: a few megabytes when it is full."""
 
@@ -248,8 +247,7 @@ class Settings:
 
     def log_directory(self) -> Path:
         """Where log files go."""
-        said = os.environ.get("SOLTRACE_DIR", "")
-        return directory_of(self.directory or (said if said.strip() else DIRECTORY))
+        return directory_of(self.directory) if self.directory else default_directory()
 
     def pacing(self) -> Budget:
         """The policy of pacing."""

@@ -45,11 +45,12 @@ def lenient(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     A NaN of ours says what is not known, such as the tolerances of a constant step size. Where jax evaluates one
     operation after the other, without `jit` or to find the one that has made a NaN, it would stop at ours.
     """
+    shielded = promoting(function)
 
     @wraps(function)
     def wrapped(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
         with jax.debug_nans(False), jax.debug_infs(False):  # noqa: FBT003 - as jax has it
-            return promoting(function)(*args, **kwargs)
+            return shielded(*args, **kwargs)
 
     return wrapped
 

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+DEFAULT_DIRECTORY: Final = "soltrace-runs"
+DIRECTORY_VARIABLE: Final = "SOLTRACE_DIR"
 ENDING: Final = ".jsonl"
 OVER_OTLP: Final = ".exported.jsonl"
 """How the log of a run ends whose records go out by themselves too: a collector that reads files leaves it alone."""
@@ -51,3 +53,9 @@ def directory_of(name: "str | os.PathLike[str]") -> Path:
         return Path(name).expanduser()
     except RuntimeError:  # there is no home
         return Path(name)
+
+
+def default_directory() -> Path:
+    """Find the directory that logs are in where a program, or a command, names none."""
+    said = os.environ.get(DIRECTORY_VARIABLE, "")
+    return directory_of(said if said.strip() else DEFAULT_DIRECTORY)

@@ -102,3 +102,23 @@ def test_a_journal_that_cannot_be_written_anew_goes_on(tmp_path, monkeypatch):
     journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
     assert (journal.sent.logs, len(journal.marks)) == (100, 100)
     journal.close()
+
+
+def test_a_journal_whose_place_is_taken_before_it_is_locked_is_opened_again(tmp_path, monkeypatch):
+    """What is noted is in the one that is there."""
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    journal.close()
+    (file,) = tmp_path.iterdir()
+    lock, anew = journal_module._lock, tmp_path / "anew"
+
+    def lock_when_another_is_there(descriptor, path):
+        if not anew.exists() and not file.stat().st_size:
+            anew.write_bytes(b"\n")
+            anew.replace(file)
+        lock(descriptor, path)
+
+    monkeypatch.setattr(journal_module, "_lock", lock_when_another_is_there)
+    journal = Journal(FIRST.path, FIRST, ENDPOINT, tmp_path)
+    journal.note(structs.replace(journal.sent, logs=7))
+    journal.close()
+    assert file.read_bytes() == b"\n" + msgspec.json.encode(journal.sent) + b"\n"

@@ -24,8 +24,8 @@ whole equation lives, and what is sent with it; and whichever of them is batched
 
 Parameters: `signal`, one of the three of a backward pass, or None: tell nothing; `info`, the solve's `SolveInfo`;
 `sent`, how many operands are sent; `hold`, let the cotangents wait for the answer; `transposed`, whether this is the
-transpose, which calls the host. Results: the values and the pace, as they came in; of the transpose of a start or a
-step, with a pace that the host has answered.
+transpose, which calls the host; `in_body`, whether it is in the body of the loop that it is about. Results: the values
+and the pace, as they came in; of the transpose of a start or a step, with a pace that the host has answered.
 """
 
 from collections.abc import Sequence
@@ -74,6 +74,7 @@ def tap(
     leaves, treedef = jtu.tree_flatten(watched)
     sent = [jax.lax.stop_gradient(jnp.asarray(x)) for x in sent]
     params = {"signal": signal, "info": info, "sent": len(sent), "hold": hold, "transposed": False}
+    params["in_body"] = signal is host.Signal.BACKWARD_STEP
     *leaves, pace = tap_p.bind(*leaves, pace, *sent, **params)
     return eqx.combine(jtu.tree_unflatten(treedef, leaves), rest), pace
 
@@ -85,7 +86,7 @@ def _abstract(*operands: Any, sent: int, **_: Any) -> list[Any]:
 
 @tap_p.def_impl
 def _impl(
-    *operands: Any, signal: host.Signal | None, info: host.SolveInfo, sent: int, hold: bool, transposed: bool
+    *operands: Any, signal: host.Signal | None, info: host.SolveInfo, sent: int, hold: bool, transposed: bool, **_: bool
 ) -> list[Any]:
     *values, pace = operands[:-sent]
     if signal is None and hold:

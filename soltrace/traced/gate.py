@@ -20,8 +20,8 @@ same for all lanes of one may lack its axis:
 | t        | `[*lanes]`    | any float | where the solve is; of a progress meter, its progress  |
 | others   | `[*lanes]`    | any float | quantities that the user watches, any number of them   |
 
-Parameters: `signal`, what is told; `info`, the solve's `SolveInfo` or None. Result: the pace from now on, as it came in
-but for the step wanted.
+Parameters: `signal`, what is told; `info`, the solve's `SolveInfo` or None; `in_body`, whether it is in the body of the
+loop that it reports of. Result: the pace from now on, as it came in but for the step wanted.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,14 @@ def first_pace(start: Sequence[jax.Array]) -> jax.Array:
 
 
 @lenient
-def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, progress: Sequence[ArrayLike]) -> jax.Array:
+def gate(
+    pace: jax.Array,
+    signal: host.Signal,
+    info: host.SolveInfo | None,
+    progress: Sequence[ArrayLike],
+    *,
+    in_body: bool = True,
+) -> jax.Array:
     """Report if the step wanted has come.
 
     Args:
@@ -59,17 +66,19 @@ def gate(pace: jax.Array, signal: host.Signal, info: host.SolveInfo | None, prog
         signal: The signal to send.
         info: What is known of the solve while it is traced.
         progress: Scalars: steps attempted, steps accepted, code of the result, t; floats that the user watches.
+        in_body: Whether it is in the body of a loop of ours, which may take it out.
 
     Returns:
         The pace from now on. The step wanted is later than the present one, whatever the host answered.
     """
     step, accepted, result, *floats = map(jax.lax.stop_gradient, map(jnp.asarray, progress))
     to_int = lambda x: x.astype(jnp.int32)
-    return gate_p.bind(pace, to_int(step), to_int(accepted), to_int(result), *floats, signal=signal, info=info)
+    params = {"signal": signal, "info": info, "in_body": in_body}
+    return gate_p.bind(pace, to_int(step), to_int(accepted), to_int(result), *floats, **params)
 
 
 def report(
-    pace: jax.Array, progress: Sequence[jax.Array], *, signal: host.Signal, info: host.SolveInfo | None
+    pace: jax.Array, progress: Sequence[jax.Array], *, signal: host.Signal, info: host.SolveInfo | None, **_: bool
 ) -> jax.Array:
     """Report now. Operands and parameters are those of `gate_p`; the answer is an int32 scalar, the step wanted."""
     counts, floats = progress[:GATE_INTS], progress[GATE_INTS:]

@@ -33,6 +33,7 @@ from soltrace.traced.describe import time_direction
 from soltrace.traced.forward_half import in_forward_half
 from soltrace.traced.gate import first_pace, gate
 from soltrace.traced.loop import bind_loop
+from soltrace.traced.marks import over
 from soltrace.traced.nonfinite import first_nonfinite, nothing_found, with_found
 from soltrace.traced.note import Wanted, note
 from soltrace.traced.observed import Observed, step_noted
@@ -294,7 +295,7 @@ class _ReportingWhile:
             outs = bind_loop(closed.replace(consts=consts), leaves, used=used, counts=counts)
         else:  # a bounded loop rounds differently from a `while`, and what has an effect must stay what it is
             jaxpr = closed.jaxpr if closed.jaxpr.effects else in_blocks(closed.jaxpr)
-            outs = eval_jaxpr(jaxpr, consts, *leaves)
+            outs = eval_jaxpr(over(jaxpr), consts, *leaves)
         return join_arrays(outs, out_rest)
 
     def _end_of_backward(self, consts: Any, leaves: Any, init: Any, start: Any) -> tuple[list[Any], list[Any]]:

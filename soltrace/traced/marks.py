@@ -2,7 +2,7 @@
 
 Traced side; on jaxprs alone. A body has the gate of the solve whose loop it is and, where it goes backwards, a
 transposed tap, which may be in a branch of a `cond` or in a call. Loops that it holds, and the gates in them, are of
-other solves.
+other solves; so are those that are not `in_body`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,6 @@ from jax.core import eval_jaxpr
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jax.interpreters import partial_eval as pe
 
-from soltrace import host
 from soltrace.traced.gate import gate_p
 from soltrace.traced.note import note_p
 from soltrace.traced.tap import tap_p
@@ -23,14 +22,12 @@ Which: TypeAlias = Callable[[JaxprEqn], bool]
 
 def is_gate(eqn: JaxprEqn) -> bool:
     """Say whether an equation is a gate."""
-    return eqn.primitive is gate_p
+    return eqn.primitive is gate_p and eqn.params["in_body"]
 
 
 def is_tap(eqn: JaxprEqn) -> bool:
     """Say whether an equation is the tap of a step, which watches nothing but the pace, or that of its tangent."""
-    if eqn.primitive is not tap_p or len(eqn.invars) != eqn.params["sent"] + 1:
-        return False
-    return eqn.params["signal"] in (host.Signal.BACKWARD_STEP, None)
+    return eqn.primitive is tap_p and eqn.params["in_body"]
 
 
 def is_transposed_tap(eqn: JaxprEqn) -> bool:
@@ -39,8 +36,8 @@ def is_transposed_tap(eqn: JaxprEqn) -> bool:
 
 
 def is_note(eqn: JaxprEqn) -> bool:
-    """Say whether an equation is the note of a step. One of a backward pass, which is over by then, is in no loop."""
-    return eqn.primitive is note_p and eqn.params["wanted"].nonfinite is not host.Signal.BACKWARD_NONFINITE
+    """Say whether an equation is the note of a step."""
+    return eqn.primitive is note_p and eqn.params["in_body"]
 
 
 def is_mark(eqn: JaxprEqn) -> bool:
@@ -80,18 +77,30 @@ def without_marks(jaxpr: Jaxpr, found: Which = is_mark) -> Jaxpr:
         if found(eqn):
             renamed |= {out: rename(v) for out, v in zip(eqn.outvars, eqn.invars, strict=False)}
         else:
-            params = eqn.params
-            if calls(eqn):
-                params = {name: _without_marks(value, found) for name, value in params.items()}
-            eqns.append(eqn.replace(invars=[rename(v) for v in eqn.invars], params=params))
+            changed = _in_calls(eqn, found, lambda inner: without_marks(inner, found))
+            eqns.append(changed.replace(invars=[rename(v) for v in eqn.invars]))
     return jaxpr.replace(eqns=eqns, outvars=[rename(v) for v in jaxpr.outvars])
 
 
-def _without_marks(value: Any, found: Which) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_without_marks(x, found) for x in value)
-    marked = hasattr(value, "jaxpr") and holds(value.jaxpr, found)
-    return value.replace(jaxpr=without_marks(value.jaxpr, found)) if marked else value
+def over(jaxpr: Jaxpr) -> Jaxpr:
+    """Say of gates and taps that stand outside of any loop that they are in no body.
+
+    A loop around them, in whose body they are then, is that of another solve, whose vector field has this one in it.
+    """
+    is_over: Callable[[JaxprEqn], JaxprEqn] = lambda eqn: eqn.replace(params=eqn.params | {"in_body": False})
+    return jaxpr.replace(eqns=[is_over(e) if is_mark(e) else _in_calls(e, is_mark, over) for e in jaxpr.eqns])
+
+
+def _in_calls(eqn: JaxprEqn, found: Which, change: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:
+    """Change the jaxprs that an equation calls, if they have an equation of some kind."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(changed, value))
+        marked = hasattr(value, "jaxpr") and holds(value.jaxpr, found)
+        return value.replace(jaxpr=change(value.jaxpr)) if marked else value
+
+    return eqn.replace(params={name: changed(value) for name, value in eqn.params.items()}) if calls(eqn) else eqn
 
 
 def reached(jaxpr: Jaxpr, ins: Sequence[bool], source: Which) -> list[bool]:

@@ -67,7 +67,7 @@ class ProgressMeter(dfx.AbstractProgressMeter[Any]):
         progress = lenient(lambda: jax.lax.stop_gradient(jnp.asarray(progress)).astype(jnp.float32))()
         # The state as it comes in: under vmap that of a finished lane stays as it is.
         told = [state.calls, state.calls, 0, state.progress]
-        pace = gate(state.pace, host.Signal.METER_STEP, None, told)
+        pace = gate(state.pace, host.Signal.METER_STEP, None, told, in_body=False)
         return _MeterState(pace, state.calls + 1, progress)
 
     def close(self, state: Any) -> None:

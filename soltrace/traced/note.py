@@ -23,7 +23,8 @@ same for all lanes of one may lack its axis:
 | before  | `[*lanes]`    | any float | what was in its place when the step began                  |
 
 Parameters: `wanted`, what is told of it; `axes`, 1 if each operand but the pace has an axis more, at its end, of
-several steps; else 0. Result: the pace, as it came in.
+several steps; else 0; `in_body`, whether it is in the body of the loop that it is about. Result: the pace, as it came
+in.
 """
 
 from collections.abc import Sequence
@@ -77,7 +78,9 @@ def note(pace: jax.Array, wanted: Wanted, active: Any, ints: Sequence[Any], floa
     """
     whole = [jnp.asarray(active), *[jnp.asarray(x).astype(jnp.int32) for x in ints]]
     sent = [jax.lax.stop_gradient(x) for x in (*whole, *map(jnp.asarray, floats))]
-    return note_p.bind(pace, *sent, wanted=wanted, axes=0)
+    # What is found of a backward pass is told when that is over.
+    in_body = wanted.nonfinite is not host.Signal.BACKWARD_NONFINITE
+    return note_p.bind(pace, *sent, wanted=wanted, axes=0, in_body=in_body)
 
 
 @note_p.def_abstract_eval
@@ -87,7 +90,7 @@ def _abstract(pace: Any, *_: Any, **__: Any) -> Any:
 
 @note_p.def_impl
 @lenient
-def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted) -> jax.Array:
+def _impl(pace: Any, *noted: Any, axes: int, wanted: Wanted, **_: bool) -> jax.Array:
     active, step, code, *others = [x if axes else jnp.asarray(x)[..., None] for x in noted]  # without jit: numbers
     lanes = (*pace.shape[:-1], step.shape[-1])
     side_by_side = lambda xs: jnp.stack([jnp.broadcast_to(x, lanes) for x in xs], axis=-1)

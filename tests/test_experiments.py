@@ -588,3 +588,29 @@ def test_what_a_pools_worker_has_ended_is_in_its_log(tmp_path):
     told = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
     ends = [[(r["experiment"], r["attributes"]) for r in log if r["event"] == "experiment.ended"] for log in told]
     assert ends == [[(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]] * 2
+
+
+FORK = """
+import os, sys, warnings
+{early}
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks in a process with threads, from Python 3.12 on
+if (child := os.fork()) == 0:
+    import soltrace
+    with soltrace.experiment("work", seed=3), soltrace.experiment("inside"):
+        pass
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says it to who is imported in the child")
+@pytest.mark.parametrize("early", ["", "import soltrace.experiments"], ids=["first in the child", "in the parent"])
+def test_what_the_child_of_a_fork_has_ended_is_in_its_log(early, tmp_path):
+    """It leaves by `os._exit`, as celery's processes do."""
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", FORK.format(early=early)]
+    assert subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout == "0\n"
+    (log,) = tmp_path.glob("*.jsonl")
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    ends = [(line["experiment"], line["attributes"]) for line in told if line["event"] == "experiment.ended"]
+    assert ends == [("work/inside", {"seed": 3}), ("work", {"seed": 3})]

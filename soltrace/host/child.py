@@ -1,4 +1,4 @@
-"""Processes that end otherwise than others do: children of `multiprocessing`, and forks.
+"""Processes that may end otherwise than others do: children of `multiprocessing`, forks, and those that are told to.
 
 Host side, any thread.
 """
@@ -6,6 +6,7 @@ Host side, any thread.
 import functools
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ _FLAGS: Final = 6
 _FORKED_AND_NOT_STARTED_ANEW: Final = 0x40
 """`PF_FORKNOEXEC` of Linux."""
 _IMPORTED_IN: Final = os.getpid()
+_WARNED: Final = threading.Event()
 
 
 def is_child_of_multiprocessing() -> bool:
@@ -29,9 +31,15 @@ def may_end_at_once() -> bool:
     """Say whether this process may end as soon as it has done its work, and without its exit handlers.
 
     A pool of `multiprocessing` terminates its workers once it has their results. The child of a fork leaves by
-    `os._exit`: celery's processes do, and those of any `os.fork`.
+    `os._exit`: celery's processes do, and those of any `os.fork`. A server that was told to end by a signal, as uvicorn
+    is, ends what it is about, and dies of that signal then.
     """
-    return is_child_of_multiprocessing() or _is_forked(os.getpid())
+    return _WARNED.is_set() or is_child_of_multiprocessing() or _is_forked(os.getpid())
+
+
+def end_is_near() -> None:
+    """Note that a signal has come which ends processes, or warns of their end, and that the program decides."""
+    _WARNED.set()
 
 
 @functools.cache

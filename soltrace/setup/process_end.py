@@ -12,7 +12,7 @@ from typing import Final
 
 from soltrace.export.named import global_providers
 from soltrace.export.registry import EXPORTS
-from soltrace.host.child import is_child_of_multiprocessing
+from soltrace.host.child import end_is_near, is_child_of_multiprocessing
 from soltrace.host.process import PROCESS
 from soltrace.sinks.beside import ONLOOKERS
 from soltrace.wire.plain_text import said_by
@@ -69,7 +69,8 @@ def end(timeout_s: float, killed_by: str | None = None) -> None:
 
 
 def write_now() -> None:
-    """Have what has been told so far written down: the process may be killed in the next moment."""
+    """Have what has been told so far written down: by a signal's word, the process may be killed in the next moment."""
+    end_is_near()
     if (recorder := PROCESS.recorder) is not None:
         recorder.drain(TO_WRITE_S)
 

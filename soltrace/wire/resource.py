@@ -1,7 +1,7 @@
 """Where a run lives: the facts of the log's first line and of OpenTelemetry's resource (`soltrace.export.detector`).
 
-Host side, any thread. Versions are read from the installed packages' metadata, devices from jax if it is in use:
-nothing is imported or started for them.
+Host side, any thread. Versions are read from the installed packages' metadata, or from modules that are imported, and
+devices from jax if it is in use: nothing is imported or started for them.
 """
 
 import os
@@ -9,11 +9,11 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
+from soltrace.wire.package_version import package_version
 from soltrace.wire.plain_text import plain_text
 from soltrace.wire.records import Attribute
 from soltrace.wire.schedulers import job
@@ -60,7 +60,7 @@ def devices() -> dict[str, Attribute]:
 def completed(known: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Add to a resource what jax computes on, once it does; nothing, as long as that is not known."""
     found = devices()
-    return {**known, **found} if found else {}
+    return {**known, **_versions(), **found} if found else {}
 
 
 _FOUND: Final[list[int | UnsetType]] = []
@@ -84,10 +84,5 @@ def jax_in_use() -> Any:
 
 
 def _versions() -> dict[str, Attribute]:
-    versions: dict[str, Attribute] = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    versions = {package: package_version(package) for package in PACKAGES}
+    return {package: version for package, version in versions.items() if version is not None}

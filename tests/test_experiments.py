@@ -2,13 +2,16 @@ import asyncio
 import contextvars
 import copy
 import json
+import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -564,30 +567,46 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program, elsewhere):
 
 
 POOL = """
-import multiprocessing, soltrace
+import {package}, soltrace
 
 def work(seed):
     with soltrace.experiment("work", seed=seed), soltrace.experiment("inside"):
         return seed
 
 if __name__ == "__main__":
-    for method in ("fork", "spawn"):
-        with multiprocessing.get_context(method).Pool(1) as pool:
-            print(pool.map(work, [1, 2]))
+    with soltrace.experiment("all"):
+        for method in ("fork", "spawn"):
+            with {package}.get_context(method).Pool(1) as pool:
+                print(pool.map(work, [1, 2]))
 """
 
 
-def test_what_a_pools_worker_has_ended_is_in_its_log(tmp_path):
-    """The pool terminates it as soon as it has its results."""
-    (tmp_path / "pool.py").write_text(POOL)
-    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, tmp_path / "pool.py"], env=environ, capture_output=True, text=True, check=True
-    )
+def copy_of_multiprocessing(name, directory):
+    """Make a package of its own of it, as pathos does and celery."""
+    source = Path(multiprocessing.__file__).parent
+    for file in source.rglob("*.py"):
+        copy = directory / name / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(re.sub("(?<!_)multiprocessing", name, file.read_text()))
+
+
+@pytest.mark.parametrize("package", ["multiprocessing", "multiprocess"])
+def test_what_a_pools_worker_has_ended_is_in_its_log(package, tmp_path):
+    """The pool terminates it as soon as it has its results. What it tells is in the trace of who has started it."""
+    if package != "multiprocessing":
+        copy_of_multiprocessing(package, tmp_path)
+    (tmp_path / "pool.py").write_text(POOL.format(package=package))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path), "PYTHONPATH": path}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", tmp_path / "pool.py"]  # of forks, from 3.12 on
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[1, 2]\n[1, 2]\n"
-    told = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
-    ends = [[(r["experiment"], r["attributes"]) for r in log if r["event"] == "experiment.ended"] for log in told]
-    assert ends == [[(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]] * 2
+    logs = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
+    told = [[line for line in log if line["event"] == "experiment.ended"] for log in logs]
+    ends = [[(line["experiment"], line["attributes"]) for line in log] for log in told]
+    of_a_worker = [(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]
+    assert sorted(ends, key=len) == [[("all", {})], of_a_worker, of_a_worker]
+    assert len({line["trace_id"] for log in told for line in log}) == 1
 
 
 FORK = """

@@ -5,10 +5,11 @@ Host side, any thread.
 
 import functools
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Final
+
+from soltrace.wire.multiprocessings import that_started_this
 
 BEFORE_IT_IS_TERMINATED_S: Final = 1.0
 """How long the end of an experiment may take to get to its log there."""
@@ -22,16 +23,15 @@ _WARNED: Final = threading.Event()
 
 
 def is_child_of_multiprocessing() -> bool:
-    """Say whether this process is one."""
-    multiprocessing = sys.modules.get("multiprocessing")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
+    """Say whether this process is one, or a child of what was made of it."""
+    return that_started_this() is not None
 
 
 def may_end_at_once() -> bool:
     """Say whether this process may end as soon as it has done its work, and without its exit handlers.
 
     A pool of `multiprocessing` terminates its workers once it has their results. The child of a fork leaves by
-    `os._exit`: celery's processes do, and those of any `os.fork`. A server that was told to end by a signal, as uvicorn
+    `os._exit`, as those of any `os.fork` do. A server that was told to end by a signal, as uvicorn
     is, ends what it is about, and dies of that signal then.
     """
     return _WARNED.is_set() or is_child_of_multiprocessing() or _is_forked(os.getpid())

@@ -12,9 +12,10 @@ from typing import Final
 
 from soltrace.export.named import global_providers
 from soltrace.export.registry import EXPORTS
-from soltrace.host.child import end_is_near, is_child_of_multiprocessing
+from soltrace.host.child import end_is_near
 from soltrace.host.process import PROCESS
 from soltrace.sinks.beside import ONLOOKERS
+from soltrace.wire.multiprocessings import that_started_this
 from soltrace.wire.plain_text import said_by
 
 FOR_THE_LOG_S: Final = 0.5
@@ -88,9 +89,9 @@ def with_the_process(call: Callable[[], object]) -> None:
     atexit.unregister(call)
     atexit.register(call)
     _BEFORE[:] = call, global_providers()
-    if is_child_of_multiprocessing():
+    if (name := that_started_this()) is not None:
         # If it was forked it leaves by `os._exit`, without what `atexit` has. Before its queues are joined (-5).
-        sys.modules["multiprocessing"].util.Finalize(None, call, exitpriority=0)
+        sys.modules[f"{name}.util"].Finalize(None, call, exitpriority=0)
 
 
 _BEFORE: Final[list[object]] = []

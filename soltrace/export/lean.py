@@ -11,9 +11,9 @@ or a record of soltrace's. `tests/export/test_lean.py` compares what is sent, by
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
@@ -27,17 +27,16 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcess
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, Tracer
 from opentelemetry.util.types import AnyValue
 
+from soltrace.export.bare_span import BareSpan, MakeAttributes
 from soltrace.export.batch import BatchProcessor
 from soltrace.export.processors import BoundedLogRecordProcessor, BoundedSpanProcessor
 from soltrace.wire.names import SCOPE
 
-MakeAttributes: TypeAlias = Callable[[], Mapping[str, AnyValue]]
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_AT_RANDOM: Final = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
-_UNSET: Final = Status(StatusCode.UNSET)
 
 
 class LeanTracerProvider(TracerProvider):
@@ -120,7 +119,7 @@ class LeanTracer(Tracer):
         return LeanSpan(name, own, parent, provider, self._scope, attributes, links, start_time)
 
 
-class LeanSpan(Span):
+class LeanSpan(BareSpan):
     """The span of a pass, and what is exported of it once it has ended."""
 
     def __init__(
@@ -135,15 +134,10 @@ class LeanSpan(Span):
         start_time: int,
     ) -> None:
         """Begin it."""
-        self.name, self.context, self.parent, self._provider = name, context, parent, provider
-        self.resource, self.instrumentation_scope = provider.resource, scope
-        self.start_time, self.end_time = start_time, None
-        self.status = _UNSET
-        self._said, self.links, self.events = [attributes], links, list[Event]()
-
-    def get_span_context(self) -> SpanContext:
-        """Return its ids."""
-        return self.context
+        super().__init__(name, context, parent, links, start_time)
+        self._provider, self.resource, self.instrumentation_scope = provider, provider.resource, scope
+        self.end_time: int | None = None
+        self._said, self.events = [attributes], list[Event]()
 
     def is_recording(self) -> bool:
         """Say whether it has not ended."""
@@ -158,10 +152,6 @@ class LeanSpan(Span):
         """Set attributes."""
         self._said.append(lambda: attributes)
 
-    def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Set one."""
-        self.set_attributes({key: value})
-
     def set_attributes_later(self, attributes: MakeAttributes) -> None:
         """Set attributes that are made when the span is exported."""
         self._said.append(attributes)
@@ -173,23 +163,6 @@ class LeanSpan(Span):
         limits = self._provider.limits
         bounded = BoundedAttributes(limits.max_event_attributes, attributes, max_value_len=limits.max_attribute_length)
         self.events.append(Event(name, bounded, timestamp))
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Say how it went; not more than once."""
-        self.status = status if isinstance(status, Status) else Status(status, description)
-
-    def update_name(self, name: str) -> None:
-        """Call it otherwise."""
-        self.name = name
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, AnyValue] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002 - as it is declared
-    ) -> None:
-        """Do nothing: the spans of passes have none."""
 
     def end(self, end_time: int | None = None) -> None:
         """End it, and have it exported."""

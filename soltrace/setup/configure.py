@@ -13,7 +13,7 @@ from soltrace.host.process import PROCESS
 from soltrace.host.recorder import Recorder
 from soltrace.setup.children import for_a_child
 from soltrace.setup.opening import OpeningPlan
-from soltrace.setup.outputs import set_up_export
+from soltrace.setup.outputs import import_sinks, set_up_export
 from soltrace.setup.process_end import end, with_the_process, write_now
 from soltrace.setup.settings import Settings, takes_settings
 from soltrace.setup.sigterm import SIGTERM
@@ -45,6 +45,8 @@ def configure(settings: Settings) -> None:
     with_the_process(_at_exit)
     CALLERS.apart = settings.threads_apart
     _close(PROCESS.install(OpeningPlan(settings, _at_exit)))
+    if PROCESS.enabled():
+        import_sinks(settings)
 
 
 def flush(timeout_s: float = 30.0) -> bool:

@@ -5,8 +5,9 @@ Host side, on the thread of whoever configures or solves first. Whatever fails h
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from soltrace.export.named import unusable
@@ -66,6 +67,19 @@ def metrics_and_logs(settings: Settings, waiting: Callable[[], tuple[int, int]],
 
         sinks.append(_made("log records", lambda: OtelLogs(settings.logger_provider)))
     return [sink for sink in sinks if sink is not None]
+
+
+def import_sinks(settings: Settings) -> None:
+    """Import now what the first solve would have to wait for, structlog above all. What fails is said there."""
+    wanted = {
+        "json_log": settings.json_log,
+        "spans": settings.spans,
+        "metrics": settings.metrics,
+        "log_records": settings.logs,
+    }
+    for module in (name for name, is_wanted in wanted.items() if is_wanted):
+        with suppress(Exception):
+            import_module(f"soltrace.sinks.{module}")
 
 
 def _made(what: str, make: Callable[[], _Output]) -> _Output | None:

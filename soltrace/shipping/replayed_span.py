@@ -5,18 +5,17 @@ of a span; this one takes those that it had.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import Link, Span, SpanContext, Tracer, TracerProvider
 from opentelemetry.util.types import AnyValue
 
-_MakeAttributes: TypeAlias = Callable[[], Mapping[str, AnyValue]]
-_UNSET: Final = Status(StatusCode.UNSET)
+from soltrace.export.bare_span import BareSpan, MakeAttributes
 
 
-class ReplayedSpan(Span):
+class ReplayedSpan(BareSpan):
     """A span, and what is sent of it once it has ended."""
 
     def __init__(
@@ -32,15 +31,10 @@ class ReplayedSpan(Span):
         made_up: bool = False,
     ) -> None:
         """Begin it; `ended` is called with it when it ends, and `made_up` says that its ids stand on no line."""
-        self.name, self.context, self.parent, self.links = name, context, parent, links
+        super().__init__(name, context, parent, links, start_time)
         self.made_up = made_up
         self.attributes, self.events = dict(attributes), list[tuple[int, str, Mapping[str, AnyValue]]]()
-        self.start_time, self.end_time, self.status = start_time, 0, _UNSET
-        self._ended = ended
-
-    def get_span_context(self) -> SpanContext:
-        """Return its ids."""
-        return self.context
+        self.end_time, self._ended = 0, ended
 
     def is_recording(self) -> bool:
         """Say whether it has not ended."""
@@ -52,11 +46,7 @@ class ReplayedSpan(Span):
             self.attributes.pop(name, None)
             self.attributes[name] = value
 
-    def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Set one."""
-        self.set_attributes({key: value})
-
-    def set_attributes_later(self, attributes: _MakeAttributes) -> None:
+    def set_attributes_later(self, attributes: MakeAttributes) -> None:
         """Set attributes, at once: nobody waits for it here."""
         self.set_attributes(attributes())
 
@@ -65,23 +55,6 @@ class ReplayedSpan(Span):
     ) -> None:
         """Add an event."""
         self.events.append((timestamp or self.start_time, name, attributes or {}))
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Say how it went."""
-        self.status = status if isinstance(status, Status) else Status(status, description)
-
-    def update_name(self, name: str) -> None:
-        """Call it otherwise."""
-        self.name = name
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, AnyValue] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002 - as it is declared
-    ) -> None:
-        """Do nothing: a log holds no exceptions."""
 
     def end(self, end_time: int | None = None) -> None:
         """End it. What has ended already stays as it is: it may have been sent."""
@@ -113,7 +86,7 @@ class ReplayTracer(Tracer):
         self._ids, self._made_up = (trace_id, span_id), made_up
 
     def start_pass_span(
-        self, name: str, context: Context, attributes: _MakeAttributes, links: Sequence[Link], start_time: int
+        self, name: str, context: Context, attributes: MakeAttributes, links: Sequence[Link], start_time: int
     ) -> ReplayedSpan:
         """Open the span of a pass or of an experiment."""
         parent = trace.get_current_span(context).get_span_context()

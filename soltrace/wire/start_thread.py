@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 
 
 class _OwnThread(threading.Thread):
@@ -16,11 +17,14 @@ def on_own_thread() -> bool:
 def start_thread(run: Callable[[], None], name: str) -> threading.Thread | None:
     """Start a daemon thread, and return it; None if that is impossible.
 
+    It is in no experiment and no span, also where a thread inherits the context of who starts it, as from Python 3.14
+    on it may.
+
     None can be started while the interpreter ends, from Python 3.12 on, nor beyond a limit of the system, nor in a
     program that has deleted `sys.stderr`, which a thread keeps.
     """
     try:
-        thread = _OwnThread(target=run, name=name, daemon=True)
+        thread = _OwnThread(target=Context().run, args=(run,), name=name, daemon=True)
         thread.start()
     except Exception:  # noqa: BLE001 - whatever the cause is, the caller does without
         return None

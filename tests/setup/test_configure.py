@@ -97,6 +97,23 @@ def test_nothing_is_made_before_something_happens(tmp_path):
     assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
 
 
+def test_configure_imports_what_a_first_solve_would_wait_for(tmp_path):
+    """structlog alone takes as long as a small program takes to compile. Who is not to be traced needs none of it."""
+    told = """
+import sys
+import soltrace
+soltrace.configure(directory=".", enabled=False)
+print(sorted(name for name in sys.modules if name in ("structlog", "soltrace.sinks.spans")))
+soltrace.configure(directory=".")
+before, ours = set(sys.modules), ("structlog", "soltrace.sinks", "opentelemetry")
+solve()
+print(sorted(name for name in set(sys.modules) - before if name.startswith(ours)))
+"""
+    done = run(told, tmp_path)
+    assert (done.stdout.splitlines(), done.stderr) == (["[]", "[]"], "")
+    assert events(tmp_path) == ["log.opened", "pass.started", "pass.ended"]
+
+
 def test_a_directory_that_cannot_be_written_is_a_warning(tmp_path):
     """The solve goes on, also where warnings are errors."""
     (tmp_path / "file").touch()

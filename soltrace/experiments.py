@@ -20,7 +20,7 @@ from soltrace.callers import CALLERS, EXPERIMENT
 from soltrace.callers.publishing import current_span
 from soltrace.callers.tasks import current_task
 from soltrace.errors import ExperimentError
-from soltrace.host.child import BEFORE_IT_IS_TERMINATED_S, is_child_of_multiprocessing
+from soltrace.host.child import BEFORE_IT_IS_TERMINATED_S, may_end_at_once
 from soltrace.host.context import Context
 from soltrace.host.emission import moment
 from soltrace.host.process import PROCESS
@@ -280,7 +280,7 @@ def _tell_end(opened: _Open, error: BaseException | None, *, others_first: bool 
 
 def _hurry(recorder: Recorder) -> None:
     """Have what was told written down now, where the process may be terminated in the next moment."""
-    if is_child_of_multiprocessing():
+    if may_end_at_once():
         recorder.drain(BEFORE_IT_IS_TERMINATED_S)
 
 

@@ -2,13 +2,16 @@ import asyncio
 import contextvars
 import copy
 import json
+import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -564,27 +567,69 @@ def test_ctrl_c_while_an_experiment_is_left_ends_it(program, elsewhere):
 
 
 POOL = """
-import multiprocessing, soltrace
+import {package}, soltrace
 
 def work(seed):
     with soltrace.experiment("work", seed=seed), soltrace.experiment("inside"):
         return seed
 
 if __name__ == "__main__":
-    for method in ("fork", "spawn"):
-        with multiprocessing.get_context(method).Pool(1) as pool:
-            print(pool.map(work, [1, 2]))
+    with soltrace.experiment("all"):
+        for method in ("fork", "spawn"):
+            with {package}.get_context(method).Pool(1) as pool:
+                print(pool.map(work, [1, 2]))
 """
 
 
-def test_what_a_pools_worker_has_ended_is_in_its_log(tmp_path):
-    """The pool terminates it as soon as it has its results."""
-    (tmp_path / "pool.py").write_text(POOL)
-    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, tmp_path / "pool.py"], env=environ, capture_output=True, text=True, check=True
-    )
+def copy_of_multiprocessing(name, directory):
+    """Make a package of its own of it, as pathos does and celery."""
+    source = Path(multiprocessing.__file__).parent
+    for file in source.rglob("*.py"):
+        copy = directory / name / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(re.sub("(?<!_)multiprocessing", name, file.read_text()))
+
+
+@pytest.mark.parametrize("package", ["multiprocessing", "multiprocess"])
+def test_what_a_pools_worker_has_ended_is_in_its_log(package, tmp_path):
+    """The pool terminates it as soon as it has its results. What it tells is in the trace of who has started it."""
+    if package != "multiprocessing":
+        copy_of_multiprocessing(package, tmp_path)
+    (tmp_path / "pool.py").write_text(POOL.format(package=package))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path), "PYTHONPATH": path}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", tmp_path / "pool.py"]  # of forks, from 3.12 on
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[1, 2]\n[1, 2]\n"
-    told = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
-    ends = [[(r["experiment"], r["attributes"]) for r in log if r["event"] == "experiment.ended"] for log in told]
-    assert ends == [[(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]] * 2
+    logs = [[json.loads(line) for line in log.read_text().splitlines()] for log in tmp_path.glob("*.jsonl")]
+    told = [[line for line in log if line["event"] == "experiment.ended"] for log in logs]
+    ends = [[(line["experiment"], line["attributes"]) for line in log] for log in told]
+    of_a_worker = [(name, {"seed": seed}) for seed in (1, 2) for name in ("work/inside", "work")]
+    assert sorted(ends, key=len) == [[("all", {})], of_a_worker, of_a_worker]
+    assert len({line["trace_id"] for log in told for line in log}) == 1
+
+
+FORK = """
+import os, sys, warnings
+{early}
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks in a process with threads, from Python 3.12 on
+if (child := os.fork()) == 0:
+    import soltrace
+    with soltrace.experiment("work", seed=3), soltrace.experiment("inside"):
+        pass
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says it to who is imported in the child")
+@pytest.mark.parametrize("early", ["", "import soltrace.experiments"], ids=["first in the child", "in the parent"])
+def test_what_the_child_of_a_fork_has_ended_is_in_its_log(early, tmp_path):
+    """It leaves by `os._exit`, as celery's processes do."""
+    environ = os.environ | {"SOLTRACE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", FORK.format(early=early)]
+    assert subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout == "0\n"
+    (log,) = tmp_path.glob("*.jsonl")
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    ends = [(line["experiment"], line["attributes"]) for line in told if line["event"] == "experiment.ended"]
+    assert ends == [("work/inside", {"seed": 3}), ("work", {"seed": 3})]

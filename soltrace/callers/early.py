@@ -19,12 +19,13 @@ from soltrace.callers.inheriting import inherit
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.publishing import publish
 from soltrace.wire.flags import DISABLED, flag
+from soltrace.wire.multiprocessings import MULTIPROCESSINGS
 
 WANTED: Final[dict[str, Callable[[ModuleType], None]]] = {
     "jax": KEY.make,
     "opentelemetry.context": publish,
     "concurrent.futures.thread": inherit,
-    "multiprocessing.process": HANDING.follow,
+    **{f"{name}.process": HANDING.follow for name in MULTIPROCESSINGS},
 }
 """Modules, and what is done with each once it is there."""
 _LOG: Final = logging.getLogger("soltrace")

@@ -6,10 +6,11 @@ processes and those of `concurrent.futures` are such children too.
 """
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Final
+
+from soltrace.wire.multiprocessings import imported
 
 _KEY: Final = "soltrace"
 """In what `multiprocessing` hands to each child."""
@@ -25,7 +26,7 @@ class Handing:
         """What a child is told that the calling thread starts now."""
 
     def follow(self, module: ModuleType) -> None:
-        """Have each child be told that is started by `multiprocessing.process`."""
+        """Have each child be told that is started by `multiprocessing.process`, or a module that was made of it."""
         start = module.BaseProcess.start
 
         def telling(process: Any) -> None:
@@ -40,9 +41,11 @@ class Handing:
 
     def told(self) -> Mapping[str, str] | None:
         """What this process was told by the one that has started it; None where that is none that tells."""
-        multiprocessing = sys.modules.get("multiprocessing.process")
-        config: Mapping[str, Any] = {} if multiprocessing is None else multiprocessing.current_process()._config  # noqa: SLF001
-        return config.get(_KEY)
+        for process in imported("process"):
+            config: Mapping[str, Any] = process.current_process()._config  # noqa: SLF001
+            if (told := config.get(_KEY)) is not None:
+                return told
+        return None
 
 
 HANDING: Final = Handing()

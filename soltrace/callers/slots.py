@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from soltrace.callers.jit_key import KEY
 from soltrace.callers.tasks import beside, context_of_task, current_task
 from soltrace.wire.flags import THREADS_APART, flag
+from soltrace.wire.system_thread import SystemLocal, system_thread
 
 ENTRIES_AT_MOST: Final = 256
 """What a thread enters and never leaves must not grow without end; nothing nests this deep."""
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
     span: Any
     """The context of OpenTelemetry's that was current then; None: none, or not known."""
     task: Any = None
-    """A weak reference to the task of asyncio's that entered it."""
+    """A weak reference to the task of asyncio's, or the greenlet, that entered it."""
 
 
 NOTHING: Final = (Entry(None, None, None),)
@@ -64,7 +65,7 @@ class Slot:
         """Begin with nothing."""
         self.number = number
         self.held = True
-        self.holder = threading.get_ident()
+        self.holder = system_thread()
         """The thread that holds it, or held it last."""
         self.entries: tuple[Entry, ...] = ()
         """The innermost last. Replaced as a whole, so that a reader needs no lock."""
@@ -123,7 +124,7 @@ class _Hold:
         self.let_go(self.slot)
 
 
-class _Here(threading.local):
+class _Here(SystemLocal):
     """What a thread knows of itself."""
 
     hold: _Hold | None = None
@@ -223,7 +224,7 @@ class Callers:
 
         A thread that Python knows runs its own program: threads of the device's are unknown to it.
         """
-        if self._here.hold is not None or slot.holder == threading.get_ident():
+        if self._here.hold is not None or slot.holder == system_thread():
             return False
         return not isinstance(threading.current_thread(), threading._DummyThread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 

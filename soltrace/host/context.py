@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from soltrace.callers import EXPERIMENT
-from soltrace.callers.tasks import current_task
+from soltrace.callers.tasks import current_task, is_over
 from soltrace.host.signals import LARGEST_TOKEN
 from soltrace.sinks import Ids
 from soltrace.wire.records import Attribute
@@ -39,7 +39,7 @@ class Context:
     on_main_thread: bool = False
     """Where it was entered."""
     task: Callable[[], Any] | None = None
-    """A weak reference to the task of asyncio's that entered it."""
+    """A weak reference to the task of asyncio's, or the greenlet, that entered it."""
     variables: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
     """What was bound there with `structlog.contextvars`."""
 
@@ -144,4 +144,4 @@ def _innermost(entered: Sequence[Context]) -> Context | None:
 
 def _of_another_task(context: Context) -> bool:
     task = None if context.task is None else context.task()
-    return task is not None and not task.done() and task is not current_task()
+    return task is not None and not is_over(task) and task is not current_task()

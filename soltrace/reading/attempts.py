@@ -1,8 +1,8 @@
 """Which runs were replaced: a scheduler has killed their job, and has run it again under the same number.
 
 Pure. Nothing is guessed: two runs of one job may as well be two of its steps. That one is a retry is known where the
-scheduler counts its attempts (Slurm), or says at least that this is a further one (LSF, Grid Engine), and where an
-index has one pod at a time (Kubernetes).
+scheduler counts its attempts (Slurm, HTCondor, AWS Batch), or says at least that this is a further one (LSF, Grid
+Engine), and where an index has one pod at a time (Kubernetes).
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 from soltrace.wire.records import Attribute, LogOpened
 
 _MOST_RUNS: Final = 10_000
-_COUNTING: Final = ("slurm", "lsf", "sge")
+_COUNTING: Final = ("slurm", "lsf", "sge", "condor", "awsbatch")
 _Job: TypeAlias = tuple[Attribute | None, ...]
 
 

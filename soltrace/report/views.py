@@ -123,7 +123,11 @@ LOG_VIEWS: Final[Mapping[str, LogView]] = {
             _column("pid", _TEXT, "", "its process"),
             _column("process_index", _TEXT, "", "which of the processes of one jax program; NULL of one alone"),
             _column(
-                "scheduler", _TEXT, "", "`slurm`, `pbs`, `lsf`, `sge`, `kubernetes`; NULL, as what follows, without any"
+                "scheduler",
+                _TEXT,
+                "",
+                "`slurm`, `pbs`, `lsf`, `sge`, `condor`, `flux`, `oar`, `awsbatch`, `kubernetes`, `mpirun`; NULL, as "
+                "what follows, without any",
             ),
             _column("job", _TEXT, "", "the scheduler's number or name of the job; of an array, that of the array"),
             _column("array_task", _TEXT, "", "the task of an array"),

@@ -32,6 +32,7 @@ from soltrace.wire.flags import LIVE, flag, unclear_flags
 from soltrace.wire.losses import OUTSIDE, described
 from soltrace.wire.plain_text import NAME_AT_MOST, plain_text
 from soltrace.wire.records import Attribute, LogOpened
+from soltrace.wire.schedulers import is_scheduled
 from soltrace.wire.warn import warn, warn_once
 
 
@@ -63,7 +64,7 @@ class OpeningPlan:
                 return None
             undo.pop_all()
         with_the_process(self.at_exit)
-        if self.settings.flush_on_sigterm is None and resource.is_scheduled():
+        if self.settings.flush_on_sigterm is None and is_scheduled():
             SIGTERM.install_if_possible(self.at_exit, write_now)
         if flag(LIVE):  # else nothing of the view is imported
             from soltrace.at_hand.live import show_as_asked

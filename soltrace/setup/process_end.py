@@ -12,9 +12,10 @@ from typing import Final
 
 from soltrace.export.named import global_providers
 from soltrace.export.registry import EXPORTS
-from soltrace.host.child import is_child_of_multiprocessing
+from soltrace.host.child import end_is_near
 from soltrace.host.process import PROCESS
 from soltrace.sinks.beside import ONLOOKERS
+from soltrace.wire.multiprocessings import that_started_this
 from soltrace.wire.plain_text import said_by
 
 FOR_THE_LOG_S: Final = 0.5
@@ -69,7 +70,8 @@ def end(timeout_s: float, killed_by: str | None = None) -> None:
 
 
 def write_now() -> None:
-    """Have what has been told so far written down: the process may be killed in the next moment."""
+    """Have what has been told so far written down: by a signal's word, the process may be killed in the next moment."""
+    end_is_near()
     if (recorder := PROCESS.recorder) is not None:
         recorder.drain(TO_WRITE_S)
 
@@ -87,9 +89,9 @@ def with_the_process(call: Callable[[], object]) -> None:
     atexit.unregister(call)
     atexit.register(call)
     _BEFORE[:] = call, global_providers()
-    if is_child_of_multiprocessing():
+    if (name := that_started_this()) is not None:
         # If it was forked it leaves by `os._exit`, without what `atexit` has. Before its queues are joined (-5).
-        sys.modules["multiprocessing"].util.Finalize(None, call, exitpriority=0)
+        sys.modules[f"{name}.util"].Finalize(None, call, exitpriority=0)
 
 
 _BEFORE: Final[list[object]] = []

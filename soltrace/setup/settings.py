@@ -193,15 +193,16 @@ class Settings:
             SIGUSR2, SIGXCPU), end the process as its own end does, also in the midst of a compiled solve: open passes
             are `interrupted`, all is written and exported, and the process dies of the signal. Without it, what was
             told in the last tenth of a second is lost, and what waits to be exported. A handler of your own stays
-            instead: what was told is written before it runs. The children of a fork die at once. `None`: in a job of
-            Slurm, PBS, LSF, Grid Engine or Kubernetes, unless another library waits for signals or the first solve is
-            not the main thread's.
+            instead: what was told is written before it runs, unless an event loop that waits for signals, as uvloop's
+            does, was there before. The children of a fork die at once. `None`: in a job of
+            Slurm, PBS, LSF, Grid Engine, HTCondor, Flux, OAR, AWS Batch or Kubernetes, unless another library waits for
+            signals or the first solve is not the main thread's.
         threads_apart: Whether threads that are in experiments or spans at the same time are told apart: then all that
             jax compiles is compiled once for each of them. Without it, a compiled solve belongs to what was entered
             last by any thread. `None`: unless `SOLTRACE_THREADS_APART` is false.
-        one_trace: Whether the processes of a scheduler's job (Slurm, PBS, LSF, Grid Engine, a Job of Kubernetes) are
-            one trace, also where nobody has set `TRACEPARENT`, each with a span of its own around its others. `None`:
-            unless `SOLTRACE_ONE_TRACE` is false.
+        one_trace: Whether the processes of a scheduler's job (Slurm, PBS, LSF, Grid Engine, HTCondor, Flux, OAR, AWS
+            Batch, a Job of Kubernetes) are one trace, also where nobody has set `TRACEPARENT`, each with a span of its
+            own around its others. `None`: unless `SOLTRACE_ONE_TRACE` is false.
         attributes: Put on everything. `SOLTRACE_ATTRIBUTES=seed=3,lr=1e-3` adds to them.
 
     Raises:

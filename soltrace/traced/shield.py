@@ -10,12 +10,12 @@ import ctypes
 import gc
 import opcode
 import pickle
-import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from soltrace import host
+from soltrace.wire.system_thread import SystemLocal, system_thread
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ def _look_at_signals() -> None:
     """Every function does when it begins."""
 
 
-class _Held(threading.local):
+class _Held(SystemLocal):
     """What was kept out of the program that runs in this thread."""
 
     raising: Iterable[object] = ()
@@ -150,7 +150,7 @@ def _hold(signalled: BaseException | None, *raised: BaseException | None) -> Non
     if error is not None and error not in theirs:
         host.failed(error)
     if (held := theirs[-1]) is not None:
-        thread, later = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(_as_a_class(held))
+        thread, later = ctypes.c_ulong(system_thread()), ctypes.py_object(_as_a_class(held))
         schedule = ctypes.pythonapi.PyThreadState_SetAsyncExc
         _HELD.raising = iter(partial(schedule, thread, later), None)
         _HELD.stop = partial(schedule, thread, None)

@@ -5,10 +5,10 @@ or too new, an import fails somewhere inside, in words that help nobody.
 """
 
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from typing import Final
 
 from soltrace.errors import VersionError
+from soltrace.wire.package_version import package_version
 
 OLDEST: Final[Mapping[str, str]] = {"jax": "0.10.2", "diffrax": "0.7.2", "equinox": "0.13.8"}
 """As in pyproject.toml; what was installed otherwise than by pip may not have asked there."""
@@ -16,25 +16,25 @@ TESTED: Final[Mapping[str, str]] = {"jax": "0.12", "diffrax": "0.7", "equinox": 
 """The newest minor versions that the tests have run with."""
 
 
-def require(version_of: Callable[[str], str] = metadata.version) -> None:
+def require(version_of: Callable[[str], str | None] = package_version) -> None:
     """Refuse what is too old.
 
     Args:
-        version_of: Says which version of a package is installed.
+        version_of: Says which version of a package is installed; None: not known, and it is tried.
 
     Raises:
         soltrace.errors.VersionError: jax, diffrax or equinox is older than it may be.
     """
     for package, oldest in OLDEST.items():
         version = version_of(package)
-        if _numbers(version) < _numbers(oldest):
+        if version is not None and _numbers(version) < _numbers(oldest):
             raise VersionError(
                 f"soltrace needs {package} {oldest} or newer, and {version} is installed: "
                 f"pip install --upgrade '{package}>={oldest}'"
             )
 
 
-def explain(error: Exception, version_of: Callable[[str], str] = metadata.version) -> Exception:
+def explain(error: Exception, version_of: Callable[[str], str | None] = package_version) -> Exception:
     """Say of an import that failed whether a library is newer than any that was tested; if none is, return it as it is.
 
     Args:
@@ -42,9 +42,9 @@ def explain(error: Exception, version_of: Callable[[str], str] = metadata.versio
         version_of: Says which version of a package is installed.
     """
     newer = [
-        f"{package} {version_of(package)} (tested: up to {tested})"
+        f"{package} {version} (tested: up to {tested})"
         for package, tested in TESTED.items()
-        if _numbers(version_of(package))[:2] > _numbers(tested)
+        if (version := version_of(package)) is not None and _numbers(version)[:2] > _numbers(tested)
     ]
     if not newer:
         return error

@@ -10,14 +10,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from soltrace.wire.derived_ids import derived_trace_id
+from soltrace.wire.job_ad import SUBMITTED_FROM
 from soltrace.wire.records import Attribute
+from soltrace.wire.schedulers import SCHEDULERS
 
 _JOB_UID: Final = "JOB_UID"
 _CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
+    # Numbers count from the start of the instance: of one's own, one within another job, there are many. Over several
+    # nodes such a one has another address on each, and the jobs in it a trace a node.
+    "flux": ("FLUX_URI",),
+    "condor": (SUBMITTED_FROM,),
     "slurm": ("SLURM_CLUSTER_NAME",),
     "pbs": (),  # a job's number has its server's name behind it
     "lsf": ("LSB_SUB_HOST",),
     "sge": ("SGE_CLUSTER_NAME", "SGE_ROOT", "SGE_CELL"),
+    "oar": ("OAR_USER", "OAR_O_WORKDIR"),  # it has no name for itself
+    "awsbatch": (),  # a job's number is unique
     # A name is free again once its job is deleted. The number is not there by itself: the downward API gives it.
     "kubernetes": (_JOB_UID,),
     # From Open MPI 5 on the name of a job has the host and the process of `mpirun` in it. Before, it is a number, made
@@ -25,8 +33,11 @@ _CLUSTER: Final[Mapping[str, tuple[str, ...]]] = {
     "mpirun": ("OMPI_MCA_orte_hnp_uri", "OMPI_MCA_orte_precondition_transports"),
 }
 """Variables that tell jobs apart which have the same number: those of other clusters, or of other days."""
-_INDEX: Final = re.compile(r"\[\d+\]|-\d+(?=\.)")
-"""In the number of a PBS job: which task of the array, as PBS and as older Torque writes it."""
+_INDEX: Final[Mapping[str, re.Pattern[str]]] = {
+    "pbs": re.compile(r"\[\d+\]|-\d+(?=\.)"),  # as PBS and as older Torque writes it
+    "awsbatch": re.compile(r"[:#]\d+$"),
+}
+"""In the number of a job: which task of the array, or which node."""
 
 
 def job_trace_id(facts: Mapping[str, Attribute], environ: Mapping[str, str] = os.environ) -> int | None:
@@ -45,8 +56,9 @@ def job_trace_id(facts: Mapping[str, Attribute], environ: Mapping[str, str] = os
     # In a pod, others give a `JOB_NAME` too: Jenkins, for instance, the same one to each build.
     if scheduler == "kubernetes" and "array_task" not in facts and not environ.get(_JOB_UID):
         return None
-    cluster = [environ.get(variable, "") for variable in _CLUSTER[scheduler]]
+    seen = SCHEDULERS[scheduler].seen(environ)
+    cluster = [seen.get(variable, "") for variable in _CLUSTER[scheduler]]
     if scheduler == "mpirun" and str(job).isdigit() and not any(cluster):
         return None
-    whole = _INDEX.sub("", str(job)) if scheduler == "pbs" else str(job)
+    whole = _INDEX[scheduler].sub("", str(job)) if scheduler in _INDEX else str(job)
     return derived_trace_id(scheduler, *cluster, str(facts.get("namespace", "")), whole)

@@ -10,7 +10,8 @@ from pathlib import Path
 from opentelemetry.sdk.resources import Resource
 
 from soltrace.export.detector import ATTRIBUTE_OF_FACT, SoltraceResourceDetector
-from soltrace.wire.resource import SCHEDULERS, devices, resource
+from soltrace.wire.resource import devices, resource
+from soltrace.wire.schedulers import SCHEDULERS
 
 
 def test_the_facts_of_the_log_under_opentelemetrys_names(monkeypatch):

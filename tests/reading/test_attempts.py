@@ -26,6 +26,8 @@ def _known(resource):
         (SLURM, SLURM | {"restart": "many"}, False),
         (SLURM | {"scheduler": "lsf"}, SLURM | {"scheduler": "lsf", "restart": "1"}, True),
         (SLURM | {"scheduler": "sge"}, SLURM | {"scheduler": "sge", "restart": "1"}, True),
+        (SLURM | {"scheduler": "condor"}, SLURM | {"scheduler": "condor", "restart": "1"}, True),
+        (SLURM | {"scheduler": "awsbatch"}, SLURM | {"scheduler": "awsbatch", "restart": "1"}, True),
         (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-b"}, True),
         (POD | {"pod": "fit-3-a"}, POD | {"pod": "fit-3-a"}, False),
         (

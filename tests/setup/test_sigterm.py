@@ -188,6 +188,28 @@ with soltrace.experiment("fit"):
     assert (status, said, events(lines)) == (-signal.SIGKILL, [], ENDED[:4])
 
 
+def test_a_server_that_ends_what_it_is_about_and_dies_of_the_signal_then_loses_nothing(killed):
+    """As uvicorn does, whose handler is there before soltrace is asked for anything: the end of its experiment too."""
+    program = """
+told = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: told.set())
+soltrace.configure(flush_on_sigterm=True)
+from soltrace.host import queue
+queue.Queue.__init__.__kwdefaults__["linger_s"] = 60.0
+with soltrace.experiment("service"):
+    solve()
+    print("ready", flush=True)
+    told.wait()
+    log = next(__import__("pathlib").Path(os.environ["SOLTRACE_DIR"]).glob("*"))
+    while "pass.ended" not in log.read_text(): time.sleep(0.001)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.raise_signal(signal.SIGTERM)
+"""
+    status, said, lines = killed(program)
+    assert (status, said, events(lines)) == (-signal.SIGTERM, [], [*ENDED[:4], "experiment.ended"])
+    assert lines[-1]["status"] == "ok"
+
+
 def test_ctrl_c_that_nobody_catches_interrupts_what_is_open(killed):
     """The experiment is left by it, and the process dies of it, as without us."""
     status, said, lines = killed(OPEN.format(busy="time.sleep(60)", then=""), signal.SIGINT)

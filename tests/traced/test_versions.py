@@ -1,8 +1,10 @@
 """Libraries that are too old or too new are named, with what to do about it."""
 
+import json
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,33 @@ def test_a_user_sees_it() -> None:
         "module 'diffrax' has no attribute 'AbstractAdjoint'. Upgrade soltrace, or install what it was tested with: "
         "'jax<=0.12.999', 'diffrax<=0.7.999', 'equinox<=0.13.999'"
     )
+
+
+def test_a_version_that_is_not_known_is_tried() -> None:
+    """And nothing is said of it where that fails."""
+    require(lambda _: None)
+    error = ImportError("cannot import name 'Primitive' from 'jax.extend.core'")
+    assert explain(error, lambda _: None) is error
+
+
+def test_a_program_that_was_bundled_without_metadata_is_traced(tmp_path: Path) -> None:
+    """As by PyInstaller. What its modules say of their versions counts, and is in the log."""
+    program = (
+        "import importlib.metadata as m, sys; real = m.version\n"
+        "def version(name):\n"
+        "    if name in {'jax', 'jaxlib', 'soltrace'}: raise m.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "m.version = version\n"
+        "import soltrace; soltrace.configure(directory=sys.argv[1])\n"
+        "with soltrace.experiment('bundled'):\n"
+        "    import diffrax\n"
+        "    term = diffrax.ODETerm(lambda t, y, args: -y)\n"
+        "    soltrace.diffeqsolve(term, diffrax.Euler(), 0.0, 1.0, 0.5, 1.0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=120)
+    (log,) = tmp_path.iterdir()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (later,) = [line["resource"] for line in lines if line["event"] == "log.resource"]
+    expected = {package: metadata.version(package) for package in ("soltrace", "jax", "jaxlib", "diffrax")}
+    assert {package: later[package] for package in expected} == expected
+    assert [line["status"] for line in lines if line["event"] == "pass.ended"] == ["ok"]

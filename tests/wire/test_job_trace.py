@@ -8,6 +8,9 @@ PBS = {"PBS_JOBID": "17[1].server", "PBS_ARRAY_INDEX": "1"}
 TORQUE = {"PBS_JOBID": "17-1.server", "PBS_ARRAYID": "1"}
 LSF = {"LSB_JOBID": "17", "LSB_JOBINDEX": "1", "LSB_SUB_HOST": "login"}
 SGE = {"JOB_ID": "17", "SGE_TASK_ID": "1", "SGE_CLUSTER_NAME": "big"}
+FLUX = {"FLUX_JOB_ID": "ƒ2oz", "FLUX_TASK_RANK": "0", "FLUX_URI": "local:///run/flux/local"}
+OAR = {"OAR_JOB_ID": "18", "OAR_ARRAY_ID": "17", "OAR_ARRAY_INDEX": "1", "OAR_USER": "me", "OAR_O_WORKDIR": "/home/me"}
+AWS_BATCH = {"AWS_BATCH_JOB_ID": "0a1b:1", "AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ATTEMPT": "1"}
 KUBERNETES = {
     "KUBERNETES_SERVICE_HOST": "10.0.0.1",
     "JOB_NAME": "fit",
@@ -39,6 +42,10 @@ def trace(environ, **changed):
         (PBS, {"PMIX_RANK": "2"}),
         (LSF, {"LSB_JOBINDEX": "2", "LSB_RESTART": "Y"}),
         (SGE, {"SGE_TASK_ID": "2", "RESTARTED": "1"}),
+        (FLUX, {"FLUX_TASK_RANK": "1"}),
+        (OAR, {"OAR_JOB_ID": "19", "OAR_ARRAY_INDEX": "2"}),
+        (AWS_BATCH, {"AWS_BATCH_JOB_ID": "0a1b:2", "AWS_BATCH_JOB_ARRAY_INDEX": "2", "AWS_BATCH_JOB_ATTEMPT": "2"}),
+        (AWS_BATCH, {"AWS_BATCH_JOB_ID": "0a1b#1", "AWS_BATCH_JOB_NODE_INDEX": "1"}),
         (KUBERNETES, {"JOB_COMPLETION_INDEX": "2", "POD_NAME": "fit-2-x"}),
         (OPEN_MPI, {"PMIX_RANK": "1", "OMPI_COMM_WORLD_RANK": "1"}),
         (OPEN_MPI_4, {"PMIX_RANK": "1", "OMPI_MCA_orte_local_daemon_uri": "3236233216.1;tcp://172.20.102.83:1"}),
@@ -51,6 +58,10 @@ def trace(environ, **changed):
         "PBS rank",
         "LSF task",
         "Grid Engine task",
+        "Flux rank",
+        "OAR task",
+        "AWS Batch task",
+        "AWS Batch node",
         "pod",
         "MPI rank",
         "MPI 4 rank",
@@ -72,6 +83,11 @@ def test_the_processes_of_a_job_have_one_trace(environ, changed):
         (LSF, {"LSB_SUB_HOST": "other"}),
         (SGE, {"JOB_ID": "18"}),
         (SGE, {"SGE_CLUSTER_NAME": "small"}),
+        (FLUX, {"FLUX_JOB_ID": "ƒ2oA"}),
+        (FLUX, {"FLUX_URI": "local:///tmp/flux-a1/local-0"}),
+        (OAR, {"OAR_ARRAY_ID": "16"}),
+        (OAR, {"OAR_O_WORKDIR": "/home/me/other"}),
+        (AWS_BATCH, {"AWS_BATCH_JOB_ID": "0a1c:1"}),
         (KUBERNETES, {"JOB_UID": "2c5f"}),
         (KUBERNETES, {"POD_NAMESPACE": "them"}),
         (OPEN_MPI, {"PMIX_NAMESPACE": "prterun-node1-4712@1"}),
@@ -97,3 +113,17 @@ def test_those_of_another_job_have_another(environ, changed):
 def test_without_a_job_there_is_none(environ):
     """A pod may be a server that runs for weeks, a name that of something else; some name no job at all."""
     assert trace(environ) is None
+
+
+def test_the_processes_of_a_job_of_htcondor_have_one_trace(tmp_path):
+    """Its numbers are those of the host that it was submitted from."""
+
+    def trace_of(cluster, process, submitted_from):
+        ad = tmp_path / ".job.ad"
+        ad.write_text(
+            f'ClusterId = {cluster}\nProcId = {process}\nGlobalJobId = "{submitted_from}#{cluster}.{process}#1790"\n'
+        )
+        return trace({"_CONDOR_JOB_AD": str(ad)})
+
+    assert trace_of(17, 0, "a") == trace_of(17, 1, "a") != None  # noqa: E711 - all three at once
+    assert len({trace_of(17, 0, "a"), trace_of(18, 0, "a"), trace_of(17, 0, "b")}) == 3

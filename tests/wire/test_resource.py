@@ -68,6 +68,32 @@ def test_the_resource_is_text(monkeypatch):
         ({"JOB_ID": "7", "SGE_TASK_ID": "undefined", "RESTARTED": "0"}, {"scheduler": "sge", "job": "7"}),
         ({"JOB_ID": "7", "RESTARTED": "0"}, {}),
         (
+            {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "PMI_RANK": "3"},
+            {"scheduler": "slurm", "job": "7", "rank": "3"},
+        ),
+        (
+            {"SLURM_JOB_ID": "7", "SLURM_PROCID": "1", "FLUX_JOB_ID": "ƒ2oz", "FLUX_TASK_RANK": "5", "PMI_RANK": "1"},
+            {"scheduler": "flux", "job": "ƒ2oz", "rank": "5"},
+        ),
+        ({"FLUX_JOB_ID": "ƒ2oz", "FLUX_JOB_CC": "4"}, {"scheduler": "flux", "job": "ƒ2oz", "array_task": "4"}),
+        (
+            {"OAR_JOB_ID": "9", "OAR_ARRAY_ID": "7", "OAR_ARRAY_INDEX": "3"},
+            {"scheduler": "oar", "job": "7", "array_task": "3"},
+        ),
+        (
+            {
+                "AWS_BATCH_JOB_ID": "0a1b:2",
+                "AWS_BATCH_JOB_ARRAY_INDEX": "2",
+                "AWS_BATCH_JOB_ATTEMPT": "3",
+                "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+            },
+            {"scheduler": "awsbatch", "job": "0a1b:2", "array_task": "2", "restart": "2"},
+        ),
+        (
+            {"AWS_BATCH_JOB_ID": "0a1b#1", "AWS_BATCH_JOB_NODE_INDEX": "1", "AWS_BATCH_JOB_ATTEMPT": "1"},
+            {"scheduler": "awsbatch", "job": "0a1b#1", "rank": "1"},
+        ),
+        (
             {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOSTNAME": "fit-2-x7k", "JOB_COMPLETION_INDEX": "2"},
             {"scheduler": "kubernetes", "array_task": "2", "pod": "fit-2-x7k"},
         ),
@@ -109,6 +135,12 @@ def test_the_resource_is_text(monkeypatch):
         "grid engine array, again",
         "grid engine",
         "somebody else's job",
+        "mpirun in an allocation of slurm",
+        "flux in slurm",
+        "flux, of several",
+        "oar array",
+        "aws batch array, again",
+        "aws batch, several nodes",
         "kubernetes",
         "kubernetes, by its downward API",
         "slurm in kubernetes",
@@ -119,6 +151,37 @@ def test_the_resource_names_the_schedulers_job(environ, job):
     """As the scheduler's users know it."""
     everywhere = resource({})
     assert {key: value for key, value in resource(environ).items() if key not in everywhere} == job
+
+
+JOB_AD = """\
+Args = "--note 'ClusterId = 1'"
+ClusterId = 117
+Environment = "A=1"
+GlobalJobId = "submit.lab#117.4#1790949202"
+NumJobStarts = {starts}
+ProcId = 4
+TotalSubmitProcs = {several}
+"""
+
+
+@pytest.mark.parametrize(
+    "starts,several,job",
+    [
+        (0, 1, {"scheduler": "condor", "job": "117"}),
+        (0, 8, {"scheduler": "condor", "job": "117", "array_task": "4"}),
+        (2, 8, {"scheduler": "condor", "job": "117", "array_task": "4", "restart": "2"}),
+        (None, None, {"scheduler": "condor"}),
+    ],
+    ids=["alone", "one of several", "again", "the file can't be read"],
+)
+def test_a_job_of_htcondor_is_known_by_its_ad(starts, several, job, tmp_path):
+    """Its number is not in the environment."""
+    ad = tmp_path / ".job.ad"
+    if starts is not None:
+        ad.write_text(JOB_AD.format(starts=starts, several=several))
+    everywhere = resource({})
+    described = resource({"_CONDOR_JOB_AD": str(ad), "SLURM_JOB_ID": "7"})
+    assert {key: value for key, value in described.items() if key not in everywhere} == job
 
 
 def test_jax_is_not_asked_before_it_runs():

@@ -6,7 +6,8 @@ other solves; so are those that are not `in_body`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from jax.core import eval_jaxpr
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
@@ -145,6 +146,17 @@ def carried(body: Jaxpr, consts: int, source: Which) -> list[bool]:
         consts: How many of the body's inputs are not carried.
         source: Says of an equation whether its results count.
     """
+    known = _CARRIED.setdefault(body, {})
+    if (consts, source) not in known:
+        known[consts, source] = _carried(body, consts, source)
+    return [*known[consts, source]]
+
+
+_CARRIED: Final[WeakKeyDictionary[Jaxpr, dict[tuple[int, Which], list[bool]]]] = WeakKeyDictionary()
+"""What was found, by the body: it is asked for several times while a gradient is traced."""
+
+
+def _carried(body: Jaxpr, consts: int, source: Which) -> list[bool]:
     found = [False] * len(body.outvars)
     while True:
         grown = [a or b for a, b in zip(found, reached(body, [False] * consts + found, source), strict=True)]

@@ -33,7 +33,6 @@ from jax.core import ShapedArray
 from jax.experimental import io_callback
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.interpreters import partial_eval as pe
 from jax.typing import ArrayLike
 
 from soltrace import host
@@ -54,9 +53,6 @@ from soltrace.traced.shield import Shield
 
 _DIRECT: Final = frozenset({"cpu", "cuda", "rocm"})
 """The platforms on which what `io_callback` lowers to is one custom call."""
-
-_OF_A_STATE: Final = frozenset({host.Signal.FORWARD_START, host.Signal.STRETCH_START})
-"""Signals whose last float only makes the call depend on the state."""
 
 emit_p = Primitive("soltrace_emit")
 emit_p.multiple_results = True
@@ -214,20 +210,6 @@ def _batch(
     return answer, [None] * len(answer)
 
 
-def _partial_eval(trace: Any, *tracers: Any, callback: _Callback, **params: Any) -> list[Any]:
-    """Tell the start of a solve of which nothing but the state is not known yet: one that is transposed as it is."""
-    told, witnesses = [*tracers[: callback.sent]], tracers[callback.sent :]
-    state = callback.numbers - 1
-    if callback.signal in _OF_A_STATE and not told[state].is_known():
-        with jax.ensure_compile_time_eval():
-            told[state] = trace.new_const(jnp.zeros(told[state].aval.shape, told[state].aval.dtype))
-    if all(x.is_known() for x in told):
-        witnesses = [x for x in witnesses if x.is_known()]
-    else:
-        told = tracers[: callback.sent]
-    return trace.default_process_primitive(emit_p, [*told, *witnesses], params | {"callback": callback})
-
-
 def _call_anywhere(*operands: Any, callback: _Callback, **_: Any) -> Any:
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in callback.answer()]
     return io_callback(callback.call, shapes, *operands[: callback.sent])
@@ -304,6 +286,5 @@ def _lower_call(ctx: Any, callback: _Callback, pack: Callable[..., Any], operand
 
 ad.primitive_jvps[emit_p] = _jvp
 batching.primitive_batchers[emit_p] = _batch
-pe.custom_partial_eval_rules[emit_p] = _partial_eval
 mlir.register_lowering(emit_p, _lower)
 mlir.register_lowering(call_p, lambda ctx, *xs, callback: _lower_call(ctx, callback, _copies, xs))

@@ -24,13 +24,11 @@ whole equation lives, and what is sent with it; and whichever of them is batched
 
 Parameters: `signal`, one of the three of a backward pass, or None: tell nothing; `info`, the solve's `SolveInfo`;
 `sent`, how many operands are sent; `hold`, let the cotangents wait for the answer; `transposed`, whether this is the
-transpose, which calls the host; `tangent`, whether it is of tangents; `in_body`, whether it is in the body of the loop
-that it is about. Results: the values and the pace, as they came in; of the transpose of a start or a step, with a pace
-that the host has answered.
+transpose, which calls the host; `in_body`, whether it is in the body of the loop that it is about. Results: the values
+and the pace, as they came in; of the transpose of a start or a step, with a pace that the host has answered.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -76,7 +74,7 @@ def tap(
     leaves, treedef = jtu.tree_flatten(watched)
     sent = [jax.lax.stop_gradient(jnp.asarray(x)) for x in sent]
     params = {"signal": signal, "info": info, "sent": len(sent), "hold": hold, "transposed": False}
-    params |= {"in_body": signal is host.Signal.BACKWARD_STEP, "tangent": False}
+    params["in_body"] = signal is host.Signal.BACKWARD_STEP
     *leaves, pace = tap_p.bind(*leaves, pace, *sent, **params)
     return eqx.combine(jtu.tree_unflatten(treedef, leaves), rest), pace
 
@@ -160,13 +158,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, transposed: bool, *
         params |= {"signal": None, "sent": 1}
         pace, also = ad.Zero(jax.typeof(outs[-1]).to_tangent_aval()), [outs[-1]]
     # Only what moves: making the other tangents real would differentiate what nobody asked for.
-    moved = tap_p.bind(
-        *[tangents[i] for i in moving],
-        ad.instantiate_zeros(pace),
-        *also,
-        transposed=False,
-        **params | {"tangent": True},
-    )
+    moved = tap_p.bind(*[tangents[i] for i in moving], ad.instantiate_zeros(pace), *also, transposed=False, **params)
     for i, t in zip(moving, moved, strict=False):
         tangents[i] = t
     return outs, [*tangents, moved[-1]]
@@ -189,21 +181,6 @@ def _transpose(cotangents: Sequence[Any], *operands: Any, transposed: bool, sent
     for i, c in zip(moving, moved, strict=True):
         cotangents[i] = c
     return [*cotangents, pace, *[None] * sent]
-
-
-def _partial_eval(trace: Any, *tracers: Any, tangent: bool, sent: int, **params: Any) -> list[Any]:
-    """Watch values that are not known yet in silence, where the pace is known: of a solve that is transposed as it is.
-
-    It has no tangents, so nothing goes back through its pace.
-    """
-    run: Callable[..., list[Any]] = partial(trace.default_process_primitive, tap_p)
-    *values, pace = tracers[:-sent]
-    known = [x.is_known() for x in values]
-    params |= {"tangent": tangent, "sent": sent}
-    if tangent or all(known) or not all(x.is_known() for x in (pace, *tracers[-sent:])):
-        return run(tracers, params)
-    told = iter(run([*(x for x, k in zip(values, known, strict=True) if k), pace, *tracers[-sent:]], params))
-    return [*(next(told) if k else x for x, k in zip(values, known, strict=True)), *told]
 
 
 def _batch(operands: Sequence[jax.Array], dims: Dims, *, sent: int, **params: Any) -> tuple[list[Any], Dims]:
@@ -233,6 +210,5 @@ def _drop_unused(used: list[bool], *rest: Any) -> tuple[list[bool], JaxprEqn | N
 ad.primitive_jvps[tap_p] = _jvp
 ad.primitive_transposes[tap_p] = _transpose
 batching.primitive_batchers[tap_p] = _batch
-pe.custom_partial_eval_rules[tap_p] = _partial_eval
 pe.dce_rules[tap_p] = _drop_unused
 mlir.register_lowering(tap_p, mlir.lower_fun(_impl, multiple_results=True))

@@ -111,8 +111,8 @@ _NO_ARRAY: Final[Mapping[str, tuple[str, str]]] = {
 """How a scheduler says that a job is no array."""
 _AGAIN: Final[Mapping[str, str]] = {"lsf": "Y", "sge": "1"}
 """How one says that a job is run again which does not count how often."""
-_FIRST: Final[Mapping[str, int]] = {"awsbatch": 1}
-"""The number of the first attempt, where that is not 0."""
+_FIRST: Final[Mapping[str, int]] = {"condor": 0, "awsbatch": 1}
+"""What those call the first attempt that count it as well."""
 
 
 def is_scheduled(environ: Mapping[str, str] = os.environ) -> bool:
@@ -139,9 +139,9 @@ def job(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def _restart(scheduler: str, said: str) -> str | None:
-    """Say which attempt it is, from 1 on; None: the first."""
+    """Say which attempt it is, from 1 on; None: the first, of a scheduler that says something of that too."""
     if scheduler in _AGAIN:
         return "1" if said == _AGAIN[scheduler] else None
-    if (first := _FIRST.get(scheduler)) and said.isascii() and said.isdigit():
-        said = str(int(said) - first)
-    return None if said == "0" else said
+    if (first := _FIRST.get(scheduler)) is not None and said.isascii() and said.isdigit():
+        return str(int(said) - first) if int(said) > first else None
+    return said

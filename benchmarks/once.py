@@ -21,10 +21,11 @@ from benchmarks.measure import Ratio
 RESULTS: Final = Path(__file__).with_name("once.md")
 ABOUT: Final = """\
 Time ÷ bare diffrax's, process by process in turns: median of the pairs' ratios (lower to upper quartile). *First call*:
-trace, compile and run, without a compilation cache and with one that has the program. *After a rest*: one call after
-0.3 s of nothing, when Python's code is no longer in the processor's caches. *Process*: from its start to its end, jax's
-and soltrace's imports, one first call and the export of all there is included. soltrace has everything on: JSON log,
-spans, metrics and log records by OTLP over HTTP. In bold: a limit that soltrace keeps; ✗ marks one it exceeds."""
+trace, compile and run, without a compilation cache and with one that has the program; what `configure` imports
+before is not in it. *After a rest*: one call after 0.3 s of nothing, when Python's code is no longer in the
+processor's caches. *Process*: from its start to its end, jax's and soltrace's imports, one first call and the export of
+all there is included. soltrace has everything on: JSON log, spans, metrics and log records by OTLP over HTTP. In bold:
+a limit that soltrace keeps; ✗ marks one it exceeds."""
 CASES: Final = ("Lorenz", "Lorenz, gradient", "neural ODE")
 LIMITS: Final = {"first": 1.15, "cached": 1.05}
 RESTS: Final = 8

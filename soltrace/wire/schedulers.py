@@ -19,6 +19,12 @@ class Scheduler(NamedTuple):
     """Where to look for each fact, in this order."""
     seen: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda environ: environ
     """Finds what is looked at, from the environment."""
+    no_array: tuple[str, str] | None = None
+    """The variable, and what it says, of a job that is no array; None: the task's is not there then."""
+    again: str | None = None
+    """What the one of `restart` says of a further attempt, where these are not counted."""
+    first: int | None = None
+    """What it says of the first attempt, where that is counted too."""
 
 
 # Of those that start the ranks, wherever: their own comes first. `mpirun` in an allocation of Slurm's leaves each rank
@@ -39,6 +45,8 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "restart": ("NumJobStarts",),
         },
         with_job_ad,
+        no_array=("TotalSubmitProcs", "1"),
+        first=0,
     ),
     "slurm": Scheduler(
         "SLURM_JOB_ID",
@@ -62,6 +70,8 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "array_task": ("LSB_JOBINDEX",),
             "restart": ("LSB_RESTART",),
         },
+        no_array=("LSB_JOBINDEX", "0"),
+        again="Y",
     ),
     # Grid Engine, whoever's it is. Its `JOB_ID` alone would be anybody's.
     "sge": Scheduler(
@@ -72,6 +82,8 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "array_task": ("SGE_TASK_ID",),
             "restart": ("RESTARTED",),
         },
+        no_array=("SGE_TASK_ID", "undefined"),
+        again="1",
     ),
     # A job alone is an array of one.
     "oar": Scheduler(
@@ -86,6 +98,7 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
             "array_task": ("AWS_BATCH_JOB_ARRAY_INDEX",),
             "restart": ("AWS_BATCH_JOB_ATTEMPT",),
         },
+        first=1,
     ),
     # The index is Kubernetes' own, of an indexed Job; the names are what its documentation calls them in a pod's `env`.
     # A pod's host name is its name. Behind the others, which may run inside it.
@@ -103,17 +116,6 @@ SCHEDULERS: Final[Mapping[str, Scheduler]] = {
     "mpirun": Scheduler("PMIX_NAMESPACE", {"job": ("PMIX_NAMESPACE",), "rank": _MPI_RANKS}),
 }
 
-_NO_ARRAY: Final[Mapping[str, tuple[str, str]]] = {
-    "lsf": ("LSB_JOBINDEX", "0"),
-    "sge": ("SGE_TASK_ID", "undefined"),
-    "condor": ("TotalSubmitProcs", "1"),
-}
-"""How a scheduler says that a job is no array."""
-_AGAIN: Final[Mapping[str, str]] = {"lsf": "Y", "sge": "1"}
-"""How one says that a job is run again which does not count how often."""
-_FIRST: Final[Mapping[str, int]] = {"condor": 0, "awsbatch": 1}
-"""What those call the first attempt that count it as well."""
-
 
 def is_scheduled(environ: Mapping[str, str] = os.environ) -> bool:
     """Say whether a scheduler has started this process, and may end it."""
@@ -130,18 +132,18 @@ def job(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
             key: next((seen[variable] for variable in variables if seen.get(variable)), None)
             for key, variables in scheduler.variables.items()
         }
-        if name in _NO_ARRAY and seen.get(_NO_ARRAY[name][0]) == _NO_ARRAY[name][1]:
+        if scheduler.no_array is not None and seen.get(scheduler.no_array[0]) == scheduler.no_array[1]:
             found["array_task"] = None
         if restart := found.get("restart"):
-            found["restart"] = _restart(name, restart)
+            found["restart"] = _restart(scheduler, restart)
         return {"scheduler": name, **{key: value for key, value in found.items() if value}}
     return {}
 
 
-def _restart(scheduler: str, said: str) -> str | None:
+def _restart(scheduler: Scheduler, said: str) -> str | None:
     """Say which attempt it is, from 1 on; None: the first, of a scheduler that says something of that too."""
-    if scheduler in _AGAIN:
-        return "1" if said == _AGAIN[scheduler] else None
-    if (first := _FIRST.get(scheduler)) is not None and said.isascii() and said.isdigit():
-        return str(int(said) - first) if int(said) > first else None
+    if scheduler.again is not None:
+        return "1" if said == scheduler.again else None
+    if scheduler.first is not None and said.isascii() and said.isdigit():
+        return str(int(said) - scheduler.first) if int(said) > scheduler.first else None
     return said

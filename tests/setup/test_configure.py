@@ -98,7 +98,7 @@ def test_nothing_is_made_before_something_happens(tmp_path):
 
 
 def test_configure_imports_what_a_first_solve_would_wait_for(tmp_path):
-    """structlog alone takes as long as a small program takes to compile. Who is not to be traced needs none of it."""
+    """structlog, and the other sinks. Who is not to be traced needs none of it."""
     told = """
 import sys
 import soltrace
